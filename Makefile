@@ -1,0 +1,128 @@
+# switchd: build, check, demo.
+#
+#   make              build switchd and switchctl (build/release)
+#   make check        unit tests, tables, simulator, scenarios (no sanitizers)
+#   make asan         the same under AddressSanitizer and UBSan (build/asan)
+#   make unit         unit tests and tables only
+#   make scenario     scenarios only, real redis-server and haproxy
+#   make sim          seeded simulator of the pure core (SEED=, STEPS=)
+#   make fuzz         short runs of every fuzz target (SECONDS=, needs clang)
+#   make bench        write docs/benchmarks.md (ratios in one run)
+#   make demo         scripts/demo: the three acts, live
+#   make docs         write the generated parts of docs/ and README.md
+#   make lint         style, bans, ceilings, include arrows, docs up to date
+#   make install      DESTDIR= PREFIX=/usr/local
+#   make help         this text
+#
+# BUILD=release|debug|asan chooses the objects; CC=clang works too.
+
+BUILD ?= release
+OUT := build/$(BUILD)
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+PKGS := libcurl hiredis libmicrohttpd jansson yaml-0.1 libpcre2-8 smartcols libcrypto
+PKG_CONFIG ?= pkg-config
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2 -Werror
+CPPFLAGS += -D_GNU_SOURCE -I. $(shell $(PKG_CONFIG) --cflags $(PKGS))
+LDLIBS += $(shell $(PKG_CONFIG) --libs $(PKGS)) -lev -lm -lpthread
+
+ifeq ($(BUILD),asan)
+CFLAGS_BUILD := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DSWITCHD_FAILPOINTS
+LDFLAGS_BUILD := -fsanitize=address,undefined
+else ifeq ($(BUILD),debug)
+CFLAGS_BUILD := -O1 -g -DSWITCHD_FAILPOINTS
+LDFLAGS_BUILD :=
+else
+CFLAGS_BUILD := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDFLAGS_BUILD := -pie -Wl,-z,relro,-z,now
+endif
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS_BUILD) $(CFLAGS)
+ALL_LDFLAGS = $(LDFLAGS_BUILD) $(LDFLAGS)
+
+ROOMS := base core io store proxy engine api cli
+LIB_SRC := $(foreach r,$(ROOMS),$(wildcard switchd/$(r)/*.c)) $(wildcard probes/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
+LIB := $(OUT)/libswitchd.a
+PROGRAMS := $(OUT)/bin/switchd $(OUT)/bin/switchctl
+
+# Each tests/unit/*.c, tests/sim/*.c is one program; so is each tests/fakes/*.c (real little
+# servers and clients that scenarios, the demo and the bench use).
+UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/*.c))
+SIM := $(patsubst tests/sim/%.c,$(OUT)/tests/sim/%,$(wildcard tests/sim/*.c))
+FAKES := $(patsubst tests/fakes/%.c,$(OUT)/tests/fakes/%,$(wildcard tests/fakes/*.c))
+
+.PHONY: all
+all: $(PROGRAMS)
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# Lua scripts and other embedded files are included by .incbin in the C that sits beside them.
+$(OUT)/switchd/store/%.o: $(wildcard switchd/store/*.lua)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/bin/%: $(OUT)/switchd/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+
+$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(LIB)
+	@echo "  LD $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
+
+$(OUT)/tests/sim/%: $(OUT)/tests/sim/%.o $(LIB)
+	@echo "  LD $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+
+# Fakes stand alone: libev and libc only, so that a fault in switchd's own code cannot hide in them.
+$(OUT)/tests/fakes/%: $(OUT)/tests/fakes/%.o
+	@echo "  LD $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lev -lm -lpthread
+
+.PHONY: programs fakes unit-programs
+programs: $(PROGRAMS)
+fakes: $(FAKES)
+unit-programs: $(UNIT) $(SIM)
+
+.PHONY: check asan unit scenario sim fuzz bench demo docs lint install clean help
+check:
+	@scripts/run-tests BUILD=debug all
+asan:
+	@scripts/run-tests BUILD=asan all
+unit:
+	@scripts/run-tests BUILD=$(BUILD) unit
+scenario:
+	@scripts/run-tests BUILD=debug scenarios
+sim:
+	@scripts/run-tests BUILD=$(BUILD) sim
+fuzz:
+	@scripts/fuzz
+bench: programs fakes
+	@scripts/bench/run
+demo:
+	@scripts/demo
+docs: programs
+	@scripts/docs
+lint:
+	@scripts/lint
+	@scripts/layers
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/switchd
+	install -m 755 $(OUT)/bin/switchctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(OUT)/bin/switchd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/switchd/
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ * config.h - the configuration: one immutable value, loaded whole or not at all.
+ *
+ * config_load() parses and checks text (it reads no file itself, core does no I/O;
+ * `name` is what diagnostics show).  All errors of the text are found in one run,
+ * each with file:line:col, the caret line and "did you mean".  Everything lives in
+ * one arena: config_free() drops it.  Strings are never NULL unless said.
+ * Defaults and limits come from the one settings table (settings.c). */
+#ifndef SWITCHD_CORE_CONFIG_H
+#define SWITCHD_CORE_CONFIG_H
+
+#include "switchd/base/buf.h"
+#include "switchd/core/model.h"
+
+/* An address to send a probe to. */
+struct target {
+	const char *text;       /* as written: "10.0.0.1:8101" or "http://10.0.0.1:8101" */
+	const char *host;       /* name or address, without brackets */
+	uint16_t port;
+	bool tls;               /* https:// ; without a scheme the front's scheme decides for port 443 only, else http */
+};
+
+struct header { const char *name, *value; };
+
+struct tls_config { const char *ca_file, *cert_file, *key_file; bool verify; };  /* "" = default; verify default true */
+
+struct slot_config {
+	const struct target *targets; size_t n_targets;
+	int min_targets;        /* 0 = rule of B1.2 (proving: all; live: half, rounded up) */
+	struct tls_config tls;
+};
+
+/* What B1.1 to B1.5 are told of one feature. All times are resolved: nearest wins. */
+struct probe_rule {
+	int64_t interval_ms, idle_interval_ms, fast_interval_ms, confirm_ms, timeout_ms, start_period_ms;
+	int rise, fall, calm;
+	bool via_slot, via_front, fresh;
+};
+
+struct feature {
+	const char *name;
+	const char *path;               /* "/api/quotes" with query if any */
+	const char *url;                /* "" or an absolute URL asked as it is, of no slot (kind of its own; warn only) */
+	const char *method;             /* "GET" */
+	const char *body;               /* "" */
+	const struct header *headers; size_t n_headers;
+	enum severity severity;
+	bool writes, idle, compare;     /* compare: only a path was given (B1.7) */
+	const char *control_path;       /* "" = made from path (B1.5) */
+	const char *const *expect; size_t n_expect;   /* assertion lines as written */
+	const int *expect_line, *expect_col;          /* where they stand, for errors found when they are compiled */
+	struct probe_rule rule;
+	uint64_t fingerprint;           /* of everything above but the pace: "its probe has changed" (B2) */
+};
+
+struct proxy_config {
+	const char *name;               /* "haproxy", or "haproxy-2" where several share a type */
+	const char *type;               /* "haproxy" */
+	const char *socket;             /* path of the stats socket, or host:port */
+	const char *map;                /* absolute path of SERVICE.map */
+	const char *paths;              /* absolute path of SERVICE.paths */
+	const char *front;              /* URL to ask this proxy; "" = the service's front */
+	const char *backend[2];         /* names of the proxy's backends; default SERVICE-blue, SERVICE-green */
+	const char *shield_backend;     /* default SERVICE-shield */
+};
+
+struct identity_config {                /* gates: identity: */
+	bool on;
+	const char *path;
+	const char *const *expect; size_t n_expect;   /* "{{release}}" stands for the announced release */
+	const int *expect_line, *expect_col;
+};
+
+struct service_config {
+	const char *name;
+	const char *front;              /* URL; "" = none: nothing is observed */
+	struct target front_target;     /* parsed */
+	struct slot_config slot[2];
+	const struct proxy_config *proxies; size_t n_proxies;
+	const struct feature *features; size_t n_features;
+	bool default_feature;           /* no features: key; the one feature is "/" and every status says so */
+	enum slot initial;              /* NO_SLOT = not told */
+	enum run_mode mode;
+	enum rollback_policy rollback;
+	bool shield, auto_promote;      /* shield: bake | off */
+	bool offline_rollback;          /* offline: rollback | static */
+	int64_t bake_ms, drain_ms, prove_timeout_ms, ready_timeout_ms, flip_timeout_ms, claim_ttl_ms;
+	int64_t rollback_window_ms;     /* INT64_MAX = forever */
+	int64_t unknown_limit_ms, unknown_limit_bake_ms;
+	int64_t budget_per_ms; int budget_max;
+	int max_rate, observe;          /* probes a second on one target; answers in a row that count as observed */
+	struct identity_config identity;
+	struct target reference; bool has_reference;
+	uint64_t fingerprint;
+	int line;
+};
+
+struct redis_config {
+	bool embedded;                  /* no state: key */
+	const char *host; uint16_t port;        /* redis://host:port/db */
+	const char *unix_path;          /* unix:/path */
+	int db;
+	const char *user, *password_file;       /* ACL */
+	const char *prefix;             /* "switchd:" */
+	const char *redis_server;       /* binary of the embedded one: "redis-server" */
+};
+
+struct listen_config {
+	const char *http;               /* health listener host:port; "" = off. default 127.0.0.1:7600 */
+	const char *operators;          /* operator listener host:port; default 127.0.0.1:7601 */
+	const char *unix_path;          /* default /run/switchd/switchd.sock */
+};
+
+struct config {
+	struct arena *arena;
+	const char *file;
+	const char *state_dir;          /* default /var/lib/switchd */
+	struct listen_config listen;
+	struct redis_config redis;
+	const char *tokens_file;        /* "" = none */
+	int64_t lease_ttl_ms;           /* 5 s */
+	const struct service_config *services; size_t n_services;
+};
+
+/* Environment for ${NAME}: returns NULL when unset (then it is an error). */
+typedef const char *config_env_fn(const char *name, void *arg);
+
+/* NULL when anything is wrong; `errors` then holds the diagnostics, ready to print
+ * (warnings too, when it loads).  n_errors may be NULL.
+ * The caller owns the config. */
+struct config *config_load(const char *name, const char *text, size_t len,
+			   config_env_fn *env, void *env_arg, struct buf *errors, int *n_errors);
+void config_free(struct config **);
+
+const struct service_config *config_service(const struct config *, const char *name);
+const struct feature *config_feature(const struct service_config *, const char *name);
+
+/* The effective configuration as YAML (secrets are never in it), and the settings
+ * as a table for the manual: name, type, default, reloadable, doc. */
+void config_show(const struct config *, const char *service, struct buf *out);
+void config_settings_doc(struct buf *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * store.h - the services' records in Redis.  Loop thread only.
+ *
+ * Redis holds names, never addresses (D1).  A commit is one Lua script: record, event,
+ * request id and condemned release land together or not at all, guarded by lease, lineage
+ * and compare-and-set on (gen, epoch, rev).  A lost reply is ST_LOST: the store re-reads by
+ * request id itself before it says so; the caller retries with the SAME request id and gets
+ * ST_OK with dup set.  Every done() is called exactly once, never from inside the call; its
+ * argument is BORROWED.  Everything read back is validated as untrusted. */
+#ifndef SWITCHD_STORE_STORE_H
+#define SWITCHD_STORE_STORE_H
+
+#include "switchd/core/config.h"
+
+struct ev_loop;
+struct store;
+
+enum store_result {
+	ST_OK,
+	ST_CONFLICT,            /* somebody committed since: the record in the answer is the present one */
+	ST_HELD, ST_CONDEMNED,  /* refused by the script's own checks */
+	ST_NOT_LEADER,
+	ST_NEWSTORE,            /* the store's history changed: reconcile first */
+	ST_LOST,                /* outcome unknown: no answer in time, and re-reading failed too */
+	ST_DOWN,                /* not connected: nothing was sent */
+	ST_BAD_DATA,            /* what Redis holds is not a valid record: refused, nothing changed */
+	ST_REFUSED,             /* Redis answered an error (OOM, MISCONF, NOPERM, READONLY...): nothing written */
+	N_STORE_RESULTS
+};
+const char *store_result_name(enum store_result);
+
+struct store_answer {
+	enum store_result result;
+	bool dup;                       /* this request id had been committed before */
+	char detail[256];
+	const struct record *record;    /* as it stands now; NULL when unknown or none */
+	const struct condemned_set *condemned;  /* with load; else NULL */
+	bool none;                      /* load: the service has no record */
+	char stream_id[44];
+	int64_t us;                     /* round trip */
+};
+typedef void store_done_fn(void *arg, const struct store_answer *);
+
+/* What lands in one commit.  LENT until store_commit returns (it is copied). */
+struct commit {
+	const char *service;
+	const char *rid;                /* request id: becomes the record's cid */
+	enum move_mode mode;
+	struct version expect_v; uint64_t expect_rev;   /* 0,0,0 = there must be no record yet */
+	const struct record *next;      /* .v: the version it shall have; .rev and .cid are set by the store */
+	const struct event *events; size_t n_events;    /* the first carries the because of the commit */
+	const struct condemned *condemn;        /* or NULL */
+	const char *pardon;             /* release id to take off the list, or NULL */
+};
+
+/* up: connected, reconciled and holding the lease.  The callback tells every change. */
+typedef void store_up_fn(void *arg, bool up, const char *why);
+/* A record to reconcile was found (lineage changed): the engine answers with what its journal and
+ * proxies know by store_reconcile(). */
+typedef void store_event_fn(void *arg, const char *service, const char *event_json);
+
+struct store *store_new(struct ev_loop *, const struct config *, const char *owner_id, store_up_fn *, void *arg);
+void store_free(struct store **);       /* outstanding done(): ST_LOST */
+bool store_is_up(const struct store *);
+const char *store_why_down(const struct store *);
+/* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
+void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
+
+void store_load(struct store *, const char *service, store_done_fn *, void *arg);
+void store_commit(struct store *, const struct commit *, store_done_fn *, void *arg);
+
+/* Events for timelines: newest last. json = array of event objects as committed. after_id "" = from the start. */
+typedef void store_events_fn(void *arg, bool ok, const char *json);
+void store_events(struct store *, const char *service, const char *after_id, size_t max, store_events_fn *, void *arg);
+
+/* Small values beside the record (baselines, evidence): plain SET/GET under the prefix, bounded, never per probe. */
+void store_put(struct store *, const char *service, const char *what, const char *value);
+typedef void store_get_fn(void *arg, bool ok, const char *value);
+void store_get(struct store *, const char *service, const char *what, store_get_fn *, void *arg);
+
+/* After ST_NEWSTORE the store declares the generation itself (relin where it can be proved, else newgen)
+ * and asks the engine for the truth of each service through this call: restamp to `active` at the higher epoch.
+ * floor = highest version among journal and proxies. */
+typedef struct store_truth { const char *service; struct record record; bool known; struct version floor; } store_truth;
+typedef bool store_truth_fn(void *arg, const char *service, store_truth *out);
+void store_set_truth(struct store *, store_truth_fn *, void *arg);
+
+#endif
