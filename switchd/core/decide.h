@@ -37,6 +37,7 @@ struct input {
 	enum deploy_stop stop;
 	enum rollback_policy rollback; bool has_rollback;
 	bool dry_run;                   /* decide as usual; the engine does not commit */
+	bool good_before;               /* deploy: the store remembers this release and digest as baked before (may stay false) */
 	/* hold, mute */
 	wall_ms until;                  /* 0 = none told (mute: 24 h at most) */
 	name_text feature;
@@ -52,10 +53,13 @@ struct proxies_view {
 	int acked, observed;            /* of those not down, for exactly the record's value */
 	int can_observe;                /* of those not down */
 	bool refused; char refused_why[160];    /* a live proxy refuses, or shows another slot */
-	bool preflight_done, preflight_ok; char preflight_why[160];     /* of the forward flip in question; done at proving's end */
+	/* Of the forward flip in question. Asked at ACT_PREFLIGHT; for a human's IN_FLIP the engine asks before it posts the
+	 * input: without it the flip is refused (RF_PROXY) unless forced. Nothing to ask when all == 0. */
+	bool preflight_done, preflight_ok; char preflight_why[160];
 	int servers_up, servers_all;    /* by the proxies' own checks of the idle slot: the least among them; -1 = cannot say */
 	uint64_t caught_recent;         /* answers the shield gave in the last `interval`s: it still catches */
 	bool regressed;                 /* a front answered with a lower version */
+	bool shows_known; enum slot shows;      /* every live proxy shows this slot (mode observe: the record follows it) */
 };
 
 struct world {
@@ -73,6 +77,7 @@ struct world {
 	mono_us phase_entered;          /* on this process's clock */
 	mono_us whole_since;            /* active slot wholly present and observed without a break since; 0 = it is not */
 	mono_us broken_both_since;      /* the bake's clock stands since (B4); 0 = runs */
+	int64_t bake_stood_ms;          /* how long it stood in this bake already, the present stand included: the bake ends so much later */
 };
 
 /* What to do once committed.  Every bit has an executor in engine (a test walks them). */
@@ -83,7 +88,8 @@ enum {
 	ACT_CONTROL      = 1 << 3,      /* run the negative control on the idle slot (B1.5) */
 	ACT_LEARN        = 1 << 4,      /* learn the baselines from the active slot anew */
 	ACT_DRAIN        = 1 << 5,      /* cut long-lived sessions of the slot left, after drain */
-	ACT_FRESH_OTHER  = 1 << 6,      /* ask the rollback target anew, now */
+	ACT_FRESH_OTHER  = 1 << 6,      /* ask the rollback target anew, now (comes without a commit, on each tick until the
+					 * evidence is there: one round under way is enough) */
 	ACT_CALL_HUMAN   = 1 << 7,      /* alert: a human is needed */
 	ACT_ADOPT_PIN    = 1 << 8,      /* the record follows the pin; the proxy is left as it is */
 	ACT_UNPIN        = 1 << 9,      /* the pin is ended: the record's value may overwrite it */
@@ -108,7 +114,9 @@ struct decision {
 	const char *because;            /* "" when nothing fires */
 	enum refusal refusal;           /* operator input refused: nothing moved, commit is false (an event may still be said) */
 	char detail[512];               /* what in particular */
-	bool commit;
+	bool commit;                    /* false: next, mode and condemn are not filled */
+	bool alarm;                     /* no commit: say `event` (and call a human) only when (because, detail) differ from the
+					 * service's last alarm; forget that one when a tick fires no row at all */
 	enum move_mode mode;
 	bool offline_ok;                /* may be journalled and applied while the store is away */
 	struct record next;             /* .v already grown when a proxy must show something else; .rev, .cid by the store */
@@ -132,9 +140,13 @@ size_t decide_lost(const struct record *, const struct world *, const struct ser
 /* The next wall moment at which a tick may fire by time alone (phase_until, hold, claim, mutes); 0 = none. */
 wall_ms decide_next_time(const struct record *, const struct world *);
 
+/* Every event kind that a decision can carry. */
+const char *const *decide_event_kinds(size_t *n);
+
 /* The table, for docs, tests and --transitions. */
 size_t decide_rows(void);
-void decide_row(size_t i, struct row_info *out);
+void decide_row(size_t i, struct row_info *out);        /* the texts are valid until the next call */
+size_t decide_row_index(const struct row *);
 void decide_print_table(struct buf *out);
 void decide_print_mermaid(struct buf *out);
 

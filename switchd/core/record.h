@@ -10,12 +10,14 @@
 
 #include "switchd/core/model.h"
 
-json_t *record_json(const struct record *);                     /* a new reference */
+/* A new reference.  NULL when a member holds what record_parse() would refuse (a bad id, a number
+ * beyond 2^53): what nobody could read again is not written.  Free text is made printable. */
+json_t *record_json(const struct record *);
 MUSTCHECK bool record_parse(const json_t *, struct record *out, char *why, size_t why_size);
 MUSTCHECK bool record_parse_text(const char *text, size_t len, struct record *out, char *why, size_t why_size);
 
-json_t *event_json(const struct event *);                       /* evidence becomes a JSON value */
-json_t *condemned_json(const struct condemned *);
+json_t *event_json(const struct event *);                       /* evidence becomes a JSON value; never NULL */
+json_t *condemned_json(const struct condemned *);               /* NULL as record_json() */
 MUSTCHECK bool condemned_parse(const json_t *, struct condemned *out);
 json_t *version_json(struct version);                           /* {"gen":..,"epoch":..} */
 

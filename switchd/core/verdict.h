@@ -16,7 +16,8 @@ struct cell {
 	enum outcome last;              /* OUT_NEVER_RAN at first */
 	int presents_in_row, absents, outs_in_row, knowns_in_row;
 	mono_us last_at;                /* end of the last probe */
-	mono_us last_began;             /* its begin: "evidence taken after" compares this */
+	mono_us last_began;             /* its begin */
+	mono_us present_began;          /* begin of the last probe that ended present: "evidence taken after" compares this */
 	mono_us first_absent;           /* of the present run of absents; 0 = none */
 	mono_us unknown_since;          /* 0 = the last outcome was not unknown */
 	mono_us complete_at;            /* last complete answer */
@@ -27,11 +28,12 @@ struct cell {
 enum verdict health_fold(struct cell *, const struct probe_rule *, enum outcome, mono_us began, mono_us ended);
 
 struct health;
+/* The service_config is BORROWED for the life of the health. Begins suspect ("just started"). */
 struct health *health_new(const struct service_config *);
 void health_free(struct health **);
 /* A reload: cells of targets and features that are still there are kept; a feature whose
  * fingerprint changed begins anew (unknown, never seen present). */
-struct health *health_reload(struct health *, const struct service_config *);   /* takes the old one */
+struct health *health_reload(struct health *, const struct service_config *);   /* takes the old one; its config must still live */
 
 /* What the caller should do next because of this outcome: the fold's own advice. */
 struct health_advice {
@@ -51,7 +53,10 @@ struct health_advice health_note_front(struct health *, size_t proxy, size_t fea
 void health_note_reference(struct health *, bool ok, mono_us at);
 /* A monotonic gap over 2 s, and a start: suspect until proved otherwise (B1.8). */
 void health_blind(struct health *, mono_us now);
-/* A slot was just filled: all unknown, nothing seen (B1.3). */
+/* A slot was just filled: all unknown, nothing seen (B1.3).  Outcomes of probes begun before it
+ * are about the old bits and are dropped: begun before `now`, or, without a clock at hand,
+ * before the end of the latest outcome noted. */
+void health_slot_filled_at(struct health *, enum slot, mono_us now);
 void health_slot_filled(struct health *, enum slot);
 /* The hourly negative control found the probe vacuous: it has no vote until proved again. */
 void health_set_vacuous(struct health *, size_t feature, bool vacuous);
@@ -60,8 +65,12 @@ void health_set_vacuous(struct health *, size_t feature, bool vacuous);
 struct feature_view {
 	enum verdict at[2];             /* V_PARTIAL only on a live slot */
 	mono_us first_absent[2];        /* earliest first absent among its absent targets; 0 none */
-	mono_us evidence_since[2];      /* the oldest "last probe began" among the targets that are in; 0 = some never asked */
+	/* The oldest begin of the evidence for at[], among the targets that are in: of the last present probe where the
+	 * verdict is present (one that was refused since is no evidence), of the last probe where it is absent; a target
+	 * on which it is unknown gives none.  0 = some never asked, or none is in. */
+	mono_us evidence_since[2];
 	bool seen[2];                   /* seen present since the release arrived, or part of this deploy's own suite */
+	bool doubted[2];                /* some target in was absent since its last clear, confirmed or not: fast pace (B1.4) */
 	bool votes;                     /* critical, not muted, not vacuous */
 	bool muted, vacuous;
 	enum compared cmp[2];           /* seen from this slot */
@@ -69,8 +78,9 @@ struct feature_view {
 };
 struct slot_view {
 	int targets, in, out, starting;
-	bool too_few;                   /* fewer in than min_targets: absent as a whole */
+	bool too_few;                   /* fewer in than min_targets: absent as a whole, unless: */
 	bool excused;                   /* all out, but the front shows it: does not count (B1.1) */
+	bool awaiting;                  /* the answers that would excuse it are not in yet (1 s at most): unknown, not absent */
 	bool whole;                     /* every voting feature present, enough targets in, identity right */
 	bool identity_wrong;            /* some target in runs another release */
 	mono_us down_since;             /* when too_few became true */

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * config_feature.c - the features of a service. */
+#include <string.h>
+
+#include "switchd/core/config_load.h"
+
+enum { WRITES_LEAST_MS = 60000 };       /* B1.4 */
+
+static bool safe_method(const char *m) { return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0; }
+
+static bool has_front(const struct service_config *s)
+{
+	for (size_t i = 0; i < s->n_proxies; i++)
+		if (s->proxies[i].front[0])
+			return true;
+	return s->front[0] != '\0';
+}
+
+static void load_via(const struct block *b, const struct service_config *s, struct probe_rule *r)
+{
+	const struct yaml_node *list = block_nearest(b, "via");
+
+	r->via_slot = r->via_front = list == NULL;
+	for (size_t i = 0; list && i < list->n; i++) {
+		if (strcmp(list->items[i]->text, "slot") == 0)
+			r->via_slot = true;
+		else
+			r->via_front = true;
+	}
+	if (r->via_front && !has_front(s)) {
+		/* Asked for by name, it is an error; where it is only the default, there is just nothing to ask. */
+		if (list && (list == block_own(b, "via") || list == block_own(b->up, "via")))
+			diag_error(b->ld->d, list->mark, "via: the service has no front to probe through");
+		else if (!r->via_slot)
+			diag_error(b->ld->d, b->mark, "via: %s would not be probed at all: the service has no front", b->what);
+		r->via_front = false;
+	}
+}
+
+static void load_rule(const struct block *b, const struct service_config *s, struct probe_rule *r)
+{
+	r->interval_ms = block_n(b, "interval");
+	r->idle_interval_ms = block_n(b, "idle_interval");
+	r->fast_interval_ms = block_n(b, "fast_interval");
+	r->confirm_ms = block_n(b, "confirm");
+	r->timeout_ms = block_n(b, "timeout");
+	r->start_period_ms = block_n(b, "start_period");
+	r->rise = block_int(b, "rise");
+	r->fall = block_int(b, "fall");
+	r->calm = block_int(b, "calm");
+	r->fresh = block_n(b, "fresh") != 0;
+	load_via(b, s, r);
+}
+
+/* Merged by name from the nearest block outwards. */
+static void load_headers(const struct block *b, struct feature *f)
+{
+	size_t room = 0, n = 0;
+
+	for (const struct block *at = b; at; at = at->up) {
+		const struct yaml_node *map = setting_find("headers", at->at) ? block_own(at, "headers") : NULL;
+
+		room += map ? map->n : 0;
+	}
+	struct header *all = arena_alloc(b->ld->arena, (room + 1) * sizeof(*all));
+	for (const struct block *at = b; at; at = at->up) {
+		const struct yaml_node *map = setting_find("headers", at->at) ? block_own(at, "headers") : NULL;
+
+		for (size_t i = 0; map && i < map->n; i++) {
+			const char *name = map->pairs[i].key->text;
+			size_t k = 0;
+
+			while (k < n && strcasecmp(all[k].name, name) != 0)
+				k++;
+			if (k == n)
+				all[n++] = (struct header){ name, map->pairs[i].value->text };
+		}
+	}
+	f->headers = all;
+	f->n_headers = n;
+}
+
+static void check_url_feature(const struct block *b, const struct feature *f)
+{
+	struct diag *d = b->ld->d;
+	const struct yaml_node *severity = block_own(b, "severity");
+
+	if (severity && strcmp(severity->text, "warn") != 0)
+		diag_error(d, severity->mark, "severity: a url is asked of no slot and can only warn");
+	if (f->n_expect == 0 && !block_bad(b, "expect"))
+		diag_error(d, b->mark, "missing key \"expect\" in %s: a url is compared with nothing", b->what);
+	if (f->control_path[0])
+		diag_error(d, block_mark(b, "control_path"), "control_path: has no meaning for a url");
+}
+
+static void check_writes(const struct block *b, const struct feature *f)
+{
+	struct diag *d = b->ld->d;
+	char text[32];
+
+	if (!f->writes && !safe_method(f->method) && !block_bad(b, "writes"))
+		diag_error(d, block_mark(b, "method"), "method: %s changes something: it needs writes: true, and an interval of at least 60s", f->method);
+	if (f->body[0] && safe_method(f->method) && !block_bad(b, "method"))
+		diag_error(d, block_mark(b, "body"), "body: %s has none", f->method);
+	if (f->idle && !f->writes)
+		diag_warn(d, block_mark(b, "idle"), "idle: has a meaning only with writes: true; others are always probed on the idle slot");
+	if (!f->writes)
+		return;
+	if (f->rule.interval_ms < WRITES_LEAST_MS && !block_bad(b, "interval")) {
+		const struct yaml_node *told = block_own(b, "interval");
+
+		diag_error(d, told ? told->mark : b->mark, "interval: %s writes: its interval must be at least 60s, and is %s%s", b->what,
+			   duration_text(f->rule.interval_ms, text), told ? "" : " (inherited)");
+	}
+	if (f->n_expect == 0 && !f->url[0] && !block_bad(b, "expect"))
+		diag_error(d, b->mark, "missing key \"expect\" in %s: a feature that writes is not compared", b->what);
+}
+
+static void load_block(const struct block *b, struct feature *f)
+{
+	struct lines expect = block_lines(b, "expect");
+	bool path = b->map && yaml_get(b->map, "path"), url = b->map && yaml_get(b->map, "url");
+
+	f->path = block_text(b, "path");
+	f->url = block_text(b, "url");
+	f->method = block_text(b, "method");
+	f->body = block_text(b, "body");
+	f->control_path = block_text(b, "control_path");
+	f->severity = url || strcmp(block_text(b, "severity"), "warn") == 0 ? SEV_WARN : SEV_CRITICAL;
+	f->writes = block_n(b, "writes") != 0;
+	f->idle = block_n(b, "idle") != 0;
+	f->expect = expect.text;
+	f->expect_line = expect.line;
+	f->expect_col = expect.col;
+	f->n_expect = expect.n;
+	if (!path && !url && b->map)
+		diag_error(b->ld->d, b->mark, "missing key \"path\" in %s", b->what);
+	if (path && url)
+		diag_error(b->ld->d, block_mark(b, "url"), "url: %s has a path already: it is asked of the slots or of a url, not both", b->what);
+	else if (url)
+		check_url_feature(b, f);
+	check_writes(b, f);
+}
+
+static void feature_load(struct loading *ld, const char *name, struct mark mark, struct yaml_node *node, const struct block *service,
+			 const struct service_config *s, struct feature *f)
+{
+	struct block b;
+	const char *what = arena_format(ld->arena, "feature \"%s\"", name);
+
+	*f = (struct feature){ .name = name, .path = "/", .url = "", .method = "GET", .body = "", .control_path = "" };
+	if (node && node->kind == YAML_TEXT) {
+		struct value value;
+		char why[300];
+
+		if (!node->bad && yaml_is_null(node))
+			diag_error(ld->d, mark, "%s: want a path or a mapping, got nothing", what);
+		else if (!node->bad && !setting_parse(setting_find("path", AT_FEATURE), node->text, &value, why, sizeof(why)))
+			diag_error(ld->d, node->mark, "%s: %s", what, why);
+		f->path = node->text;
+		node = NULL;
+	} else if (node && node->kind == YAML_LIST) {
+		diag_error(ld->d, node->mark, "%s: want a path or a mapping, got a list", what);
+		return;
+	}
+	block_open(&b, ld, node, AT_FEATURE, service, mark, what);
+	load_rule(&b, s, &f->rule);
+	load_headers(&b, f);
+	if (node)
+		load_block(&b, f);
+	f->compare = f->n_expect == 0 && !f->url[0] && !f->writes;
+}
+
+/* The name of the i-th entry of either form, or NULL after saying what is wrong with it. */
+static const struct yaml_node *entry_name(struct loading *ld, struct yaml_node *all, size_t i)
+{
+	const struct yaml_node *name = all->kind == YAML_MAP ? all->pairs[i].key : NULL;
+
+	if (all->kind == YAML_LIST) {
+		struct yaml_node *item = all->items[i];
+
+		if (item->bad)
+			return NULL;
+		if (item->kind != YAML_MAP) {
+			diag_error(ld->d, item->mark, "features: want mappings with a name in the list, got %s", yaml_kind_name(item));
+			return NULL;
+		}
+		name = yaml_get(item, "name");
+		if (!name || name->kind != YAML_TEXT) {
+			diag_error(ld->d, item->mark, "missing key \"name\" in a feature of the list");
+			return NULL;
+		}
+		if (name->bad)
+			return NULL;
+	} else if (all->pairs[i].value->kind == YAML_MAP && yaml_get(all->pairs[i].value, "name")) {
+		diag_error(ld->d, yaml_get(all->pairs[i].value, "name")->mark, "name: the feature has a name already: \"%s\"", name->text);
+	}
+	if (!name_ok(name->text)) {
+		diag_error(ld->d, name->mark, "\"%s\" is no name for a feature: letters, digits, _ . - (at most %d)", name->text, NAME_MAX_LEN);
+		/* In the list form the table says it too: once is enough. */
+		if (all->kind == YAML_LIST)
+			yaml_get(all->items[i], "name")->bad = true;
+	}
+	return name;
+}
+
+static void default_feature(struct loading *ld, const struct block *service, struct service_config *s)
+{
+	struct feature *f = arena_alloc(ld->arena, sizeof(*f));
+
+	feature_load(ld, "root", service->mark, NULL, service, s, f);
+	s->features = f;
+	s->n_features = 1;
+	s->default_feature = true;
+}
+
+void features_load(struct loading *ld, struct yaml_node *all, const struct block *service, struct service_config *s)
+{
+	if (!all) {
+		default_feature(ld, service, s);
+		return;
+	}
+	if (all->n > MAX_FEATURES) {
+		diag_error(ld->d, all->mark, "features: at most %d of one service", MAX_FEATURES);
+		return;
+	}
+	struct feature *list = arena_alloc(ld->arena, (all->n + 1) * sizeof(*list));
+	int *line = arena_alloc(ld->arena, (all->n + 1) * sizeof(*line));
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct yaml_node *name = entry_name(ld, all, i);
+
+		if (!name)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			if (strcmp(list[k].name, name->text) == 0)
+				diag_error(ld->d, name->mark, "two features named \"%s\" (first at line %d)", name->text, line[k]);
+		if (s->identity.on && strcmp(name->text, "identity") == 0)
+			diag_error(ld->d, name->mark, "a feature cannot be named \"identity\" beside the identity gate");
+		line[n] = name->mark.line;
+		feature_load(ld, name->text, name->mark, all->kind == YAML_MAP ? all->pairs[i].value : all->items[i], service, s, &list[n]);
+		n++;
+	}
+	s->features = list;
+	s->n_features = n;
+}
+
+static uint64_t fold(uint64_t h, const char *s)
+{
+	/* FNV-1a, with the terminating NUL: "ab","c" is not "a","bc". */
+	do {
+		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	} while (*s++);
+	return h;
+}
+
+uint64_t feature_fingerprint(const struct service_config *s, const struct feature *f)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	/* The front is in it: its host is the Host header and the SNI of every probe. */
+	const char *const parts[] = { s->front, f->path, f->url, f->method, f->body, f->control_path, f->compare ? "compare" : "expect" };
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		h = fold(h, parts[i]);
+	for (size_t i = 0; i < f->n_headers; i++)
+		h = fold(fold(h, f->headers[i].name), f->headers[i].value);
+	for (size_t i = 0; i < f->n_expect; i++)
+		h = fold(h, f->expect[i]);
+	return h;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ * config_service.c - one service: slots, proxies, gates, and its own settings. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/core/config_load.h"
+
+struct target target_of(struct loading *ld, const char *text, bool front_tls)
+{
+	struct address a;
+	char why[300];
+
+	must(address_parse(text, &a, why, sizeof(why)));
+	return (struct target){ .text = text, .host = arena_str(ld->arena, a.host), .port = a.port,
+				.tls = a.scheme[0] ? strcmp(a.scheme, "https") == 0 : a.port == 443 && front_tls };
+}
+
+static bool target_load(struct loading *ld, struct yaml_node *node, bool front_tls, struct target *out)
+{
+	struct address a;
+	char why[300];
+
+	if (!address_parse(node->text, &a, why, sizeof(why))) {
+		diag_error(ld->d, node->mark, "targets: %s", why);
+		return false;
+	}
+	if (a.scheme[0] && strcmp(a.scheme, "http") != 0 && strcmp(a.scheme, "https") != 0) {
+		diag_error(ld->d, node->mark, "targets: want host:port, http://host:port or https://host:port, got \"%s\"", node->text);
+		return false;
+	}
+	if (a.rest[0] && strcmp(a.rest, "/") != 0) {
+		diag_error(ld->d, node->mark, "targets: a target has no path: \"%s\"", node->text);
+		return false;
+	}
+	*out = target_of(ld, node->text, front_tls);
+	return true;
+}
+
+struct told { struct target target; struct mark mark; enum slot slot; };
+
+/* One address twice would count twice, and in both slots it would be compared with itself. */
+static void check_twice(struct loading *ld, const struct told *all, size_t n, const struct told *t)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].target.port != t->target.port || strcasecmp(all[i].target.host, t->target.host) != 0)
+			continue;
+		diag_error(ld->d, t->mark, "targets: \"%s\" is in slot %s already (line %d)", t->target.text, slot_name(all[i].slot), all[i].mark.line);
+		return;
+	}
+}
+
+static void tls_load(struct loading *ld, const struct block *slot, const char *what, struct slot_config *out)
+{
+	struct yaml_node *node = slot ? block_own(slot, "tls") : NULL;
+	struct block b;
+	bool any = false;
+
+	block_open(&b, ld, node, AT_TLS, NULL, node ? node->mark : (struct mark){ 0 }, arena_format(ld->arena, "tls of %s", what));
+	out->tls = (struct tls_config){ block_text(&b, "ca_file"), block_text(&b, "cert_file"), block_text(&b, "key_file"), block_n(&b, "verify") != 0 };
+	if (!node)
+		return;
+	if (!out->tls.cert_file[0] != !out->tls.key_file[0])
+		diag_error(ld->d, node->mark, "tls: cert_file and key_file go together");
+	for (size_t i = 0; i < out->n_targets; i++)
+		any = any || out->targets[i].tls;
+	if (!any)
+		diag_warn(ld->d, node->mark, "tls: has no effect: no target of %s is https", what);
+}
+
+static void slot_load(struct loading *ld, const struct block *slots, enum slot which, bool front_tls, struct told *told, size_t *n_told,
+		      struct slot_config *out)
+{
+	struct yaml_node *node = block_own(slots, slot_name(which)), *list = node;
+	const char *what = arena_format(ld->arena, "slot %s", slot_name(which));
+	bool mapping = node && node->kind == YAML_MAP;
+	struct block b = { 0 };
+
+	out->tls.ca_file = out->tls.cert_file = out->tls.key_file = "";
+	if (!node)
+		return;
+	if (mapping) {
+		block_open(&b, ld, node, AT_SLOT, NULL, node->mark, what);
+		list = block_own(&b, "targets");
+	}
+	struct target *targets = arena_alloc(ld->arena, ((list ? list->n : 0) + 1) * sizeof(*targets));
+	if (list && list->n > MAX_TARGETS) {
+		diag_error(ld->d, list->mark, "targets: at most %d in a slot", MAX_TARGETS);
+		list = NULL;
+	}
+	for (size_t i = 0; list && i < list->n; i++) {
+		struct yaml_node *item = list->items[i];
+
+		if (item->bad)
+			continue;
+		if (item->kind != YAML_TEXT || yaml_is_null(item)) {
+			diag_error(ld->d, item->mark, "targets: want host:port, got %s", yaml_kind_name(item));
+			continue;
+		}
+		if (!target_load(ld, item, front_tls, &targets[out->n_targets]))
+			continue;
+		told[*n_told] = (struct told){ targets[out->n_targets++], item->mark, which };
+		check_twice(ld, told, *n_told, &told[*n_told]);
+		(*n_told)++;
+	}
+	out->targets = targets;
+	tls_load(ld, mapping ? &b : NULL, what, out);
+	struct yaml_node *min = mapping ? block_own(&b, "min_targets") : NULL;
+	struct value value;
+	char why[64];
+	if (min && setting_parse(setting_find("min_targets", AT_SLOT), min->text, &value, why, sizeof(why))) {
+		out->min_targets = (int)value.n;
+		if (list && value.n > (int64_t)list->n)
+			diag_error(ld->d, min->mark, "min_targets: %s has %zu target%s", what, list->n, list->n == 1 ? "" : "s");
+	}
+}
+
+static void slots_load(struct loading *ld, const struct block *service, struct service_config *out)
+{
+	struct yaml_node *node = block_own(service, "slots");
+	struct told *told = xcalloc(2 * MAX_TARGETS, sizeof(*told));
+	struct block b;
+	size_t n = 0;
+
+	if (node) {
+		block_open(&b, ld, node, AT_SLOTS, NULL, node->mark, arena_format(ld->arena, "slots of %s", service->what));
+		for (int s = BLUE; s <= GREEN; s++)
+			slot_load(ld, &b, s, out->front_target.tls, told, &n, &out->slot[s]);
+	}
+	free(told);
+}
+
+static const char *origin_of(struct loading *ld, const char *text)
+{
+	size_t n = strlen(text);
+
+	return n && text[n - 1] == '/' ? arena_strn(ld->arena, text, n - 1) : text;
+}
+
+static const char *or_format(struct loading *ld, const char *text, const char *fmt, const char *a, const char *b)
+{
+	if (text[0])
+		return text;
+	struct buf made = BUF_INIT(2048);
+
+	for (; *fmt; fmt++)
+		if (*fmt == '1')
+			buf_adds(&made, a);
+		else if (*fmt == '2')
+			buf_adds(&made, b);
+		else
+			buf_add(&made, fmt, 1);
+	text = arena_str(ld->arena, buf_str(&made));
+	buf_free(&made);
+	return text;
+}
+
+static void proxy_load(struct loading *ld, struct yaml_node *node, const char *type, struct mark mark, const char *service,
+		       struct proxy_config *p)
+{
+	struct block b, names;
+
+	block_open(&b, ld, node, AT_PROXY, NULL, mark, "a proxy");
+	struct yaml_node *backends = block_own(&b, "backends");
+	block_open(&names, ld, backends, AT_BACKENDS, NULL, backends ? backends->mark : mark, "backends");
+	p->type = type ? type : block_text(&b, "type");
+	p->name = block_text(&b, "name");
+	p->socket = block_text(&b, "socket");
+	p->front = origin_of(ld, block_text(&b, "front"));
+	p->map = or_format(ld, block_text(&b, "map"), "1/2.map", ld->state_dir, service);
+	p->paths = or_format(ld, block_text(&b, "paths"), "1/2.paths", ld->state_dir, service);
+	p->backend[BLUE] = or_format(ld, block_text(&names, "blue"), "2-blue", "", service);
+	p->backend[GREEN] = or_format(ld, block_text(&names, "green"), "2-green", "", service);
+	p->shield_backend = or_format(ld, block_text(&names, "shield"), "2-shield", "", service);
+	if (strcmp(p->backend[BLUE], p->backend[GREEN]) == 0)
+		diag_error(ld->d, backends ? backends->mark : mark, "backends: blue and green are the same backend");
+	if (strcmp(p->map, p->paths) == 0)
+		diag_error(ld->d, block_mark(&b, "paths"), "paths: is the same file as map");
+}
+
+/* "haproxy", then "haproxy-2": a name that is told is never given to another one. */
+static void name_proxies(struct loading *ld, struct proxy_config *list, size_t n, const struct mark *marks)
+{
+	bool told[MAX_PROXIES];
+
+	for (size_t i = 0; i < n; i++) {
+		told[i] = list[i].name[0] != '\0';
+		for (size_t k = 0; k < i && told[i]; k++)
+			if (told[k] && strcmp(list[k].name, list[i].name) == 0)
+				diag_error(ld->d, marks[i], "two proxies named \"%s\" (first at line %d)", list[i].name, marks[k].line);
+	}
+	for (size_t i = 0; i < n; i++) {
+		for (int number = 1; !told[i] && !list[i].name[0]; number++) {
+			const char *name = number == 1 ? list[i].type : arena_format(ld->arena, "%s-%d", list[i].type, number);
+			bool taken = false;
+
+			for (size_t k = 0; k < n; k++)
+				taken = taken || strcmp(list[k].name, name) == 0;
+			if (!taken)
+				list[i].name = name;
+		}
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(list[k].socket, list[i].socket) == 0)
+				diag_error(ld->d, marks[i], "two proxies on one socket, \"%s\" (first at line %d)", list[i].socket, marks[k].line);
+	}
+}
+
+static void proxies_load(struct loading *ld, const struct block *service, struct service_config *out)
+{
+	struct yaml_node *all = block_own(service, "proxies"), *one = block_own(service, "proxy");
+	struct proxy_config *list = arena_alloc(ld->arena, MAX_PROXIES * sizeof(*list));
+	struct mark marks[MAX_PROXIES];
+	size_t n = 0;
+
+	if (all && one)
+		diag_error(ld->d, one->mark, "proxy: proxies are told too: one of the two");
+	if (all && all->n > MAX_PROXIES) {
+		diag_error(ld->d, all->mark, "proxies: at most %d", MAX_PROXIES);
+		return;
+	}
+	for (size_t i = 0; all && i < all->n; i++) {
+		struct yaml_node *item = all->items[i];
+
+		if (item->bad)
+			continue;
+		marks[n] = item->mark;
+		proxy_load(ld, item, NULL, item->mark, out->name, &list[n++]);
+	}
+	if (one && !all) {
+		marks[n] = one->mark;
+		proxy_load(ld, NULL, one->text, one->mark, out->name, &list[n++]);
+	}
+	name_proxies(ld, list, n, marks);
+	out->proxies = list;
+	out->n_proxies = n;
+	for (size_t i = 0; i < n; i++)
+		if (!out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
+			diag_warn(ld->d, marks[i], "%s has no front: its flips end at acked and are never observed", service->what);
+}
+
+static void gates_load(struct loading *ld, const struct block *service, struct service_config *out)
+{
+	struct yaml_node *gates = block_own(service, "gates");
+	struct block b, id;
+	bool named = false;
+
+	out->identity.path = "";
+	if (!gates)
+		return;
+	block_open(&b, ld, gates, AT_GATES, NULL, gates->mark, "gates");
+	struct yaml_node *node = block_own(&b, "identity");
+	if (!node)
+		return;
+	block_open(&id, ld, node, AT_IDENTITY, NULL, node->mark, "identity");
+	struct lines expect = block_lines(&id, "expect");
+	for (size_t i = 0; i < expect.n; i++)
+		named = named || strstr(expect.text[i], "{{release}}");
+	if (expect.n && !named)
+		diag_error(ld->d, block_mark(&id, "expect"), "expect: no line has {{release}} in it: any release would do");
+	out->identity = (struct identity_config){ true, block_text(&id, "path"), expect.text, expect.n, expect.line, expect.col };
+}
+
+static void load_own(struct loading *ld, const struct block *b, const struct block *budget, struct service_config *s)
+{
+	const struct yaml_node *reference = block_own(b, "reference");
+
+	(void)(slot_parse(block_text(b, "initial"), &s->initial) || (s->initial = NO_SLOT, true));
+	s->mode = block_int(b, "mode");
+	s->rollback = block_int(b, "rollback");
+	s->shield = block_n(b, "shield") == 0;
+	s->auto_promote = block_n(b, "auto_promote") != 0;
+	s->offline_rollback = block_n(b, "offline") == 0;
+	s->bake_ms = block_n(b, "bake");
+	s->drain_ms = block_n(b, "drain");
+	s->prove_timeout_ms = block_n(b, "prove_timeout");
+	s->ready_timeout_ms = block_n(b, "ready_timeout");
+	s->flip_timeout_ms = block_n(b, "flip_timeout");
+	s->claim_ttl_ms = block_n(b, "claim_ttl");
+	s->rollback_window_ms = block_n(b, "rollback_window");
+	s->unknown_limit_ms = block_n(b, "unknown_limit");
+	s->unknown_limit_bake_ms = block_n(b, "unknown_limit_bake");
+	s->budget_max = block_int(budget, "max");
+	s->budget_per_ms = block_n(budget, "per");
+	s->max_rate = block_int(b, "max_rate");
+	s->observe = block_int(b, "observe");
+	s->has_reference = reference != NULL;
+	s->reference = reference ? target_of(ld, reference->text, false) : (struct target){ .text = "", .host = "" };
+}
+
+void service_load(struct loading *ld, struct yaml_pair *pair, const struct block *defaults, const struct block *defaults_budget,
+		  struct service_config *out)
+{
+	const char *name = pair->key->text;
+	struct block b, budget;
+
+	*out = (struct service_config){ .name = name, .line = pair->key->mark.line, .front_target = { .text = "", .host = "" } };
+	if (!name_ok(name))
+		diag_error(ld->d, pair->key->mark, "\"%s\" is no name for a service: letters, digits, _ . - (at most %d)", name, NAME_MAX_LEN);
+	if (pair->value->bad)
+		return;
+	block_open(&b, ld, pair->value, AT_SERVICE, defaults, pair->key->mark, arena_format(ld->arena, "service \"%s\"", name));
+	struct yaml_node *node = block_own(&b, "flip_budget");
+	block_open(&budget, ld, node, AT_BUDGET, defaults_budget, node ? node->mark : b.mark, "flip_budget");
+
+	out->front = origin_of(ld, block_text(&b, "front"));
+	if (out->front[0])
+		out->front_target = target_of(ld, out->front, false);
+	slots_load(ld, &b, out);
+	proxies_load(ld, &b, out);
+	gates_load(ld, &b, out);
+	load_own(ld, &b, &budget, out);
+	/* A features: key that was wrong must not turn into the default one. */
+	if (!block_bad(&b, "features"))
+		features_load(ld, block_own(&b, "features"), &b, out);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ * config_show.c - the effective configuration as YAML that loads again.
+ *
+ * Texts of features that came from the environment are shown as they were written
+ * (${NAME}): a secret may be in them.  Everything else is shown resolved. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "switchd/core/config_load.h"
+
+enum { FINGERPRINT_MAX = 16 * 1024 * 1024 };
+
+struct show {
+	struct buf *out;
+	const struct raw_text *raws;
+	bool secrets;           /* for the fingerprint only: values as they are */
+};
+
+/* One character of a double-quoted YAML text. */
+static void put_char(struct buf *out, const char *s, size_t n, unsigned code)
+{
+	if (code == '"' || code == '\\')
+		buf_addf(out, "\\%c", (int)code);
+	else if (code == '\n')
+		buf_adds(out, "\\n");
+	else if (code == '\t')
+		buf_adds(out, "\\t");
+	else if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+		buf_addf(out, "\\x%02x", code);
+	else if (code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe || code == 0xffff)
+		buf_addf(out, "\\u%04x", code);
+	else
+		buf_add(out, s, n);
+}
+
+static void put_quoted(struct buf *out, const char *s, bool is_raw)
+{
+	size_t len = strlen(s);
+
+	buf_adds(out, "\"");
+	for (size_t i = 0, step; i < len; i += step) {
+		unsigned code = 0;
+
+		step = diag_utf8(s + i, len - i, &code);
+		must(step > 0);
+		/* A dollar that would be read as the beginning of something is doubled. */
+		if (!is_raw && s[i] == '$' && (s[i + 1] == '$' || s[i + 1] == '{'))
+			buf_adds(out, "$");
+		put_char(out, s + i, step, code);
+	}
+	buf_adds(out, "\"");
+}
+
+static void put_text(const struct show *w, const char *s)
+{
+	const struct raw_text *r = w->secrets ? NULL : w->raws;
+
+	while (r && r->value != s)
+		r = r->next;
+	put_quoted(w->out, r ? r->raw : s, r != NULL);
+}
+
+/* Not from a feature: resolved. */
+static void line_text(const struct show *w, const char *indent, const char *key, const char *value)
+{
+	if (!value[0])
+		return;
+	buf_addf(w->out, "%s%s: ", indent, key);
+	put_quoted(w->out, value, false);
+	buf_adds(w->out, "\n");
+}
+
+static void line_ms(const struct show *w, const char *indent, const char *key, int64_t ms)
+{
+	char text[32];
+
+	buf_addf(w->out, "%s%s: %s\n", indent, key, duration_text(ms, text));
+}
+
+static void line_int(const struct show *w, const char *indent, const char *key, int n)
+{
+	buf_addf(w->out, "%s%s: %d\n", indent, key, n);
+}
+
+static void line_bool(const struct show *w, const char *indent, const char *key, bool yes)
+{
+	buf_addf(w->out, "%s%s: %s\n", indent, key, yes ? "true" : "false");
+}
+
+static void show_lines(const struct show *w, const char *indent, const char *key, const char *const *text, size_t n)
+{
+	buf_addf(w->out, "%s%s:\n", indent, key);
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(w->out, "%s  - ", indent);
+		put_text(w, text[i]);
+		buf_adds(w->out, "\n");
+	}
+}
+
+static void show_headers(const struct show *w, const char *indent, const struct header *h, size_t n)
+{
+	if (n)
+		buf_addf(w->out, "%sheaders:\n", indent);
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(w->out, "%s  ", indent);
+		put_quoted(w->out, h[i].name, true);
+		buf_adds(w->out, ": ");
+		if (!w->secrets && header_is_secret(h[i].name))
+			buf_adds(w->out, "\"***\"");
+		else
+			put_text(w, h[i].value);
+		buf_adds(w->out, "\n");
+	}
+}
+
+static void show_rule(const struct show *w, const char *indent, const struct probe_rule *r)
+{
+	line_ms(w, indent, "interval", r->interval_ms);
+	line_ms(w, indent, "idle_interval", r->idle_interval_ms);
+	line_ms(w, indent, "fast_interval", r->fast_interval_ms);
+	line_ms(w, indent, "confirm", r->confirm_ms);
+	line_ms(w, indent, "timeout", r->timeout_ms);
+	line_ms(w, indent, "start_period", r->start_period_ms);
+	line_int(w, indent, "rise", r->rise);
+	line_int(w, indent, "fall", r->fall);
+	line_int(w, indent, "calm", r->calm);
+	line_bool(w, indent, "fresh", r->fresh);
+	buf_addf(w->out, "%svia: [%s]\n", indent, r->via_slot && r->via_front ? "slot, front" : r->via_slot ? "slot" : "front");
+}
+
+static void show_text_of_feature(const struct show *w, const char *indent, const char *key, const char *value)
+{
+	if (!value[0])
+		return;
+	buf_addf(w->out, "%s%s: ", indent, key);
+	put_text(w, value);
+	buf_adds(w->out, "\n");
+}
+
+static void show_feature(const struct show *w, const struct feature *f)
+{
+	const char *in = "        ";
+
+	buf_adds(w->out, "      ");
+	put_quoted(w->out, f->name, true);
+	buf_adds(w->out, ":\n");
+	if (f->url[0])
+		show_text_of_feature(w, in, "url", f->url);
+	else
+		show_text_of_feature(w, in, "path", f->path);
+	line_text(w, in, "method", f->method);
+	show_text_of_feature(w, in, "body", f->body);
+	show_text_of_feature(w, in, "control_path", f->control_path);
+	show_headers(w, in, f->headers, f->n_headers);
+	buf_addf(w->out, "%sseverity: %s\n", in, f->severity == SEV_WARN ? "warn" : "critical");
+	line_bool(w, in, "writes", f->writes);
+	if (f->writes)
+		line_bool(w, in, "idle", f->idle);
+	if (f->n_expect)
+		show_lines(w, in, "expect", f->expect, f->n_expect);
+	show_rule(w, in, &f->rule);
+}
+
+static void show_slot(const struct show *w, const char *name, const struct slot_config *s)
+{
+	const char *in = "        ";
+
+	buf_addf(w->out, "      %s:\n%stargets:\n", name, in);
+	for (size_t i = 0; i < s->n_targets; i++) {
+		buf_addf(w->out, "%s  - ", in);
+		put_quoted(w->out, s->targets[i].text, false);
+		buf_adds(w->out, "\n");
+	}
+	if (s->min_targets)
+		line_int(w, in, "min_targets", s->min_targets);
+	bool files = s->tls.ca_file[0] || s->tls.cert_file[0], https = false;
+	for (size_t i = 0; i < s->n_targets; i++)
+		https = https || s->targets[i].tls;
+	if (!files && !https && s->tls.verify)
+		return;
+	buf_addf(w->out, "%stls:\n", in);
+	line_text(w, "          ", "ca_file", s->tls.ca_file);
+	line_text(w, "          ", "cert_file", s->tls.cert_file);
+	line_text(w, "          ", "key_file", s->tls.key_file);
+	line_bool(w, "          ", "verify", s->tls.verify);
+}
+
+static void show_proxy(const struct show *w, const struct proxy_config *p)
+{
+	const char *in = "        ", *deep = "          ";
+
+	buf_addf(w->out, "      - type: %s\n", p->type);
+	line_text(w, in, "name", p->name);
+	line_text(w, in, "socket", p->socket);
+	line_text(w, in, "map", p->map);
+	line_text(w, in, "paths", p->paths);
+	line_text(w, in, "front", p->front);
+	buf_addf(w->out, "%sbackends:\n", in);
+	line_text(w, deep, "blue", p->backend[BLUE]);
+	line_text(w, deep, "green", p->backend[GREEN]);
+	line_text(w, deep, "shield", p->shield_backend);
+}
+
+static void show_own(const struct show *w, const struct service_config *s)
+{
+	const char *in = "    ";
+
+	buf_addf(w->out, "%smode: %s\n%srollback: %s\n", in, run_mode_name(s->mode), in, rollback_policy_name(s->rollback));
+	line_ms(w, in, "rollback_window", s->rollback_window_ms);
+	buf_addf(w->out, "%sshield: %s\n%soffline: %s\n", in, s->shield ? "bake" : "off", in, s->offline_rollback ? "rollback" : "static");
+	line_bool(w, in, "auto_promote", s->auto_promote);
+	if (s->initial != NO_SLOT)
+		buf_addf(w->out, "%sinitial: %s\n", in, slot_name(s->initial));
+	line_ms(w, in, "bake", s->bake_ms);
+	line_ms(w, in, "drain", s->drain_ms);
+	line_ms(w, in, "prove_timeout", s->prove_timeout_ms);
+	line_ms(w, in, "ready_timeout", s->ready_timeout_ms);
+	line_ms(w, in, "flip_timeout", s->flip_timeout_ms);
+	line_ms(w, in, "claim_ttl", s->claim_ttl_ms);
+	line_ms(w, in, "unknown_limit", s->unknown_limit_ms);
+	line_ms(w, in, "unknown_limit_bake", s->unknown_limit_bake_ms);
+	buf_addf(w->out, "%sflip_budget:\n", in);
+	line_int(w, "      ", "max", s->budget_max);
+	line_ms(w, "      ", "per", s->budget_per_ms);
+	line_int(w, in, "max_rate", s->max_rate);
+	line_int(w, in, "observe", s->observe);
+	if (s->has_reference)
+		line_text(w, in, "reference", s->reference.text);
+	if (s->identity.on) {
+		buf_addf(w->out, "%sgates:\n      identity:\n        path: ", in);
+		put_text(w, s->identity.path);
+		buf_adds(w->out, "\n");
+		show_lines(w, "        ", "expect", s->identity.expect, s->identity.n_expect);
+	}
+}
+
+static void show_service(const struct show *w, const struct service_config *s)
+{
+	buf_adds(w->out, "  ");
+	put_quoted(w->out, s->name, true);
+	buf_adds(w->out, ":\n");
+	line_text(w, "    ", "front", s->front);
+	buf_adds(w->out, "    slots:\n");
+	show_slot(w, "blue", &s->slot[BLUE]);
+	show_slot(w, "green", &s->slot[GREEN]);
+	if (s->n_proxies)
+		buf_adds(w->out, "    proxies:\n");
+	for (size_t i = 0; i < s->n_proxies; i++)
+		show_proxy(w, &s->proxies[i]);
+	show_own(w, s);
+	if (s->default_feature) {
+		/* Its pace stands in the service: a features: key would make it one that was chosen. */
+		buf_adds(w->out, "    # features: none were told: the one feature \"root\" is /, compared with the active slot\n");
+		show_headers(w, "    ", s->features[0].headers, s->features[0].n_headers);
+		show_rule(w, "    ", &s->features[0].rule);
+		return;
+	}
+	buf_adds(w->out, "    features:\n");
+	for (size_t i = 0; i < s->n_features; i++)
+		show_feature(w, &s->features[i]);
+}
+
+static void show_top(const struct show *w, const struct config *c)
+{
+	const struct redis_config *r = &c->redis;
+
+	buf_adds(w->out, "version: 1\n");
+	line_text(w, "", "state_dir", c->state_dir);
+	line_ms(w, "", "lease_ttl", c->lease_ttl_ms);
+	buf_adds(w->out, "listen:\n");
+	line_text(w, "  ", "http", c->listen.http[0] ? c->listen.http : "off");
+	line_text(w, "  ", "operators", c->listen.operators[0] ? c->listen.operators : "off");
+	line_text(w, "  ", "unix", c->listen.unix_path);
+	buf_adds(w->out, "state:\n");
+	struct buf redis = BUF_INIT(512);
+	if (r->embedded)
+		buf_adds(&redis, "embedded");
+	else if (r->unix_path[0])
+		buf_addf(&redis, "unix:%s", r->unix_path);
+	else
+		buf_addf(&redis, strchr(r->host, ':') ? "redis://[%s]:%u/%d" : "redis://%s:%u/%d", r->host, r->port, r->db);
+	line_text(w, "  ", "redis", buf_str(&redis));
+	buf_free(&redis);
+	line_text(w, "  ", "user", r->user);
+	line_text(w, "  ", "password_file", r->password_file);
+	line_text(w, "  ", "prefix", r->prefix);
+	line_text(w, "  ", "redis_server", r->redis_server);
+	if (c->tokens_file[0]) {
+		buf_adds(w->out, "auth:\n");
+		line_text(w, "  ", "tokens_file", c->tokens_file);
+	}
+	buf_adds(w->out, "services:\n");
+}
+
+void config_show(const struct config *c, const char *service, struct buf *out)
+{
+	const struct show w = { out, ((const struct loaded *)c)->raws, false };
+
+	show_top(&w, c);
+	for (size_t i = 0; i < c->n_services; i++)
+		if (!service || !service[0] || strcmp(service, c->services[i].name) == 0)
+			show_service(&w, &c->services[i]);
+}
+
+static bool ends(const char *s, const char *tail)
+{
+	size_t n = strlen(s), t = strlen(tail);
+
+	return n >= t && strcasecmp(s + n - t, tail) == 0;
+}
+
+bool header_is_secret(const char *name)
+{
+	return strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "Proxy-Authorization") == 0 || strcasecmp(name, "Cookie") == 0 ||
+	       ends(name, "Token") || ends(name, "Secret") || ends(name, "Api-Key") || ends(name, "Password");
+}
+
+/* Over what show_service() prints, secrets included: a field that is shown cannot be forgotten here. */
+uint64_t service_fingerprint(const struct service_config *s)
+{
+	struct buf text = BUF_INIT(FINGERPRINT_MAX);
+	const struct show w = { &text, NULL, true };
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	show_service(&w, s);
+	for (size_t i = 0; i < text.len; i++)
+		h = (h ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
+	buf_free(&text);
+	return h;
+}

@@ -1,0 +1,925 @@
+/* SPDX-License-Identifier: MIT
+ * tests/unit/decide.c - runs tests/tables/decide.tbl and walks the transition table.
+ *
+ * Every row must be hit by a line of the table, and every guard of every row must be, in some
+ * line, the only one that keeps its row from firing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "switchd/core/transitions.h"
+
+#define TABLE "tests/tables/decide.tbl"
+#define WALL 1000000000000ll    /* ms */
+#define NOW 500000000000ll      /* us */
+
+enum { N_FEATURES = 3, MAX_LINE = 4096, MAX_WORDS = 96, MAX_DEFS = 32, MAX_ROWS = 512 };
+
+/* One line of the table, made real. */
+struct given {
+	struct feature features[N_FEATURES];
+	struct target targets[2];
+	struct service_config cfg;
+	struct record rec;
+	struct health_view health;
+	struct proxies_view proxies;
+	struct condemned_set condemned;
+	struct world w;
+	struct input in;
+};
+static struct given G;
+static struct decision D;
+static struct { char name[32]; char text[512]; } defs[MAX_DEFS];
+static size_t n_defs, n_cases;
+static int line_no;
+static char line_text[MAX_LINE];
+static size_t n_bad;
+static jmp_buf next_line;       /* a bad line is told, and the rest is still run */
+static bool hit[MAX_ROWS], alone[MAX_ROWS][MAX_PROVIDED];
+
+#define BAD(...) do { print_error("%s:%d: ", TABLE, line_no); print_error(__VA_ARGS__); print_error("\n    %s\n", line_text); n_bad++; longjmp(next_line, 1); } while (0)
+
+/* ---- the ordinary service: blue serves r41 for an hour, green is its rollback target ---- */
+
+static void ordinary(void)
+{
+	static const char *const names[N_FEATURES] = { "quotes", "expenses", "mail" };
+	struct record *r = &G.rec;
+
+	memset(&G, 0, sizeof(G));
+	for (int i = 0; i < N_FEATURES; i++) {
+		struct feature_view *f = &G.health.f[i];
+
+		G.features[i] = (struct feature){ .name = names[i], .path = "/", .url = "", .method = "GET", .body = "", .severity = i == 2 ? SEV_WARN : SEV_CRITICAL };
+		f->votes = i != 2;
+		for (int s = 0; s < 2; s++) {
+			f->at[s] = V_PRESENT;
+			f->seen[s] = true;
+			f->evidence_since[s].us = NOW - 100000;
+			f->present[s] = 2;
+		}
+	}
+	G.health.f[N_FEATURES].votes = false;
+	for (int s = 0; s < 2; s++)
+		G.health.slot[s] = (struct slot_view){ .targets = 2, .in = 2, .whole = true };
+	G.health.n = N_FEATURES;
+	G.health.suspect_why = "";
+	G.cfg = (struct service_config){
+		.name = "shop", .front = "", .features = G.features, .n_features = N_FEATURES, .initial = NO_SLOT, .mode = MODE_ENFORCE, .rollback = RB_AUTO,
+		.shield = true, .auto_promote = true, .offline_rollback = true, .bake_ms = 300000, .prove_timeout_ms = 60000, .ready_timeout_ms = 3600000,
+		.flip_timeout_ms = 10000, .claim_ttl_ms = 3600000, .rollback_window_ms = 24 * 3600000ll, .budget_per_ms = 24 * 3600000ll, .budget_max = 3, .observe = 2,
+		.slot = { { .targets = G.targets, .n_targets = 2 }, { .targets = G.targets, .n_targets = 2 } },
+	};
+	*r = (struct record){ .v = { 7, 42 }, .rev = 5, .cid = "c5", .active = BLUE, .phase = PH_STEADY, .phase_since = { WALL - 3600000 }, .claim.slot = NO_SLOT,
+			      .pin.slot = NO_SLOT };
+	r->slot[BLUE] = (struct release){ .id = "r41", .state = RS_GOOD, .was_good = true };
+	r->slot[GREEN] = (struct release){ .id = "r40", .state = RS_GOOD, .was_good = true };
+	r->move = (struct move){ .mode = MOVE_FORWARD, .from = GREEN, .to = BLUE, .decided = { WALL - 3600000 } };
+	r->deploy = (struct deploy){ .id = 811, .release = "r41", .by = "ci", .slot = BLUE, .outcome = DO_BAKED, .rollback = RB_AUTO };
+	G.proxies = (struct proxies_view){ .all = 1, .acked = 1, .observed = 1, .can_observe = 1, .preflight_done = true, .preflight_ok = true, .servers_up = 2,
+					   .servers_all = 2 };
+	G.w = (struct world){ .cfg = &G.cfg, .health = &G.health, .proxies = &G.proxies, .condemned = &G.condemned, .store_up = true, .sole = true, .started = true,
+			      .control_done = true, .now = { NOW }, .wall = { WALL }, .since_flip = { NOW - 3600000000ll }, .phase_entered = { NOW - 1000000 } };
+	G.in = (struct input){ .kind = IN_TICK, .by = "ann", .slot = NO_SLOT, .found_slot = NO_SLOT };
+}
+
+/* ---- words ---- */
+
+/* "+10s" "-2h" "3m" in ms. */
+static int64_t span(const char *s)
+{
+	char *end;
+	long long n = strtoll(s, &end, 10);
+
+	switch (*end) {
+	case 's': return n * 1000;
+	case 'm': return n * 60000;
+	case 'h': return n * 3600000;
+	}
+	BAD("no duration: %s", s);
+	return 0;
+}
+
+static enum slot slot_of(const char *s)
+{
+	enum slot out = NO_SLOT;
+
+	if (strcmp(s, "none") != 0 && !slot_parse(s, &out))
+		BAD("no slot: %s", s);
+	return out;
+}
+
+/* Splits "a:b:c" in place; the missing ones are "". */
+static void parts(char *s, char **out, size_t n)
+{
+	static char nothing[1];
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = nothing;
+	for (size_t i = 0; i < n && s; i++) {
+		out[i] = s;
+		s = strchr(s, ':');
+		if (s)
+			*s++ = '\0';
+	}
+}
+
+static bool key_is(const char *word, const char *key, char **value)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(word, key, n) != 0 || (word[n] != '=' && word[n] != '\0'))
+		return false;
+	*value = word[n] ? (char *)(uintptr_t)word + n + 1 : NULL;
+	return true;
+}
+
+static void give_release(struct release *r, char *value)
+{
+	char *p[4];
+
+	*r = (struct release){ .state = RS_EMPTY };
+	parts(value, p, 4);
+	if (strcmp(p[0], "empty") == 0)
+		return;
+	TEXT_COPY(r->id, p[0]);
+	if (!release_state_parse(p[1], &r->state))
+		BAD("no release state: %s", p[1]);
+	r->was_good = r->state == RS_GOOD || strcmp(p[2], "was") == 0;
+	TEXT_COPY(r->digest, p[3]);
+}
+
+static void give_verdicts(struct feature_view *f, const char *v)
+{
+	for (int s = 0; s < 2; s++) {
+		char c = v[s * 2];
+		bool unseen = c >= 'a';
+
+		if (unseen)
+			c = (char)(c - 32);
+		f->at[s] = c == 'P' ? V_PRESENT : c == 'A' ? V_ABSENT : c == 'U' ? V_UNKNOWN : V_PARTIAL;
+		f->seen[s] = !unseen;
+		f->first_absent[s].us = c == 'A' || c == 'H' ? NOW - 1000000 : 0;
+		f->present[s] = c == 'P' ? 2 : c == 'H';
+		f->absent[s] = c == 'A' ? 2 : c == 'H';
+		f->unknown[s] = c == 'U' ? 2 : 0;
+	}
+}
+
+static void give_evidence(int64_t evidence_us, int64_t first_us)
+{
+	for (int i = 0; i <= N_FEATURES; i++)
+		for (int s = 0; s < 2; s++) {
+			G.health.f[i].evidence_since[s].us = evidence_us;
+			if (G.health.f[i].first_absent[s].us)
+				G.health.f[i].first_absent[s].us = first_us;
+		}
+}
+
+static bool give_state(char *word)
+{
+	struct record *r = &G.rec;
+	char *v, *p[4];
+
+	if (key_is(word, "phase", &v)) {
+		if (!phase_parse(v, &r->phase))
+			BAD("no phase: %s", v);
+		r->phase_since.ms = WALL - 1000;
+		r->phase_until.ms = phase_ms(&G.cfg, r->phase) ? WALL + phase_ms(&G.cfg, r->phase) - 1000 : 0;
+	} else if (key_is(word, "active", &v)) r->active = slot_of(v);
+	else if (key_is(word, "blue", &v)) give_release(&r->slot[BLUE], v);
+	else if (key_is(word, "green", &v)) give_release(&r->slot[GREEN], v);
+	else if (key_is(word, "shield", &v)) r->shield = true;
+	else if (key_is(word, "until", &v)) r->phase_until.ms = WALL + span(v);
+	else if (key_is(word, "move", &v)) {
+		parts(v, p, 3);
+		if (!move_mode_parse(p[0], &r->move.mode))
+			BAD("no move: %s", p[0]);
+		r->move.to = p[1][0] ? slot_of(p[1]) : r->active;
+		r->move.from = p[2][0] ? slot_of(p[2]) : other_slot(r->move.to);
+	} else if (key_is(word, "age", &v)) {
+		r->move.decided.ms = WALL - span(v);
+		G.w.since_flip.us = NOW - span(v) * 1000;
+	} else if (key_is(word, "undone", &v)) r->move.undone = true;
+	else if (key_is(word, "deploy", &v)) {
+		parts(v, p, 3);
+		r->deploy.slot = slot_of(p[0]);
+		TEXT_COPY(r->deploy.release, p[1]);
+		if (!deploy_outcome_parse(p[2], &r->deploy.outcome))
+			BAD("no outcome: %s", p[2]);
+	} else if (key_is(word, "ended", &v)) r->deploy.ended.ms = WALL;
+	else if (key_is(word, "stop", &v)) r->deploy.stop = STOP_READY;
+	else if (key_is(word, "policy", &v)) r->deploy.rollback = strcmp(v, "ask") == 0 ? RB_ASK : strcmp(v, "never") == 0 ? RB_NEVER : RB_AUTO;
+	else if (key_is(word, "prolonged", &v)) r->deploy.prolonged = true;
+	else if (key_is(word, "hold", &v)) r->hold = (struct hold){ .on = true, .by = "eve", .why = "INC-1", .until.ms = v ? WALL + span(v) : 0 };
+	else if (key_is(word, "sealed", &v)) r->sealed = (struct sealed){ .on = true, .by = "ci", .why = "migration 118" };
+	else if (key_is(word, "pin", &v)) r->pin = (struct pin){ .on = true, .slot = slot_of(v), .proxy = "haproxy" };
+	else if (key_is(word, "claim", &v)) {
+		parts(v, p, 3);
+		r->claim = (struct claim){ .by = "ci", .slot = slot_of(p[1]) };
+		TEXT_COPY(r->claim.id, p[0]);
+		TEXT_COPY(r->claim.release, p[2]);
+	} else if (key_is(word, "recent", &v)) {
+		for (r->n_recent = 0; r->n_recent < (size_t)strtol(v, NULL, 10); r->n_recent++)
+			r->recent[r->n_recent].ms = WALL - 7200000;
+	} else if (key_is(word, "mute", &v)) {
+		parts(v, p, 2);
+		TEXT_COPY(r->mutes[r->n_mutes].feature, p[0]);
+		r->mutes[r->n_mutes++].until.ms = WALL + span(p[1]);
+	} else if (key_is(word, "mutes_full", &v)) {
+		for (r->n_mutes = 0; r->n_mutes < MAX_MUTES; r->n_mutes++) {
+			TEXT_FORMAT(r->mutes[r->n_mutes].feature, "f%zu", r->n_mutes);
+			r->mutes[r->n_mutes].until.ms = WALL + 1000;
+		}
+		if (v)
+			TEXT_COPY(r->mutes[0].feature, v);
+	} else if (key_is(word, "norecord", &v)) {
+		memset(r, 0, sizeof(*r));
+		r->active = r->claim.slot = r->pin.slot = r->deploy.slot = r->move.from = r->move.to = NO_SLOT;
+	} else
+		return false;
+	return true;
+}
+
+static bool give_world(char *word)
+{
+	char *v, *p[4];
+	struct proxies_view *px = &G.proxies;
+
+	if (key_is(word, "mode", &v)) G.cfg.mode = strcmp(v, "observe") == 0 ? MODE_OBSERVE : strcmp(v, "gate") == 0 ? MODE_GATE : MODE_ENFORCE;
+	else if (key_is(word, "store_down", &v)) G.w.store_up = false;
+	else if (key_is(word, "fleet", &v)) G.w.sole = false;
+	else if (key_is(word, "static", &v)) G.cfg.offline_rollback = false;
+	else if (key_is(word, "cfg_rollback", &v)) G.cfg.rollback = RB_ASK;
+	else if (key_is(word, "no_shield", &v)) G.cfg.shield = false;
+	else if (key_is(word, "by_hand", &v)) G.cfg.auto_promote = false;
+	else if (key_is(word, "initial", &v)) G.cfg.initial = slot_of(v);
+	else if (key_is(word, "forever", &v)) G.cfg.rollback_window_ms = INT64_MAX;
+	else if (key_is(word, "start_period", &v)) G.features[0].rule.start_period_ms = G.features[1].rule.start_period_ms = span(v);
+	else if (key_is(word, "min", &v)) G.cfg.slot[0].min_targets = G.cfg.slot[1].min_targets = (int)strtol(v, NULL, 10);
+	else if (key_is(word, "writes", &v)) G.features[1].writes = true;
+	else if (key_is(word, "suspect", &v)) {
+		G.health.suspect = true;
+		G.health.suspect_why = "the reference does not answer";
+	} else if (key_is(word, "cold", &v)) G.w.started = false;
+	else if (key_is(word, "quotes", &v)) give_verdicts(&G.health.f[0], v);
+	else if (key_is(word, "expenses", &v)) give_verdicts(&G.health.f[1], v);
+	else if (key_is(word, "mail", &v)) give_verdicts(&G.health.f[2], v);
+	else if (key_is(word, "identity", &v)) {
+		G.cfg.identity.on = true;
+		G.health.f[N_FEATURES].votes = true;
+		give_verdicts(&G.health.f[N_FEATURES], v);
+		for (int s = 0; s < 2; s++) {
+			G.health.f[N_FEATURES].evidence_since[s].us = NOW - 100000;
+			G.health.slot[s].identity_wrong = G.health.f[N_FEATURES].at[s] == V_ABSENT;
+		}
+	} else if (key_is(word, "muted", &v)) G.health.f[strcmp(v, "expenses") == 0].votes = false;
+	else if (key_is(word, "few", &v)) {
+		struct slot_view *sv = &G.health.slot[slot_of(v)];
+
+		sv->too_few = true;
+		sv->whole = false;
+		sv->in = 0;
+		sv->out = 2;
+	} else if (key_is(word, "starting", &v)) G.health.slot[slot_of(v)].starting = 1;
+	else if (key_is(word, "stale", &v)) give_evidence(NOW - 2000000, NOW - 1000000);
+	else if (key_is(word, "long_ago", &v)) give_evidence(NOW - 6000000, NOW - 60000000);
+	else if (key_is(word, "never_asked", &v)) G.health.f[1].evidence_since[slot_of(v)].us = 0;
+	else if (key_is(word, "gone_before_flip", &v)) give_evidence(NOW - 100000, G.w.since_flip.us - 1000);
+	else if (key_is(word, "proxies", &v)) {
+		/* all:down:acked:observed:can */
+		parts(v, p, 4);
+		px->all = (int)strtol(p[0], NULL, 10);
+		px->down = (int)strtol(p[1], NULL, 10);
+		px->acked = (int)strtol(p[2], NULL, 10);
+		px->observed = px->can_observe = px->all - px->down;
+		if (p[3][0])
+			px->observed = (int)strtol(p[3], NULL, 10);
+	} else if (key_is(word, "cannot_stamp", &v)) px->observed = px->can_observe = 0;
+	else if (key_is(word, "refused", &v)) {
+		px->refused = true;
+		TEXT_COPY(px->refused_why, "haproxy: no such backend");
+	} else if (key_is(word, "preflight", &v)) {
+		px->preflight_done = strcmp(v, "none") != 0;
+		px->preflight_ok = strcmp(v, "ok") == 0;
+		TEXT_COPY(px->preflight_why, "haproxy: nobody listens");
+	} else if (key_is(word, "servers", &v)) {
+		parts(v, p, 2);
+		px->servers_up = (int)strtol(p[0], NULL, 10);
+		px->servers_all = (int)strtol(p[1], NULL, 10);
+	} else if (key_is(word, "caught", &v)) px->caught_recent = 12;
+	else if (key_is(word, "shows", &v)) {
+		px->shows_known = true;
+		px->shows = slot_of(v);
+	} else if (key_is(word, "control", &v)) {
+		G.w.control_done = strcmp(v, "none") != 0;
+		G.w.vacuous = strcmp(v, "vacuous") == 0 ? 2 : 0;
+		TEXT_COPY(G.w.vacuous_name, "quotes");
+	} else if (key_is(word, "whole_for", &v)) G.w.whole_since.us = NOW - span(v) * 1000;
+	else if (key_is(word, "broken_both", &v)) G.w.broken_both_since.us = NOW - 1;
+	else if (key_is(word, "stood", &v)) G.w.bake_stood_ms = span(v);
+	else if (key_is(word, "entered", &v)) G.w.phase_entered.us = NOW - span(v) * 1000;
+	else if (key_is(word, "restarted", &v)) G.w.since_flip.us = 0;
+	else if (key_is(word, "condemned", &v)) {
+		parts(v, p, 2);
+		struct condemned *c = &G.condemned.list[G.condemned.n++];
+
+		TEXT_COPY(c->release, p[0]);
+		TEXT_COPY(c->digest, p[1]);
+		TEXT_COPY(c->by, "switchd");
+		TEXT_COPY(c->why, "quotes lost");
+	} else
+		return false;
+	return true;
+}
+
+static bool give_input(char *word)
+{
+	struct input *in = &G.in;
+	char *v, *p[4];
+
+	for (int k = 0; k < N_INPUTS; k++)
+		if (strcmp(word, input_name((enum input_kind)k)) == 0) {
+			in->kind = (enum input_kind)k;
+			return true;
+		}
+	if (key_is(word, "force", &v)) in->force = true;
+	else if (key_is(word, "why", &v)) TEXT_COPY(in->why, v ? v : "INC-7");
+	else if (key_is(word, "release", &v)) TEXT_COPY(in->release, v);
+	else if (key_is(word, "digest", &v)) TEXT_COPY(in->digest, v);
+	else if (key_is(word, "claim_id", &v)) TEXT_COPY(in->claim_id, v);
+	else if (key_is(word, "slot", &v)) in->slot = slot_of(v);
+	else if (key_is(word, "stop", &v)) in->stop = STOP_READY;
+	else if (key_is(word, "policy", &v)) in->rollback = RB_NEVER, in->has_rollback = true;
+	else if (key_is(word, "good_before", &v)) in->good_before = true;
+	else if (key_is(word, "for", &v)) in->until.ms = WALL + span(v);
+	else if (key_is(word, "feature", &v)) TEXT_COPY(in->feature, v);
+	else if (key_is(word, "ambiguous", &v)) in->ambiguous = true;
+	else if (key_is(word, "found", &v)) {
+		parts(v, p, 4);
+		in->found = true;
+		if (!version_parse(p[0], &in->found_v))
+			BAD("no version: %s", p[0]);
+		in->found_slot = slot_of(p[1]);
+		in->found_in_proxy = strcmp(p[2], "proxy") == 0;
+		TEXT_COPY(in->found_release, p[3]);
+	} else if (key_is(word, "at", &v)) in->found_slot = slot_of(v);
+	else
+		return false;
+	return true;
+}
+
+/* ---- what is expected ---- */
+
+static void want_text(const char *what, const char *want, const char *got)
+{
+	if (strcmp(want, got) != 0)
+		BAD("%s: want %s, got %s (because: %s; detail: %s)", what, want, got, D.because, D.detail);
+}
+
+static const char *went(void)
+{
+	if (!D.row)
+		return "none";
+	if (D.refusal != RF_NONE)
+		return refusal_info(D.refusal)->code;
+	if (D.alarm)
+		return "alarm";
+	if (!D.commit)
+		return "nothing";
+	return D.row->to == TO_STAY ? "stay" : phase_name(D.next.phase);
+}
+
+static void expect_act(char *names)
+{
+	unsigned want = 0;
+
+	for (char *n = names, *rest; n; n = rest) {
+		rest = strchr(n, '+');
+		if (rest)
+			*rest++ = '\0';
+		static const struct { const char *n; unsigned bit; } bits[] = {
+			{ "apply", ACT_APPLY }, { "preflight", ACT_PREFLIGHT }, { "filled", ACT_FILLED }, { "control", ACT_CONTROL }, { "learn", ACT_LEARN },
+			{ "drain", ACT_DRAIN }, { "fresh", ACT_FRESH_OTHER }, { "human", ACT_CALL_HUMAN }, { "adopt", ACT_ADOPT_PIN }, { "unpin", ACT_UNPIN },
+			{ "none", 0 },
+		};
+		size_t i;
+
+		for (i = 0; i < ARRAY_LEN(bits); i++)
+			if (strcmp(bits[i].n, n) == 0)
+				break;
+		if (i == ARRAY_LEN(bits))
+			BAD("no action: %s", n);
+		want |= bits[i].bit;
+	}
+	if (want != D.actions)
+		BAD("actions: want %x, got %x", want, D.actions);
+}
+
+static void expect_release(const char *slot, const struct release *r, const char *v)
+{
+	char got[128];
+
+	snprintf(got, sizeof(got), "%s%s%s%s", r->id, r->id[0] ? ":" : "", release_state_name(r->state), r->was_good && r->state != RS_GOOD ? ":was" : "");
+	want_text(slot, v, got);
+}
+
+static void expect(char *word)
+{
+	const struct record *n = &D.next;
+	char *v, text[64];
+
+	if (strchr(word, '=') && strncmp(word, "because", 7) != 0 && strncmp(word, "detail", 6) != 0 && strncmp(word, "event", 5) != 0 &&
+	    strncmp(word, "to=", 3) != 0 && strncmp(word, "act=", 4) != 0 && !D.commit)
+		BAD("no commit: %s (%s: %s; %s)", word, went(), D.because, D.detail);
+	if (key_is(word, "to", &v)) want_text("to", v, went());
+	else if (key_is(word, "active", &v)) want_text("active", v, slot_name(n->active));
+	else if (key_is(word, "mode", &v)) want_text("mode", v, move_mode_name(D.mode));
+	else if (key_is(word, "move", &v)) want_text("move", v, move_mode_name(n->move.mode));
+	else if (key_is(word, "undone", &v)) want_text("undone", v, n->move.undone ? "yes" : "no");
+	else if (key_is(word, "shield", &v)) want_text("shield", v, n->shield ? "up" : "down");
+	else if (key_is(word, "event", &v)) want_text("event", v, D.event.kind);
+	else if (key_is(word, "blue", &v)) expect_release("blue", &n->slot[BLUE], v);
+	else if (key_is(word, "green", &v)) expect_release("green", &n->slot[GREEN], v);
+	else if (key_is(word, "outcome", &v)) want_text("outcome", v, deploy_outcome_name(n->deploy.outcome));
+	else if (key_is(word, "condemn", &v)) want_text("condemn", v, D.condemn_it ? D.condemn.release : "none");
+	else if (key_is(word, "pardon", &v)) want_text("pardon", v, D.pardon_it ? D.pardon : "none");
+	else if (key_is(word, "claim", &v)) want_text("claim", v, n->claim.id[0] ? n->claim.id : "none");
+	else if (key_is(word, "hold", &v)) want_text("hold", v, n->hold.on ? "on" : "off");
+	else if (key_is(word, "pin", &v)) want_text("pin", v, n->pin.on ? slot_name(n->pin.slot) : "off");
+	else if (key_is(word, "sealed", &v)) want_text("sealed", v, n->sealed.on ? "on" : "off");
+	else if (key_is(word, "stop", &v)) want_text("stop", v, n->deploy.stop == STOP_READY ? "ready" : "no");
+	else if (key_is(word, "policy", &v)) want_text("policy", v, rollback_policy_name(n->deploy.rollback));
+	else if (key_is(word, "v", &v)) want_text("v", v, version_text(n->v, text));
+	else if (key_is(word, "offline", &v)) want_text("offline", v, D.offline_ok ? "yes" : "no");
+	else if (key_is(word, "observed", &v)) want_text("observed", v, n->move.observed.ms ? "yes" : "no");
+	else if (key_is(word, "acked", &v)) want_text("acked", v, n->move.acked.ms ? "yes" : "no");
+	else if (key_is(word, "prolonged", &v)) want_text("prolonged", v, n->deploy.prolonged ? "yes" : "no");
+	else if (key_is(word, "act", &v)) expect_act(v);
+	else if (key_is(word, "mutes", &v)) {
+		snprintf(text, sizeof(text), "%zu", n->n_mutes);
+		want_text("mutes", v, text);
+	} else if (key_is(word, "recent", &v)) {
+		snprintf(text, sizeof(text), "%zu", n->n_recent);
+		want_text("recent", v, text);
+	} else if (key_is(word, "until", &v)) {
+		if ((n->phase_until.ms ? n->phase_until.ms - WALL : 0) != (strcmp(v, "never") == 0 ? 0 : span(v)))
+			BAD("until: want %s, got %lld ms", v, (long long)(n->phase_until.ms - WALL));
+	} else if (key_is(word, "because", &v)) {
+		if (!strstr(D.because, v))
+			BAD("because: want \"%s\", got \"%s\"", v, D.because);
+	} else if (key_is(word, "detail", &v)) {
+		if (!strstr(D.detail, v))
+			BAD("detail: want \"%s\", got \"%s\"", v, D.detail);
+	} else
+		BAD("no such word on the right: %s", word);
+}
+
+/* What holds of every decision, derived here and not by decide's own must(). */
+static void expect_always(void)
+{
+	const struct record *r = &G.rec, *n = &D.next;
+
+	if (!D.row)
+		return;
+	assert_true(D.because[0]);
+	if (D.refusal != RF_NONE && (D.commit || D.actions))
+		BAD("refused, and yet something is done");
+	if (!D.commit)
+		return;
+	bool value = n->active != r->active || n->shield != r->shield;
+
+	if (G.in.kind != IN_START && (n->v.gen != r->v.gen || n->v.epoch != r->v.epoch + value))
+		BAD("epoch %llu -> %llu, value changed: %d", (unsigned long long)r->v.epoch, (unsigned long long)n->v.epoch, value);
+	if (value && G.cfg.mode != MODE_OBSERVE && n->active != NO_SLOT && !(D.actions & ACT_APPLY))
+		BAD("a new value, and no proxy is told");
+	if (G.cfg.mode == MODE_OBSERVE && (D.actions & (ACT_APPLY | ACT_DRAIN)))
+		BAD("observe mode touches a proxy");
+	if (D.mode == MOVE_NOTE && n->active != r->active && G.in.kind != IN_START)
+		BAD("a note moves traffic");
+	if (!D.event.kind[0])
+		BAD("a commit without an event");
+	if (n->rev != r->rev || strcmp(n->cid, r->cid) != 0)
+		BAD("rev and cid are the store's");
+}
+
+/* ---- coverage ---- */
+
+static void cover(void)
+{
+	static struct look l;
+
+	for (size_t i = 0; i < decide_rows(); i++) {
+		const struct row *r = &transitions[i];
+		int failing = -1, n_failing = 0;
+
+		if (r->on != G.in.kind || !((r->at >> G.rec.phase) & 1))
+			continue;
+		look_init(&l, &G.rec, &G.w, &G.in);
+		for (int k = 0; k < MAX_PROVIDED && r->provided[k]; k++) {
+			int g = r->provided[k];
+
+			if (guards[g < 0 ? -g : g].holds(&l) != (g > 0)) {
+				failing = k;
+				n_failing++;
+			}
+		}
+		if (n_failing == 1)
+			alone[i][failing] = true;
+	}
+	if (D.row)
+		hit[decide_row_index(D.row)] = true;
+}
+
+/* What no line can show: evidence is fresh, and the other slot better, only where something is lost. */
+static bool implied(const struct row *r, int g)
+{
+	for (int k = 0; g == G_LOST && k < MAX_PROVIDED; k++)
+		if (r->provided[k] == G_FRESH || r->provided[k] == G_BETTER)
+			return true;
+	return false;
+}
+
+/* ---- the table ---- */
+
+static size_t words(char *text, char **out)
+{
+	size_t n = 0;
+	char *s = text;
+
+	while (*s) {
+		while (*s == ' ' || *s == '\t')
+			s++;
+		if (!*s)
+			break;
+		if (n == MAX_WORDS)
+			BAD("too many words");
+		char *to = s;
+
+		out[n++] = s;
+		for (bool quoted = false; *s && (quoted || (*s != ' ' && *s != '\t')); s++) {
+			if (*s == '"')
+				quoted = !quoted;
+			else
+				*to++ = *s;
+		}
+		if (*s)
+			s++;
+		*to = '\0';
+	}
+	return n;
+}
+
+static void give(char *text)
+{
+	char *w[MAX_WORDS];
+	size_t n = words(text, w);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k;
+
+		for (k = 0; k < n_defs; k++)
+			if (strcmp(defs[k].name, w[i]) == 0)
+				break;
+		if (k < n_defs) {
+			char copy[512];
+
+			TEXT_COPY(copy, defs[k].text);
+			give(copy);
+		} else if (!give_state(w[i]) && !give_world(w[i]))
+			BAD("no such word on the left: %s", w[i]);
+	}
+}
+
+static void run_case(const char *line)
+{
+	char copy[MAX_LINE], *w[MAX_WORDS], *left = copy, *mid, *right;
+
+	TEXT_COPY(line_text, line);
+	TEXT_COPY(copy, line);
+	mid = strchr(copy, '|');
+	right = mid ? strchr(mid + 1, '|') : NULL;
+	if (!right)
+		BAD("a line is: given | input | expected");
+	*mid++ = *right++ = '\0';
+	ordinary();
+	give(left);
+	size_t n = words(mid, w);
+
+	for (size_t i = 0; i < n; i++)
+		if (!give_input(w[i]))
+			BAD("no such word of an input: %s", w[i]);
+	/* A stale decision is reused by the engine: nothing of the last one may shine through. */
+	decide(&G.rec, &G.w, &G.in, &D);
+	cover();
+	n = words(right, w);
+	if (!n || strncmp(w[0], "to=", 3) != 0)
+		BAD("the right side begins with to=");
+	for (size_t i = 0; i < n; i++)
+		expect(w[i]);
+	expect_always();
+	n_cases++;
+}
+
+/* {a,b} stands for two lines. */
+static void expand(const char *line)
+{
+	const char *open = strchr(line, '{'), *close = open ? strchr(open, '}') : NULL;
+
+	if (!close) {
+		if (setjmp(next_line) == 0)
+			run_case(line);
+		return;
+	}
+	for (const char *s = open + 1; s < close;) {
+		const char *end = s;
+		char one[MAX_LINE];
+
+		while (*end != ',' && end < close)
+			end++;
+		if (!text_format(one, sizeof(one), "%.*s%.*s%s", (int)(open - line), line, (int)(end - s), s, close + 1))
+			BAD("line too long");
+		expand(one);
+		s = end + 1;
+	}
+}
+
+static void table(void **state)
+{
+	char line[MAX_LINE];
+	FILE *f = fopen(TABLE, "r");
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		line_no++;
+		line[strcspn(line, "#\n")] = '\0';
+		TEXT_COPY(line_text, line);
+		if (!line[strspn(line, " \t")])
+			continue;
+		if (text_starts(line, "def ")) {
+			assert_true(n_defs < MAX_DEFS);
+			size_t at = 4 + strcspn(line + 4, " ");
+
+			assert_true(text_copy_n(defs[n_defs].name, sizeof(defs[0].name), line + 4, at - 4));
+			assert_true(TEXT_COPY(defs[n_defs].text, line + at + 1));
+			n_defs++;
+			continue;
+		}
+		expand(line);
+	}
+	fclose(f);
+	print_message("%zu cases of %s\n", n_cases, TABLE);
+	assert_int_equal(n_bad, 0);
+	assert_true(n_cases >= 120);
+}
+
+static void every_row_is_hit(void **state)
+{
+	size_t bad = 0;
+	struct row_info r;
+
+	(void)state;
+	for (size_t i = 0; i < decide_rows(); i++) {
+		const struct row *row = &transitions[i];
+
+		decide_row(i, &r);
+		if (!hit[i] && ++bad)
+			print_error("row %zu is hit by no line: %s | %s | %s\n", i, r.at, r.on, r.because);
+		for (int k = 0; k < MAX_PROVIDED && row->provided[k]; k++) {
+			int g = row->provided[k];
+
+			if (!alone[i][k] && !implied(row, g) && ++bad)
+				print_error("row %zu: no line in which only this fails: %s | %s | %s | %s\n", i, g < 0 ? guards[-g].no : guards[g].yes, r.at, r.on, r.because);
+		}
+	}
+	assert_int_equal(bad, 0);
+}
+
+/* Orders always find a row: the last one of each (phase, input) asks nothing. */
+static void every_pair_has_a_row(void **state)
+{
+	(void)state;
+	for (int on = IN_TICK + 1; on < N_INPUTS; on++)
+		for (int at = 0; at < N_PHASES; at++) {
+			bool found = false;
+
+			for (size_t i = 0; i < decide_rows(); i++) {
+				const struct row *r = &transitions[i];
+
+				if ((int)r->on != on || !((r->at >> at) & 1))
+					continue;
+				if (found)
+					fail_msg("%s on %s: a row after the one that always fires", phase_name((enum phase)at), input_name((enum input_kind)on));
+				found = r->provided[0] == G_END;
+			}
+			if (!found)
+				fail_msg("%s on %s: no row", phase_name((enum phase)at), input_name((enum input_kind)on));
+		}
+	for (int at = 0; at < N_PHASES; at++) {
+		bool leaves = false;
+
+		for (size_t i = 0; i < decide_rows(); i++)
+			leaves |= transitions[i].on == IN_TICK && ((transitions[i].at >> at) & 1) && transitions[i].to >= 0;
+		assert_true(leaves);
+	}
+}
+
+static void rows_are_well_formed(void **state)
+{
+	(void)state;
+	assert_true(decide_rows() <= MAX_ROWS);
+	for (size_t i = 0; i < decide_rows(); i++) {
+		const struct row *r = &transitions[i];
+
+		assert_true(r->at && !(r->at >> N_PHASES) && (unsigned)r->on < N_INPUTS);
+		assert_true(r->because && r->because[0] && !strchr(r->because, '|'));
+		assert_int_equal(r->provided[MAX_PROVIDED - 1], G_END);
+		assert_true((r->to == TO_REFUSED) == (r->refusal != RF_NONE));
+		assert_true((r->to >= TO_STAY || r->to == TO_ALARM) == (r->event != EV_NONE));
+		assert_true(r->to != TO_REFUSED || !r->act);
+		assert_true(!(r->act >> N_ACTIONS));
+		if (r->to >= TO_STAY && r->on == IN_TICK) {
+			/* Nothing is committed by the clock alone without a store, but the rollback of the offline rule. */
+			bool asks = false;
+
+			for (int k = 0; k < MAX_PROVIDED && r->provided[k]; k++)
+				asks |= r->provided[k] == G_STORE_UP || r->provided[k] == G_MAY_RECORD_BACK;
+			assert_true(asks);
+		}
+	}
+	for (int g = 1; g < N_GUARDS; g++)
+		assert_true(guards[g].holds && guards[g].yes[0] && guards[g].no[0]);
+}
+
+static void names(void **state)
+{
+	size_t n;
+	const char *const *kinds = decide_event_kinds(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		assert_non_null(kinds[i]);
+		assert_true(kinds[i][0] && strlen(kinds[i]) <= EVENT_KIND_LEN);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(kinds[i], kinds[k]);
+	}
+	for (int i = 0; i < N_ACTIONS; i++)
+		assert_string_not_equal(action_name(1u << i), "?");
+	assert_string_equal(action_name(1u << N_ACTIONS), "?");
+	for (int i = 0; i < N_INPUTS; i++)
+		assert_non_null(input_name((enum input_kind)i));
+	for (int i = 0; i < N_REFUSALS; i++) {
+		const struct refusal_info *r = refusal_info((enum refusal)i);
+
+		assert_non_null(r->code);
+		assert_true(r->http >= 200 && r->http < 600 && r->sentence[0]);
+	}
+	/* What the issue demands of bad input. */
+	assert_int_equal(refusal_info(RF_HELD)->http, 423);
+	assert_int_equal(refusal_info(RF_PHASE)->http, 409);
+	assert_int_equal(refusal_info(RF_NOT_WHOLE)->http, 422);
+	assert_int_equal(refusal_info(RF_STORE)->http, 503);
+	assert_int_equal(refusal_info(RF_OBSERVE)->http, 409);
+}
+
+static void prints(void **state)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	size_t lines = 0;
+
+	(void)state;
+	decide_print_table(&b);
+	assert_false(b.full);
+	for (const char *s = buf_str(&b); *s; s++)
+		lines += *s == '\n';
+	assert_int_equal(lines, decide_rows() + 2);
+	assert_non_null(strstr(b.data, "the new release lost a feature the old one has"));
+	buf_clear(&b);
+	decide_print_mermaid(&b);
+	assert_true(text_starts(buf_str(&b), "stateDiagram-v2\n"));
+	for (int p = 0; p < N_PHASES; p++)
+		assert_non_null(strstr(b.data, phase_name((enum phase)p)));
+	assert_non_null(strstr(b.data, "baking --> reverting : rollback.decided"));
+	assert_non_null(strstr(b.data, "[*] --> steady"));
+	buf_free(&b);
+}
+
+/* ---- what status asks ---- */
+
+static void armed_says(const char *left, const char *want)
+{
+	char copy[512], why[160];
+
+	ordinary();
+	TEXT_COPY(copy, left);
+	TEXT_COPY(line_text, left);
+	give(copy);
+	bool armed = decide_armed(&G.rec, &G.w, why);
+
+	if (armed != (want[0] == '\0') || !strstr(why, want)) {
+		print_error("%s: armed %d, \"%s\"; want \"%s\"\n", left, armed, why, want);
+		fail();
+	}
+}
+
+static void armed(void **state)
+{
+	(void)state;
+	armed_says("", "");
+	armed_says("phase=baking", "");
+	armed_says("quotes=A/P", "");
+	armed_says("mode=observe", "observe");
+	armed_says("mode=gate", "gate");
+	armed_says("hold", "held");
+	armed_says("pin=blue", "pinned");
+	armed_says("suspect", "suspect");
+	armed_says("cold", "suspect");
+	armed_says("sealed", "sealed by ci, migration 118");
+	armed_says("move=auto", "no forward");
+	armed_says("move=back", "no forward");
+	armed_says("undone", "no forward");
+	armed_says("age=25h", "rollback_window");
+	armed_says("age=25h forever", "");
+	armed_says("restarted", "");
+	armed_says("policy=ask", "by a person");
+	armed_says("store_down", "");
+	armed_says("store_down static", "cannot be written");
+	armed_says("store_down fleet", "cannot be written");
+	armed_says("quotes=P/A", "quotes is absent on green");
+	armed_says("expenses=P/U", "expenses is unknown on green");
+	armed_says("mail=P/A", "");
+	armed_says("few=green", "too few");
+	armed_says("identity=P/A", "another release");
+	armed_says("identity=P/U", "identity is unknown");
+	armed_says("green=r43:refused", "none (green: r43, refused)");
+	armed_says("green=r43:proved", "none (green: r43, proved)");
+	armed_says("green=r43:refused:was", "none (green: r43, refused)");
+	armed_says("green=r43:left", "none (green: r43, never baked)");
+	armed_says("green=r43:left:was", "");
+	armed_says("green=empty", "release unknown");
+	armed_says("condemned=r40", "condemned");
+	armed_says("phase=filling claim=c1:green:r42 green=empty", "claimed by ci");
+	armed_says("active=none", "no slot is active");
+	armed_says("phase=reverting", "put back");
+}
+
+static void next_time(void **state)
+{
+	(void)state;
+	ordinary();
+	assert_int_equal(decide_next_time(&G.rec, &G.w).ms, 0);
+	G.rec.phase = PH_BAKING;
+	G.rec.phase_since.ms = WALL - 1000;
+	G.rec.phase_until.ms = WALL + 5000;
+	assert_int_equal(decide_next_time(&G.rec, &G.w).ms, WALL + 5000);
+	G.w.bake_stood_ms = 700;
+	assert_int_equal(decide_next_time(&G.rec, &G.w).ms, WALL + 5700);
+	G.rec.hold = (struct hold){ .on = true, .until.ms = WALL + 40 };
+	assert_int_equal(decide_next_time(&G.rec, &G.w).ms, WALL + 40);
+	G.rec.mutes[G.rec.n_mutes++].until.ms = WALL + 30;
+	assert_int_equal(decide_next_time(&G.rec, &G.w).ms, WALL + 30);
+	/* What is past already waits for something else than time. */
+	G.rec.hold.until.ms = WALL - 1;
+	G.rec.n_mutes = 0;
+	assert_int_equal(decide_next_time(&G.rec, &G.w).ms, WALL + 5700);
+}
+
+static void lost_and_value(void **state)
+{
+	size_t lost[MAX_FEATURES];
+	struct proxy_value v;
+	char copy[] = "quotes=A/P expenses=a/P mail=A/P identity=A/P shield";
+
+	(void)state;
+	ordinary();
+	give(copy);
+	/* expenses was never seen here, mail is a warning, identity is no feature of the config */
+	assert_int_equal(decide_lost(&G.rec, &G.w, &G.cfg, lost), 1);
+	assert_int_equal(lost[0], 0);
+	v = decide_value(&G.rec);
+	assert_true(v.slot == BLUE && v.v.gen == 7 && v.v.epoch == 42 && v.shield && !v.pin);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_are_well_formed),
+		cmocka_unit_test(every_pair_has_a_row),
+		cmocka_unit_test(table),
+		cmocka_unit_test(every_row_is_hit),
+		cmocka_unit_test(names),
+		cmocka_unit_test(prints),
+		cmocka_unit_test(armed),
+		cmocka_unit_test(next_time),
+		cmocka_unit_test(lost_and_value),
+	};
+
+	return cmocka_run_group_tests_name("decide", tests, NULL, NULL);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ * hostile.h - an HTTP server that misbehaves on request: the path says how.
+ *
+ * A forked child with a thread per connection, on a loopback port of its own choice; it
+ * dies with the test.  Counters and the last request are in memory shared with it. */
+#ifndef TESTS_UNIT_SUPPORT_HOSTILE_H
+#define TESTS_UNIT_SUPPORT_HOSTILE_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct hostile_shared {
+	atomic_int connections, requests, first_on_connection;
+	atomic_int status;              /* what /status answers: the test moves it */
+	char who[16];
+	char last[4096];                /* the last request's head */
+	char body[8192];                /* what /body answers */
+	char head[512];                 /* more headers of /body */
+};
+
+struct hostile {
+	pid_t pid;
+	uint16_t port;
+	struct hostile_shared *shared;
+};
+
+static inline int hostile_listen(uint16_t *port, int backlog)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, backlog) || getsockname(fd, (struct sockaddr *)&a, &len))
+		abort();
+	*port = ntohs(a.sin_port);
+	return fd;
+}
+
+static inline bool hostile_put(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
+
+		if (w <= 0)
+			return false;
+		p += w;
+		n -= (size_t)w;
+	}
+	return true;
+}
+
+static inline bool hostile_say(int fd, const char *s) { return hostile_put(fd, s, strlen(s)); }
+
+static inline void hostile_reset(int fd)
+{
+	struct linger hard = { 1, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
+static inline void hostile_until_gone(int fd)
+{
+	char junk[4096];
+
+	while (recv(fd, junk, sizeof(junk), 0) > 0)
+		;
+}
+
+/* A deflate stream of zeroes by hand: one literal, then "258 bytes, 1 back", 13 bits each. */
+static inline void hostile_bomb(int fd, long total)
+{
+	static const unsigned char start[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3 };
+	unsigned char out[4096];
+	size_t n = 0;
+	uint64_t acc = 0;
+	int bits = 0;
+	/* BFINAL=1, BTYPE=01; literal 0 = 00110000, sent from its highest bit. */
+	static const int lead[] = { 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0 };
+	static const int again[] = { 1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0 }; /* 285 = 11000101, distance 1 = 00000 */
+
+	hostile_say(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n");
+	hostile_put(fd, start, sizeof(start));
+	for (size_t i = 0; i < sizeof(lead) / sizeof(lead[0]); i++)
+		acc |= (uint64_t)lead[i] << bits++;
+	for (long done = 1; done < total; done += 258) {
+		for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++)
+			acc |= (uint64_t)again[i] << bits++;
+		while (bits >= 8) {
+			out[n++] = (unsigned char)acc;
+			acc >>= 8;
+			bits -= 8;
+		}
+		if (n > sizeof(out) - 8) {
+			if (!hostile_put(fd, out, n))
+				return;
+			n = 0;
+		}
+	}
+	hostile_put(fd, out, n);
+}
+
+/* "hello gzip" as gzip -n makes it, with a stored block: no library needed. */
+static inline void hostile_gzip(int fd)
+{
+	static const unsigned char gz[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 10, 0, 0xf5, 0xff,
+					    'h', 'e', 'l', 'l', 'o', ' ', 'g', 'z', 'i', 'p',
+					    0x78, 0x35, 0x54, 0x3d, 10, 0, 0, 0 };
+	unsigned char fixed[sizeof(gz)];
+	uint32_t crc = 0xffffffffu;
+
+	memcpy(fixed, gz, sizeof(gz));
+	for (int i = 0; i < 10; i++) {
+		crc ^= gz[15 + i];
+		for (int k = 0; k < 8; k++)
+			crc = crc & 1 ? crc >> 1 ^ 0xedb88320u : crc >> 1;
+	}
+	crc = ~crc;
+	for (int i = 0; i < 4; i++)
+		fixed[25 + i] = (unsigned char)(crc >> 8 * i);
+	char head[128];
+
+	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof(fixed));
+	hostile_say(fd, head);
+	hostile_put(fd, fixed, sizeof(fixed));
+}
+
+static inline bool hostile_answer(int fd, struct hostile_shared *sh, int status, const char *type, const char *more, const char *body,
+				  bool no_body)
+{
+	char head[2048];
+
+	snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Type: %s\r\nX-Who: %s\r\n%sContent-Length: %zu\r\n\r\n", status, type,
+		 sh->who, more, strlen(body));
+	return hostile_say(fd, head) && (no_body || hostile_say(fd, body));
+}
+
+/* False: this connection is over. */
+static inline bool hostile_serve(int fd, struct hostile_shared *sh, const char *req, int nth)
+{
+	const char *path = strchr(req, ' ');
+	bool head_only = strncmp(req, "HEAD ", 5) == 0;
+	char filler[1024];
+
+	path = path ? path + 1 : "";
+#define PATH(s) (strncmp(path, s, sizeof(s) - 1) == 0 && strchr(" ?/", path[sizeof(s) - 1]))
+	if (PATH("/ok"))
+		return hostile_answer(fd, sh, 200, "text/plain", "", "hello", head_only);
+	if (PATH("/echo"))
+		return hostile_answer(fd, sh, 200, "text/plain", "", req, head_only);
+	if (PATH("/status"))
+		return hostile_answer(fd, sh, atomic_load(&sh->status), "text/plain", "", "status page", head_only);
+	if (PATH("/body"))
+		return hostile_answer(fd, sh, atomic_load(&sh->status), "application/json", sh->head, sh->body, head_only);
+	if (PATH("/redirect"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: /ok\r\n", "", head_only);
+	if (PATH("/redirect-file"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: file:///etc/passwd\r\n", "", head_only);
+	if (PATH("/redirect-other"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: http://169.254.169.254/ok\r\n", "", head_only);
+	if (PATH("/loop"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: /loop\r\n", "", head_only);
+	if (PATH("/gzip"))
+		return hostile_gzip(fd), true;
+	if (PATH("/bomb"))
+		return hostile_bomb(fd, 20L << 20), false;
+	if (PATH("/hang"))
+		return hostile_until_gone(fd), false;
+	if (PATH("/close"))
+		return false;
+	if (PATH("/reset"))
+		return hostile_reset(fd), false;
+	if (PATH("/close-if-reused"))
+		return nth == 1 && hostile_answer(fd, sh, 200, "text/plain", "", "first", head_only);
+	if (PATH("/reset-if-reused")) {
+		if (nth == 1)
+			return hostile_answer(fd, sh, 200, "text/plain", "", "first", head_only);
+		hostile_reset(fd);
+		return false;
+	}
+	if (PATH("/close-then-hang")) { /* the kept connection dies, the new one never answers */
+		if (nth == 1 && atomic_fetch_add(&sh->first_on_connection, 1) == 0)
+			return hostile_answer(fd, sh, 200, "text/plain", "", "first", head_only);
+		if (nth > 1)
+			return false;
+		hostile_until_gone(fd);
+		return false;
+	}
+	if (PATH("/cut-status"))
+		return hostile_say(fd, "HTT"), false;
+	if (PATH("/cut-head"))
+		return hostile_say(fd, "HTTP/1.1 200 OK\r\nContent-Le"), false;
+	if (PATH("/cut"))
+		return hostile_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789"), false;
+	if (PATH("/cut-reset")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789");
+		poll(NULL, 0, 50); /* let it be read before the RST throws it away */
+		hostile_reset(fd);
+		return false;
+	}
+	if (PATH("/chunk-cut"))
+		return hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nwo"), false;
+	if (PATH("/chunk-bad"))
+		return hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"), false;
+	if (PATH("/no-length"))
+		return hostile_say(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it"), false;
+	if (PATH("/http09"))
+		return hostile_say(fd, "just some text\n"), false;
+	if (PATH("/status-99999"))
+		return hostile_say(fd, "HTTP/1.1 99999 OK\r\nContent-Length: 0\r\n\r\n"), false;
+	if (PATH("/status-2x0"))
+		return hostile_say(fd, "HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n"), false;
+	if (PATH("/status-000"))
+		return hostile_say(fd, "HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n"), false;
+	if (PATH("/1xx"))
+		while (hostile_say(fd, "HTTP/1.1 100 Continue\r\n\r\n"))
+			;
+	if (PATH("/1xx-then-ok")) {
+		hostile_say(fd, "HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n");
+		return hostile_answer(fd, sh, 200, "text/plain", "", "hello", head_only);
+	}
+	if (PATH("/drip")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+		while (hostile_say(fd, "x"))
+			poll(NULL, 0, 20);
+		return false;
+	}
+	memset(filler, 'f', sizeof(filler));
+	if (PATH("/endless")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+		while (hostile_say(fd, "400\r\n") && hostile_put(fd, filler, 1024) && hostile_say(fd, "\r\n"))
+			;
+		return false;
+	}
+	if (PATH("/gib")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n");
+		while (hostile_put(fd, filler, 1024))
+			;
+		return false;
+	}
+	if (PATH("/head-many")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\n");
+		while (hostile_say(fd, "X-Filler: 0123456789012345678901234567890123456789\r\n"))
+			;
+		return false;
+	}
+	if (PATH("/head-long")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nX-Filler: ");
+		while (hostile_put(fd, filler, 1024))
+			;
+		return false;
+	}
+	return hostile_answer(fd, sh, 404, "text/plain", "", "no such page", head_only);
+#undef PATH
+}
+
+struct hostile_connection { int fd; struct hostile_shared *shared; };
+
+static inline void *hostile_thread(void *arg)
+{
+	struct hostile_connection c = *(struct hostile_connection *)arg;
+	char req[4096];
+	size_t n = 0;
+
+	free(arg);
+	for (int nth = 1;; nth++) {
+		char *end;
+
+		req[n] = '\0';
+		while (!(end = strstr(req, "\r\n\r\n"))) {
+			ssize_t r = n < sizeof(req) - 1 ? recv(c.fd, req + n, sizeof(req) - 1 - n, 0) : 0;
+
+			if (r <= 0)
+				goto over;
+			n += (size_t)r;
+			req[n] = '\0';
+		}
+		/* A body, if any, is taken with its head: requests here are small. */
+		const char *cl = strstr(req, "Content-Length: ");
+		size_t body = cl && cl < end ? (size_t)strtoul(cl + 16, NULL, 10) : 0;
+
+		while (n < (size_t)(end + 4 - req) + body) {
+			ssize_t r = n < sizeof(req) - 1 ? recv(c.fd, req + n, sizeof(req) - 1 - n, 0) : 0;
+
+			if (r <= 0)
+				goto over;
+			n += (size_t)r;
+			req[n] = '\0';
+		}
+		memcpy(c.shared->last, req, n + 1);
+		atomic_fetch_add(&c.shared->requests, 1);
+		n = 0;
+		if (!hostile_serve(c.fd, c.shared, req, nth))
+			break;
+	}
+over:
+	close(c.fd);
+	return NULL;
+}
+
+static inline void hostile_start(struct hostile *h, const char *who)
+{
+	int fd = hostile_listen(&h->port, 128);
+
+	h->shared = mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (h->shared == MAP_FAILED)
+		abort();
+	snprintf(h->shared->who, sizeof(h->shared->who), "%s", who);
+	atomic_store(&h->shared->status, 200);
+	fflush(NULL);
+	h->pid = fork();
+	if (h->pid < 0)
+		abort();
+	if (h->pid) {
+		close(fd);
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		struct hostile_connection *c;
+		pthread_t t;
+		int conn = accept(fd, NULL, NULL);
+
+		if (conn < 0)
+			continue;
+		atomic_fetch_add(&h->shared->connections, 1);
+		c = malloc(sizeof(*c));
+		*c = (struct hostile_connection){ conn, h->shared };
+		if (pthread_create(&t, NULL, hostile_thread, c))
+			_exit(1);
+		pthread_detach(t);
+	}
+}
+
+static inline void hostile_stop(struct hostile *h)
+{
+	if (h->pid > 0) {
+		kill(h->pid, SIGKILL);
+		waitpid(h->pid, NULL, 0);
+		munmap(h->shared, sizeof(*h->shared));
+	}
+	h->pid = 0;
+}
+
+/* A port whose connections are never accepted and whose queue is full: SYNs go unanswered. */
+struct blackhole { int fd, filler[8]; uint16_t port; };
+
+static inline void blackhole_open(struct blackhole *b)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	b->fd = hostile_listen(&b->port, 0);
+	a.sin_port = htons(b->port);
+	for (size_t i = 0; i < sizeof(b->filler) / sizeof(b->filler[0]); i++) {
+		b->filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(b->filler[i], (struct sockaddr *)&a, sizeof(a));
+	}
+}
+
+static inline void blackhole_close(struct blackhole *b)
+{
+	for (size_t i = 0; i < sizeof(b->filler) / sizeof(b->filler[0]); i++)
+		close(b->filler[i]);
+	close(b->fd);
+}
+
+#endif
