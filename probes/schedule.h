@@ -35,6 +35,11 @@ void schedule_fresh(struct schedule *, enum slot);
 /* One front probe of a feature through a proxy, at once, new connection. */
 void schedule_front_now(struct schedule *, size_t proxy, size_t feature);
 
+/* The release that a slot should be running: with identity configured, each target is then also asked who it
+ * is at the pace of its slot (job.purpose = PURPOSE_IDENTITY, job.feature = cfg->n_features, job.release = this
+ * text, copied), and schedule_fresh asks it too.  "" = not known: identity is not asked. */
+void schedule_release(struct schedule *, enum slot, const char *release);
+
 /* How far the ceiling stretches the interval: 1.0 = not at all (B1.4 "says so"). */
 double schedule_stretch(const struct schedule *, enum slot);
 uint64_t schedule_sent(const struct schedule *);

@@ -31,6 +31,8 @@ enum httpc_result {
 	H_TIMEOUT_CONNECT, H_TIMEOUT_SENT,      /* SENT: the whole request was on its way */
 	H_TIMEOUT_QUEUED,                       /* waited in our own line: the prober's limit */
 	H_NO_ROUTE, H_DNS, H_TLS, H_PROTOCOL, H_TOO_LARGE, H_REDIRECTS, H_CANCELLED, H_LIMIT,
+	H_TIMEOUT_SENDING,                      /* connected, and part of the request was still ours to send */
+	N_HTTPC_RESULTS
 };
 const char *httpc_result_name(enum httpc_result);
 
@@ -67,6 +69,8 @@ bool httpc_header(const struct httpc_reply *, const char *name, char *out, size_
 
 typedef void httpc_done_fn(void *arg, const struct httpc_reply *);
 
+/* Cancelling and freeing call done() before they return; both are allowed inside a done().
+ * The daemon ignores SIGPIPE: TLS needs it. */
 struct httpc *httpc_new(struct ev_loop *);
 void httpc_free(struct httpc **);       /* cancels what is in flight */
 struct httpc_pool *httpc_pool_new(struct httpc *, size_t max_in_flight);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * identity.c - assertions with a release in them. */
+#include "probes/identity.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probes/jsonpath.h"
+#include "switchd/base/text.h"
+#include "switchd/io/httpc.h"
+
+static const char mark[] = "{{release}}";
+
+struct identity {
+	const struct identity_config *cfg;
+	id_text release;                /* that suite and named are compiled for; "" at first: see compiled */
+	bool compiled;
+	struct suite plain;             /* the lines without a release */
+	struct suite marked;            /* those with one; empty for "" */
+	struct jsonpath *path;          /* where the name of the release can be read: one of these, or neither */
+	char header[128];
+};
+
+/* The line with every mark replaced.  The caller frees it. */
+static char *with_release(const char *line, const char *release)
+{
+	struct buf b = BUF_INIT(ASSERT_MAX_LINE + ID_MAX_LEN);
+	const char *at;
+
+	while ((at = strstr(line, mark))) {
+		buf_add(&b, line, (size_t)(at - line));
+		buf_adds(&b, release);
+		line = at + sizeof(mark) - 1;
+	}
+	buf_adds(&b, line);
+	return buf_take(&b);
+}
+
+/* `subject "NAME" == "{{release}}"`: NAME, or false. */
+static bool readable(const char *line, const char *subject, char *name, size_t size)
+{
+	size_t n = strlen(subject);
+
+	line += strspn(line, " \t");
+	if (strncmp(line, subject, n) != 0)
+		return false;
+	line += n;
+	line += strspn(line, " \t");
+	if (*line != '"')
+		return false;
+	const char *end = strchr(line + 1, '"');
+	if (!end || !text_copy_n(name, size, line + 1, (size_t)(end - line - 1)))
+		return false;
+	end += 1 + strspn(end + 1, " \t");
+	if (strncmp(end, "==", 2) != 0)
+		return false;
+	end += 2;
+	end += strspn(end, " \t");
+	return strncmp(end, "\"{{release}}\"", sizeof(mark) + 1) == 0;
+}
+
+static void find_readable(struct identity *id)
+{
+	char name[128], err[64];
+	size_t off;
+
+	for (size_t i = 0; i < id->cfg->n_expect && !id->path && !id->header[0]; i++) {
+		if (readable(id->cfg->expect[i], "jsonpath", name, sizeof(name)))
+			id->path = jsonpath_compile(name, strlen(name), err, sizeof(err), &off);
+		else if (readable(id->cfg->expect[i], "header", name, sizeof(name)))
+			TEXT_COPY(id->header, name);
+	}
+}
+
+struct identity *identity_new(const struct identity_config *cfg)
+{
+	struct identity *id = xcalloc(1, sizeof(*id));
+
+	id->cfg = cfg;
+	find_readable(id);
+	return id;
+}
+
+static void forget(struct identity *id)
+{
+	suite_clear(&id->plain);
+	suite_clear(&id->marked);
+	id->compiled = false;
+}
+
+void identity_free(struct identity **idp)
+{
+	struct identity *id = *idp;
+
+	if (!id)
+		return;
+	forget(id);
+	jsonpath_free(&id->path);
+	free(id);
+	*idp = NULL;
+}
+
+/* The lines of one sort, with the release in them: suite_compile on copies. */
+static int compile_some(const struct identity_config *cfg, const char *file, const char *release, bool marked, struct suite *out,
+			struct buf *errors)
+{
+	char **lines = xcalloc(cfg->n_expect, sizeof(*lines));
+	int *line = xcalloc(cfg->n_expect, sizeof(*line)), *col = xcalloc(cfg->n_expect, sizeof(*col));
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->n_expect; i++)
+		if ((strstr(cfg->expect[i], mark) != NULL) == marked) {
+			line[n] = cfg->expect_line ? cfg->expect_line[i] : 0;
+			col[n] = cfg->expect_col ? cfg->expect_col[i] : 0;
+			lines[n++] = with_release(cfg->expect[i], release);
+		}
+	struct suite_source from = { file, (const char *const *)lines, n, line, col };
+	int wrong = suite_compile(out, &from, errors);
+
+	for (size_t i = 0; i < n; i++)
+		free(lines[i]);
+	free(lines);
+	free(line);
+	free(col);
+	return wrong;
+}
+
+int identity_check(const struct identity_config *cfg, const char *file, struct buf *errors)
+{
+	struct suite s;
+	int wrong = compile_some(cfg, file, "", false, &s, errors);
+
+	suite_clear(&s);
+	/* As long as the mark itself, so that the columns of errors stay true. */
+	wrong += compile_some(cfg, file, "rrrrrrrrrrr", true, &s, errors);
+	suite_clear(&s);
+	return wrong;
+}
+
+static void compile(struct identity *id, const char *release)
+{
+	struct buf ignored = BUF_INIT(4096); /* checked when the config was loaded */
+
+	if (id->compiled && strcmp(id->release, release) == 0)
+		return;
+	forget(id);
+	TEXT_COPY(id->release, release);
+	compile_some(id->cfg, "", release, false, &id->plain, &ignored);
+	if (release[0])
+		compile_some(id->cfg, "", release, true, &id->marked, &ignored);
+	id->compiled = true;
+	buf_free(&ignored);
+}
+
+static bool first_text(void *arg, json_t *node)
+{
+	char *named = arg;
+
+	if (json_is_string(node))
+		text_copy(named, ID_MAX_LEN + 1, json_string_value(node));
+	else if (json_is_integer(node))
+		text_format(named, ID_MAX_LEN + 1, "%" JSON_INTEGER_FORMAT, json_integer_value(node));
+	return false;
+}
+
+static void read_name(const struct identity *id, struct answer *a, char named[ID_MAX_LEN + 1])
+{
+	struct httpc_reply r = { .head = a->head, .head_len = a->head_len };
+	json_t *root;
+
+	named[0] = '\0';
+	if (id->path && (root = answer_parsed(a)) && jsonpath_walk(id->path, root, first_text, named) != JP_OK)
+		named[0] = '\0';
+	if (id->header[0])
+		httpc_header(&r, id->header, named, ID_MAX_LEN + 1);
+	if (!id_ok(named)) /* it goes to records and logs: only what may be a release */
+		named[0] = '\0';
+}
+
+enum outcome identity_judge(struct identity *id, const char *release, struct answer *a, const char *location,
+			    char want[ASSERT_TEXT], char got[ASSERT_TEXT], char named[ID_MAX_LEN + 1])
+{
+	static const struct suite none;
+	enum outcome o;
+
+	compile(id, release);
+	read_name(id, a, named);
+	/* Without lines of its own the answer must at least be a good one. */
+	o = suite_judge(id->plain.n ? &id->plain : &none, NULL, a, location, want, got);
+	if (o != OUT_PRESENT || !id->marked.n)
+		return o;
+	for (size_t i = 0; i < id->marked.n; i++) {
+		o = assert_check(id->marked.list[i], a, want, got);
+		/* Whatever the line looks at, what failed is that the target is this release. */
+		if (o != OUT_PRESENT)
+			return outcome_info(o)->class == OC_ABSENT ? OUT_IDENTITY : o;
+	}
+	if (!named[0])
+		text_copy(named, ID_MAX_LEN + 1, release);
+	return OUT_PRESENT;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ * kind.h - the inside of this room: what a kind of probe is, and a probe under way.
+ *
+ * A kind is one file and one row of the table in probe.c (probes/README.md).  It is given
+ * a handle by start() and ends it by exactly one probe_end(), never from inside start():
+ * what fails at once goes by probe_end_later(). */
+#ifndef PROBES_KIND_H
+#define PROBES_KIND_H
+
+#include <ev.h>
+#include <sys/queue.h>
+
+#include "probes/assert.h"
+#include "probes/identity.h"
+#include "probes/probe.h"
+#include "probes/shape.h"
+#include "probes/suite.h"
+
+struct probe_kind {
+	const char *name;
+	/* Is this feature mine?  The first row that says so gets it; NULL = identity, reference. */
+	bool (*mine)(const struct feature *);
+	/* Connections, pools and the like, of one service. */
+	void *(*open)(struct probe_runner *);
+	void (*close)(void *means);             /* nothing is in flight then */
+	void (*start)(void *means, struct probe_handle *);
+	void (*cancel)(struct probe_handle *);  /* ends it, with OUT_CANCELLED, before it returns */
+};
+
+extern const struct probe_kind probe_kind_http;
+
+/* Seen by whoever learns from the answers of a probe. */
+typedef void probe_answer_fn(void *arg, const struct answer *, const char *location);
+
+struct probe_handle {
+	TAILQ_ENTRY(probe_handle) link;
+	struct probe_runner *runner;
+	const struct probe_kind *kind;
+	const struct feature *feature;  /* NULL: identity, reference */
+	void *state;                    /* the kind's own */
+	struct probe_result r;
+	id_text release;                /* r.job.release points here */
+	probe_answer_fn *on_answer;     /* or NULL */
+	probe_done_fn *done;
+	void *arg;
+	ev_timer later;
+	enum outcome later_outcome;
+	const char *later_got;
+};
+
+struct probe_runner {
+	struct ev_loop *loop;
+	const struct config *cfg;
+	const struct service_config *svc;
+	struct suite *suites;           /* one per feature */
+	struct identity *identity;      /* NULL: not configured */
+	struct shape **baselines;       /* one per feature; NULL = none */
+	char **baseline_texts;          /* one per feature; never NULL */
+	void **means;                   /* one per kind */
+	TAILQ_HEAD(, probe_handle) live;
+};
+
+/* outcome, complete, stamp and identity are set in h->r before; evidence may be NULL. */
+void probe_end(struct probe_handle *, enum outcome, const struct evidence *);
+/* From the loop; got says why, static text. */
+void probe_end_later(struct probe_handle *, enum outcome, const char *got);
+
+/* evidence.c: an answer for people. Values of the feature's own headers are struck out of it. */
+void evidence_begin(struct evidence *, const struct probe_handle *, const char *url, const char *target);
+void evidence_answer(struct evidence *, const struct feature *, const struct answer *);
+void evidence_end(struct evidence *, const struct feature *, enum outcome);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ * httpc.c - pools of easy handles, the line before them, and every request's one end.
+ *
+ * Each pool has a multi handle of its own: kept connections, cached names and the one
+ * CA store that libcurl keeps per multi are then those of one slot and never mix. */
+#include "switchd/io/httpc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+
+#include <ev.h>
+
+#include "switchd/base/clock.h"
+#include "switchd/base/log.h"
+#include "switchd/base/text.h"
+#include "switchd/io/httpc_easy.h"
+#include "switchd/io/httpc_glue.h"
+
+enum { KEPT_PER_HANDLE = 2, KEPT_MIN = 16 };
+
+struct handle {
+	TAILQ_ENTRY(handle) link;       /* among the idle, the last used first */
+	struct easy easy;
+	struct httpc_req *req;          /* NULL = idle */
+};
+
+struct httpc_req {
+	TAILQ_ENTRY(httpc_req) link;    /* all of the pool */
+	TAILQ_ENTRY(httpc_req) line;    /* waiting */
+	struct httpc_pool *pool;
+	httpc_done_fn *done;
+	void *arg;
+	struct handle *handle;          /* NULL: waiting, or failed and about to say so */
+	struct asked *asked;            /* while waiting */
+	mono_us since;
+	ev_timer timer;                 /* the deadline while waiting; or 0 to tell of a failure from the loop */
+	bool failed;
+	enum httpc_result result;
+	const char *error;              /* static text */
+};
+
+TAILQ_HEAD(req_list, httpc_req);
+TAILQ_HEAD(handle_list, handle);
+
+struct httpc_pool {
+	TAILQ_ENTRY(httpc_pool) link;
+	struct httpc *client;
+	struct glue *glue;
+	struct easy_pool *shared;       /* outlives the pool when that is freed inside a done() */
+	struct handle_list idle;
+	struct req_list all, waiting;
+	size_t n_handles, max;
+	int depth;                      /* done() is on the stack */
+	bool doomed;                    /* httpc_pool_free() was called from inside done() */
+};
+
+struct httpc {
+	struct ev_loop *loop;
+	TAILQ_HEAD(, httpc_pool) pools;
+	bool doomed;
+};
+
+static const char *const names[] = {
+	[H_OK] = "ok", [H_REFUSED] = "refused", [H_RESET] = "reset", [H_CLOSED] = "closed", [H_CUT] = "cut",
+	[H_TIMEOUT_CONNECT] = "timeout-connect", [H_TIMEOUT_SENT] = "timeout-sent", [H_TIMEOUT_QUEUED] = "timeout-queued",
+	[H_NO_ROUTE] = "no-route", [H_DNS] = "dns", [H_TLS] = "tls", [H_PROTOCOL] = "protocol", [H_TOO_LARGE] = "too-large",
+	[H_REDIRECTS] = "redirects", [H_CANCELLED] = "cancelled", [H_LIMIT] = "limit", [H_TIMEOUT_SENDING] = "timeout-sending",
+};
+_Static_assert(ARRAY_LEN(names) == N_HTTPC_RESULTS, "a result without a name");
+
+const char *httpc_result_name(enum httpc_result r) { return (size_t)r < ARRAY_LEN(names) ? names[r] : "?"; }
+
+bool httpc_header(const struct httpc_reply *r, const char *name, char *out, size_t size)
+{
+	size_t n = strlen(name);
+	const char *p = r->head, *end = r->head + r->head_len;
+
+	out[0] = '\0';
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p)), *stop = nl ? nl : end;
+
+		if ((size_t)(stop - p) > n && p[n] == ':' && strncasecmp(p, name, n) == 0) {
+			p += n + 1;
+			while (p < stop && (*p == ' ' || *p == '\t'))
+				p++;
+			while (stop > p && strchr(" \t\r", stop[-1]))
+				stop--;
+			text_copy_n(out, size, p, (size_t)(stop - p));
+			return true;
+		}
+		p = stop + 1;
+	}
+	return false;
+}
+
+static void client_maybe_free(struct httpc *c)
+{
+	if (c->doomed && TAILQ_EMPTY(&c->pools))
+		free(c);
+}
+
+static void pool_destroy(struct httpc_pool *p)
+{
+	struct httpc *c = p->client;
+
+	must(TAILQ_EMPTY(&p->all));
+	for (struct handle *h; (h = TAILQ_FIRST(&p->idle));) {
+		TAILQ_REMOVE(&p->idle, h, link);
+		easy_close(&h->easy);
+		free(h);
+	}
+	glue_free(&p->glue, p->shared);
+	TAILQ_REMOVE(&c->pools, p, link);
+	free(p);
+	client_maybe_free(c);
+}
+
+/* Calls done() and forgets the request.  False: the pool went away in the callback. */
+static bool finish(struct httpc_req *q, const struct httpc_reply *reply, struct handle *h)
+{
+	struct httpc_pool *p = q->pool;
+
+	TAILQ_REMOVE(&p->all, q, link);
+	if (q->asked && !q->failed)
+		TAILQ_REMOVE(&p->waiting, q, line);
+	ev_timer_stop(p->client->loop, &q->timer);
+	p->depth++;
+	q->done(q->arg, reply);
+	p->depth--;
+	asked_free(&q->asked);
+	free(q);
+	if (h) { /* only now: the reply borrowed its buffers */
+		h->req = NULL;
+		easy_rest(&h->easy);
+		TAILQ_INSERT_HEAD(&p->idle, h, link);
+	}
+	if (!p->doomed)
+		return true;
+	if (p->depth == 0)
+		pool_destroy(p);
+	return false;
+}
+
+static bool finish_as(struct httpc_req *q, enum httpc_result result, const char *error, struct handle *h)
+{
+	struct httpc_reply reply = {
+		.result = result, .error = error, .head = "", .body = "", .content_type = "", .location = "", .ip = "",
+		.cert_days_left = INT64_MIN,
+	};
+
+	return finish(q, &reply, h);
+}
+
+static void on_req_timer(struct ev_loop *, ev_timer *, int);
+
+/* The caller of httpc_send learns of it from the loop, as of any other end. */
+static void fail_later(struct httpc_req *q, enum httpc_result result, const char *error)
+{
+	struct ev_loop *loop = q->pool->client->loop;
+
+	q->failed = true;
+	q->result = result;
+	q->error = error;
+	ev_timer_stop(loop, &q->timer);
+	ev_timer_set(&q->timer, 0., 0.);
+	ev_timer_start(loop, &q->timer);
+}
+
+static void begin(struct httpc_req *q, struct handle *h, const struct httpc_request *r, int64_t left_ms)
+{
+	easy_prepare(&h->easy, r, left_ms);
+	if (!glue_add(q->pool->glue, h->easy.curl)) {
+		TAILQ_INSERT_HEAD(&q->pool->idle, h, link);
+		fail_later(q, H_LIMIT, "libcurl takes no more requests");
+		return;
+	}
+	q->handle = h;
+	h->req = q;
+}
+
+/* The handle that last asked the same costs no options; a new one is the next best, and only
+ * at the limit is one made to ask something else. */
+static struct handle *pick(struct httpc_pool *p, const struct httpc_request *r)
+{
+	struct handle *h;
+
+	TAILQ_FOREACH(h, &p->idle, link)
+		if (easy_same(&h->easy, r)) {
+			TAILQ_REMOVE(&p->idle, h, link);
+			return h;
+		}
+	if (p->n_handles < p->max) {
+		h = xcalloc(1, sizeof(*h));
+		easy_open(&h->easy, p->shared);
+		must(curl_easy_setopt(h->easy.curl, CURLOPT_PRIVATE, h) == CURLE_OK);
+		p->n_handles++;
+		return h;
+	}
+	h = TAILQ_LAST(&p->idle, handle_list);
+	if (h)
+		TAILQ_REMOVE(&p->idle, h, link);
+	return h;
+}
+
+static void next_in_line(struct httpc_pool *p)
+{
+	struct httpc_req *q;
+
+	while ((q = TAILQ_FIRST(&p->waiting)) && (!TAILQ_EMPTY(&p->idle) || p->n_handles < p->max)) {
+		int64_t left = q->asked->r.timeout_ms - mono_since_ms(mono_now(), q->since);
+
+		if (left <= 0) {
+			if (!finish_as(q, H_TIMEOUT_QUEUED, "waited in our own line until its deadline", NULL))
+				return;
+			continue;
+		}
+		TAILQ_REMOVE(&p->waiting, q, line);
+		ev_timer_stop(p->client->loop, &q->timer);
+		struct asked *k = q->asked;
+
+		q->asked = NULL;
+		begin(q, pick(p, &k->r), &k->r, left);
+		asked_free(&k);
+	}
+}
+
+static void on_done(void *arg, CURL *curl, CURLcode code)
+{
+	struct httpc_pool *p = arg;
+	struct handle *h = NULL;
+	struct httpc_reply reply;
+
+	must(curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&h) == CURLE_OK);
+	easy_reply(&h->easy, code, &reply);
+	if (finish(h->req, &reply, h))
+		next_in_line(p);
+}
+
+static void on_req_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct httpc_req *q = t->data;
+
+	(void)loop, (void)revents;
+	if (q->failed)
+		(void)finish_as(q, q->result, q->error, NULL);
+	else
+		(void)finish_as(q, H_TIMEOUT_QUEUED, "waited in our own line until its deadline", NULL);
+}
+
+/* A line break in a header or method would be a second header, or a second request. */
+static bool one_line_each(const struct httpc_request *r)
+{
+	if (r->method && strpbrk(r->method, "\r\n \t"))
+		return false;
+	if (strpbrk(r->url, "\r\n"))
+		return false;
+	for (size_t i = 0; i < r->n_headers; i++)
+		if (strpbrk(r->headers[i], "\r\n"))
+			return false;
+	return true;
+}
+
+struct httpc_req *httpc_send(struct httpc_pool *p, const struct httpc_request *r, httpc_done_fn *done, void *arg)
+{
+	struct httpc_req *q = xcalloc(1, sizeof(*q));
+	struct handle *h;
+
+	must(r->timeout_ms > 0 && r->url);
+	q->pool = p;
+	q->done = done;
+	q->arg = arg;
+	ev_timer_init(&q->timer, on_req_timer, 0., 0.);
+	q->timer.data = q;
+	TAILQ_INSERT_TAIL(&p->all, q, link);
+	if (!one_line_each(r)) {
+		fail_later(q, H_PROTOCOL, "a line break in a header, method or URL");
+		return q;
+	}
+	h = TAILQ_EMPTY(&p->waiting) ? pick(p, r) : NULL;
+	if (h) {
+		begin(q, h, r, r->timeout_ms);
+		return q;
+	}
+	q->asked = asked_new(r);
+	q->since = mono_now();
+	TAILQ_INSERT_TAIL(&p->waiting, q, line);
+	ev_timer_set(&q->timer, (double)r->timeout_ms / 1000, 0.);
+	ev_timer_start(p->client->loop, &q->timer);
+	return q;
+}
+
+static bool cancel(struct httpc_req *q)
+{
+	struct handle *h = q->handle;
+
+	if (h)
+		glue_remove(q->pool->glue, h->easy.curl);
+	return finish_as(q, H_CANCELLED, "cancelled", h);
+}
+
+void httpc_cancel(struct httpc_req *q)
+{
+	struct httpc_pool *p = q->pool;
+
+	if (cancel(q))
+		next_in_line(p);
+}
+
+struct httpc_pool *httpc_pool_new(struct httpc *c, size_t max)
+{
+	struct httpc_pool *p = xcalloc(1, sizeof(*p));
+	size_t kept = max * KEPT_PER_HANDLE;
+
+	must(max > 0);
+	p->client = c;
+	p->max = max;
+	p->shared = xcalloc(1, sizeof(*p->shared));
+	TAILQ_INIT(&p->idle);
+	TAILQ_INIT(&p->all);
+	TAILQ_INIT(&p->waiting);
+	p->glue = glue_new(c->loop, (long)(kept < KEPT_MIN ? KEPT_MIN : kept), on_done, p);
+	TAILQ_INSERT_TAIL(&c->pools, p, link);
+	return p;
+}
+
+void httpc_pool_free(struct httpc_pool **pp)
+{
+	struct httpc_pool *p = *pp;
+	struct httpc_req *q;
+
+	if (!p)
+		return;
+	*pp = NULL;
+	if (p->doomed)
+		return;
+	p->depth++; /* a callback of what is cancelled here may free us again: not twice */
+	p->doomed = true;
+	while ((q = TAILQ_FIRST(&p->all)))
+		(void)cancel(q);
+	if (--p->depth == 0)
+		pool_destroy(p);
+}
+
+struct httpc *httpc_new(struct ev_loop *loop)
+{
+	static bool started;
+	struct httpc *c = xcalloc(1, sizeof(*c));
+
+	if (!started) {
+		const curl_version_info_data *v;
+
+		must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+		v = curl_version_info(CURLVERSION_NOW);
+		/* The GnuTLS flavour reads the whole CA bundle anew for each connection: 47 ms of a stopped loop. */
+		if (!v->ssl_version || !text_starts(v->ssl_version, "OpenSSL"))
+			log_warn("httpc", "libcurl=%s tls=%s what=%s", v->version, LOG_Q(v->ssl_version ? v->ssl_version : "none"),
+				 LOG_Q("this libcurl is not the OpenSSL flavour: each new TLS connection stops the loop for tens of ms"));
+		started = true;
+	}
+	c->loop = loop;
+	TAILQ_INIT(&c->pools);
+	return c;
+}
+
+void httpc_free(struct httpc **cp)
+{
+	struct httpc *c = *cp;
+	struct httpc_pool *p;
+
+	if (!c)
+		return;
+	*cp = NULL;
+	do { /* from the start each time: a callback may free other pools */
+		TAILQ_FOREACH(p, &c->pools, link)
+			if (!p->doomed)
+				break;
+		struct httpc_pool *dying = p;
+
+		httpc_pool_free(&dying);
+	} while (p);
+	c->doomed = true;
+	client_maybe_free(c);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT
+ * httpc_easy.c - the options and callbacks of one transfer. */
+#include "switchd/io/httpc_easy.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <linux/tcp.h>  /* glibc's has no tcpi_bytes_received */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "switchd/base/arena.h"
+#include "switchd/base/clock.h"
+#include "switchd/base/text.h"
+
+/* The system's bundle as one file: see easy_constants() for why not the directory. */
+#define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+/* What a handle at rest may keep of its buffers. */
+enum { REST_CAP = 16 * 1024 };
+/* TCP_SYN_SENT is in the one of the two headers that we cannot include beside the other. */
+enum { STATE_SYN_SENT = 2, STATE_CLOSE_WAIT = 8 };     /* with a FIN received, which counts as a byte */
+
+#define SET(e, option, value) must(curl_easy_setopt((e)->curl, (option), (value)) == CURLE_OK)
+
+static const char *or_empty(const char *s) { return s ? s : ""; }
+
+struct asked *asked_new(const struct httpc_request *r)
+{
+	struct arena *a = arena_new();
+	struct asked *k = arena_alloc(a, sizeof(*k));
+	const char **lines = arena_alloc(a, (r->n_headers + 1) * sizeof(*lines));
+
+	k->arena = a;
+	k->r = *r;
+	k->r.url = arena_str(a, r->url);
+	k->r.connect_host = arena_str(a, or_empty(r->connect_host));
+	k->r.unix_path = arena_str(a, or_empty(r->unix_path));
+	k->r.method = arena_str(a, r->method ? r->method : "GET");
+	k->r.body_len = r->body ? r->body_len : 0;
+	k->r.body = arena_strn(a, or_empty(r->body), k->r.body_len);
+	for (size_t i = 0; i < r->n_headers; i++)
+		lines[i] = arena_str(a, r->headers[i]);
+	k->r.headers = lines;
+	k->r.ca_file = arena_str(a, or_empty(r->ca_file));
+	k->r.cert_file = arena_str(a, or_empty(r->cert_file));
+	k->r.key_file = arena_str(a, or_empty(r->key_file));
+	return k;
+}
+
+void asked_free(struct asked **kp)
+{
+	if (!*kp)
+		return;
+	struct arena *a = (*kp)->arena;
+
+	*kp = NULL;
+	arena_free(&a);
+}
+
+static bool eq(const char *mine, const char *theirs) { return strcmp(mine, or_empty(theirs)) == 0; }
+
+static bool same_headers(const struct httpc_request *a, const struct httpc_request *b)
+{
+	if (a->n_headers != b->n_headers)
+		return false;
+	for (size_t i = 0; i < a->n_headers; i++)
+		if (strcmp(a->headers[i], b->headers[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool same_body(const struct httpc_request *a, const struct httpc_request *b)
+{
+	size_t len = b->body ? b->body_len : 0;
+
+	return a->body_len == len && (len == 0 || memcmp(a->body, b->body, len) == 0);
+}
+
+bool easy_same(const struct easy *e, const struct httpc_request *r)
+{
+	const struct httpc_request *a = e->asked ? &e->asked->r : NULL;
+
+	return a && a->connect_port == r->connect_port && a->fresh == r->fresh && a->insecure == r->insecure &&
+	       a->max_redirects == r->max_redirects && eq(a->url, r->url) && eq(a->connect_host, r->connect_host) &&
+	       eq(a->unix_path, r->unix_path) && eq(a->method, r->method ? r->method : "GET") && same_body(a, r) &&
+	       same_headers(a, r) && eq(a->ca_file, r->ca_file) && eq(a->cert_file, r->cert_file) && eq(a->key_file, r->key_file);
+}
+
+/* "HTTP/1.1 200 OK": three digits from 100 to 599, then a space or the end.  libcurl reads
+ * "HTTP/1.1 99999" as 999 and "HTTP/1.1 2x0" as no status at all (T15). */
+static bool status_line_ok(const char *s, size_t n)
+{
+	const char *end = s + n, *p = memchr(s, ' ', n);
+
+	if (!p || end - p < 5 || p[1] < '1' || p[1] > '5' || !isdigit((unsigned char)p[2]) || !isdigit((unsigned char)p[3]))
+		return false;
+	return p[4] == ' ' || p[4] == '\r' || p[4] == '\n';
+}
+
+static size_t on_head(char *data, size_t size, size_t n, void *arg)
+{
+	struct easy *e = arg;
+
+	n *= size;
+	e->head_seen += n;
+	if (e->head_seen > HTTPC_HEAD_MAX) {
+		e->stopped = STOP_HEAD;
+		return 0;
+	}
+	if ((e->head_ended || !e->head.len) && n >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+		if (!status_line_ok(data, n)) {
+			e->stopped = STOP_STATUS_LINE;
+			return 0;
+		}
+		buf_clear(&e->head); /* the block before it was a 1xx or a redirect */
+		e->head_ended = false;
+	} else if (e->head_ended) {
+		return n; /* a trailer */
+	}
+	buf_add(&e->head, data, n);
+	if (n <= 2 && (data[0] == '\r' || data[0] == '\n'))
+		e->head_ended = true;
+	return n;
+}
+
+/* The cap is counted here, after decoding: MAXFILESIZE of libcurl before 8.4 lets chunked
+ * and compressed bodies of any size through (trap 4, T6-T8). */
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct easy *e = arg;
+	size_t room = HTTPC_BODY_MAX - e->body.len;
+
+	n *= size;
+	if (n > room) {
+		buf_add(&e->body, data, room); /* what fits is still evidence */
+		e->stopped = STOP_BODY;
+		return 0;
+	}
+	buf_add(&e->body, data, n);
+	return n;
+}
+
+/* libcurl resolves in a thread per question, and a thread that waits for a dead name server
+ * lives on after its transfer was given up.  A pool with many such threads asks no more
+ * until some must have ended, instead of piling them up (T20). */
+static int may_resolve(void *state, void *reserved, void *arg)
+{
+	struct easy *e = arg;
+	struct easy_pool *p = e->pool;
+	int64_t now = mono_now().us;
+	size_t live = 0;
+
+	(void)state, (void)reserved;
+	if (e->numeric)
+		return 0;
+	for (size_t i = 0; i < p->n_stuck; i++)
+		if (now - p->stuck_us[i] < (int64_t)STUCK_FOR_MS * 1000)
+			p->stuck_us[live++] = p->stuck_us[i];
+	p->n_stuck = live;
+	e->refused_to_resolve = live == STUCK_MAX;
+	return e->refused_to_resolve;
+}
+
+/* Not left to libcurl: its sockets are inherited by the children we start, it does not say
+ * that descriptors ran out, and nobody else tells a request that was sent from one that was
+ * sent on a dead connection and now waits for a new one. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct easy *e = arg;
+
+	(void)purpose;
+	e->fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	e->socket_errno = e->fd < 0 ? errno : 0;
+	for (size_t i = 0; i < CLOSED_RING; i++) /* the number is taken again: what was said of it is of another */
+		if (e->pool->closed[i].fd == e->fd)
+			e->pool->closed[i].fd = -1;
+	curl_easy_getinfo(e->curl, CURLINFO_REQUEST_SIZE, &e->sent_before);
+	return e->fd < 0 ? CURL_SOCKET_BAD : e->fd;
+}
+
+static int on_close(void *arg, curl_socket_t fd)
+{
+	struct easy_pool *p = arg;
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	size_t i = p->n_closed++ % CLOSED_RING;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+		p->closed[i] = (struct closed){ fd, info.tcpi_state != STATE_SYN_SENT,
+						info.tcpi_bytes_received > (info.tcpi_state == STATE_CLOSE_WAIT) };
+	else
+		p->closed[i] = (struct closed){ .fd = -1 };
+	return close(fd);
+}
+
+/* What never changes is said once. */
+static void easy_constants(struct easy *e)
+{
+	SET(e, CURLOPT_NOSIGNAL, 1L);
+	SET(e, CURLOPT_QUICK_EXIT, 1L);         /* never join a resolver thread (trap 3) */
+	SET(e, CURLOPT_PROXY, "");              /* else http_proxy of the environment is obeyed (trap 5) */
+	SET(e, CURLOPT_NOPROXY, "*");
+	SET(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	SET(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	SET(e, CURLOPT_HTTP09_ALLOWED, 0L);
+	/* One request on a connection at a time: with HTTP/2 a dead stream and a dead target look alike. */
+	SET(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(e, CURLOPT_ACCEPT_ENCODING, "");    /* all that libcurl can decode */
+	SET(e, CURLOPT_CAPATH, NULL);           /* Debian's default directory turns the CA cache off: 49 ms of loop (trap 2) */
+	SET(e, CURLOPT_CERTINFO, 1L);
+	SET(e, CURLOPT_ERRORBUFFER, e->error);
+	SET(e, CURLOPT_HEADERFUNCTION, on_head);
+	SET(e, CURLOPT_HEADERDATA, e);
+	SET(e, CURLOPT_WRITEFUNCTION, on_body);
+	SET(e, CURLOPT_WRITEDATA, e);
+	SET(e, CURLOPT_RESOLVER_START_FUNCTION, may_resolve);
+	SET(e, CURLOPT_RESOLVER_START_DATA, e);
+	SET(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	SET(e, CURLOPT_OPENSOCKETDATA, e);
+	SET(e, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	SET(e, CURLOPT_CLOSESOCKETDATA, e->pool);       /* a connection outlives the handle that opened it */
+}
+
+void easy_open(struct easy *e, struct easy_pool *pool)
+{
+	e->curl = curl_easy_init();
+	must(e->curl != NULL);
+	e->pool = pool;
+	buf_init(&e->head, HTTPC_HEAD_MAX);
+	buf_init(&e->body, HTTPC_BODY_MAX);
+	easy_constants(e);
+}
+
+void easy_close(struct easy *e)
+{
+	curl_easy_cleanup(e->curl);
+	curl_slist_free_all(e->headers);
+	curl_slist_free_all(e->connect_to);
+	buf_free(&e->head);
+	buf_free(&e->body);
+	asked_free(&e->asked);
+}
+
+static void set_target(struct easy *e, const struct httpc_request *r)
+{
+	char line[512];
+	struct curl_slist *fresh = NULL;
+
+	if (r->connect_host[0]) {
+		/* The empty host and port match whatever the URL says, so that a redirect stays on the slot;
+		 * unlike RESOLVE it is part of what connections are told apart by (trap 1). */
+		bool v6 = strchr(r->connect_host, ':') != NULL;
+
+		must(TEXT_FORMAT(line, v6 ? "::[%s]:%u" : "::%s:%u", r->connect_host, r->connect_port));
+		fresh = curl_slist_append(NULL, line);
+		must(fresh != NULL);
+	}
+	SET(e, CURLOPT_CONNECT_TO, fresh);
+	curl_slist_free_all(e->connect_to);
+	e->connect_to = fresh;
+	SET(e, CURLOPT_UNIX_SOCKET_PATH, r->unix_path[0] ? r->unix_path : NULL);
+}
+
+static void set_headers(struct easy *e, const struct httpc_request *r)
+{
+	struct curl_slist *fresh = NULL;
+
+	if (r->body_len) { /* no wait for "100 Continue" */
+		fresh = curl_slist_append(NULL, "Expect:");
+		must(fresh != NULL);
+	}
+	for (size_t i = 0; i < r->n_headers; i++) {
+		struct curl_slist *more = curl_slist_append(fresh, r->headers[i]);
+
+		must(more != NULL);
+		fresh = more;
+	}
+	SET(e, CURLOPT_HTTPHEADER, fresh);
+	curl_slist_free_all(e->headers);
+	e->headers = fresh;
+}
+
+static bool safe_method(const char *m) { return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0; }
+
+static void set_method(struct easy *e, const struct httpc_request *r)
+{
+	bool head = strcmp(r->method, "HEAD") == 0, get = strcmp(r->method, "GET") == 0;
+	bool post = r->body_len || (!safe_method(r->method) && strcmp(r->method, "DELETE") != 0 && strcmp(r->method, "OPTIONS") != 0);
+
+	SET(e, CURLOPT_HTTPGET, 1L); /* leaves what an earlier method set */
+	SET(e, CURLOPT_CUSTOMREQUEST, NULL);
+	if (head && !post) {
+		SET(e, CURLOPT_NOBODY, 1L);
+		return;
+	}
+	if (post) {
+		SET(e, CURLOPT_POST, 1L);
+		SET(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+		SET(e, CURLOPT_POSTFIELDS, r->body); /* the asked copy: lives as long as the options do */
+	}
+	if (!get || post)
+		SET(e, CURLOPT_CUSTOMREQUEST, r->method);
+}
+
+static void set_tls(struct easy *e, const struct httpc_request *r)
+{
+	SET(e, CURLOPT_CAINFO, r->ca_file[0] ? r->ca_file : CA_BUNDLE);
+	SET(e, CURLOPT_SSLCERT, r->cert_file[0] ? r->cert_file : NULL);
+	SET(e, CURLOPT_SSLKEY, r->key_file[0] ? r->key_file : NULL);
+	SET(e, CURLOPT_SSL_VERIFYPEER, r->insecure ? 0L : 1L);
+	SET(e, CURLOPT_SSL_VERIFYHOST, r->insecure ? 0L : 2L);
+}
+
+static bool is_address(const char *host, size_t n)
+{
+	char text[64];
+	unsigned char bin[16];
+
+	if (n && host[0] == '[')
+		return true;
+	return text_copy_n(text, sizeof(text), host, n) && (inet_pton(AF_INET, text, bin) == 1 || inet_pton(AF_INET6, text, bin) == 1);
+}
+
+static bool no_name(const struct httpc_request *r)
+{
+	if (r->unix_path[0])
+		return true;
+	if (r->connect_host[0])
+		return is_address(r->connect_host, strlen(r->connect_host));
+	const char *host = strstr(r->url, "://");
+
+	host = host ? host + 3 : r->url;
+	return is_address(host, strcspn(host, ":/?#"));
+}
+
+void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout_ms)
+{
+	int64_t connect_ms = r->connect_timeout_ms > 0 && r->connect_timeout_ms < timeout_ms ? r->connect_timeout_ms : timeout_ms;
+
+	if (!easy_same(e, r)) {
+		struct asked *old = e->asked, *k = asked_new(r);
+		const struct httpc_request *a = &k->r, *o = old ? &old->r : NULL;
+		/* A write is never sent on a kept connection: libcurl sends a request again by itself when
+		 * such a connection turns out dead, and nobody can know whether the first was executed. */
+		long alone = a->fresh || !safe_method(a->method);
+
+		e->asked = k;
+		e->tls = strncasecmp(a->url, "https:", 6) == 0;
+		e->numeric = no_name(a);
+		if (!o || !eq(o->url, a->url))
+			SET(e, CURLOPT_URL, a->url);
+		if (!o || !eq(o->connect_host, a->connect_host) || o->connect_port != a->connect_port || !eq(o->unix_path, a->unix_path))
+			set_target(e, a);
+		if (!o || !same_headers(o, a) || o->body_len != a->body_len)
+			set_headers(e, a);
+		if (!o || !eq(o->method, a->method) || o->body_len || a->body_len)
+			set_method(e, a);
+		if (!o || !eq(o->ca_file, a->ca_file) || !eq(o->cert_file, a->cert_file) || !eq(o->key_file, a->key_file) ||
+		    o->insecure != a->insecure)
+			set_tls(e, a);
+		if (!o || o->max_redirects != a->max_redirects) {
+			SET(e, CURLOPT_FOLLOWLOCATION, a->max_redirects > 0 ? 1L : 0L);
+			SET(e, CURLOPT_MAXREDIRS, (long)a->max_redirects);
+		}
+		SET(e, CURLOPT_FRESH_CONNECT, alone);
+		SET(e, CURLOPT_FORBID_REUSE, alone);
+		asked_free(&old);
+	}
+	if (e->timeout_ms != timeout_ms)
+		SET(e, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	if (e->connect_ms != connect_ms)
+		SET(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	e->timeout_ms = timeout_ms;
+	e->connect_ms = connect_ms;
+	buf_clear(&e->head);
+	buf_clear(&e->body);
+	e->head_seen = 0;
+	e->head_ended = false;
+	e->stopped = STOP_NOT;
+	e->refused_to_resolve = false;
+	e->fd = -1;
+	e->socket_errno = 0;
+	e->sent_before = 0;
+	e->error[0] = '\0';
+}
+
+void easy_rest(struct easy *e)
+{
+	if (e->head.cap > REST_CAP)
+		buf_free(&e->head);
+	if (e->body.cap > REST_CAP)
+		buf_free(&e->body);
+}
