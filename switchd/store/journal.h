@@ -25,10 +25,12 @@ struct journal_entry {
 	struct version base;    /* JR_OFFLINE: the version it was decided on */
 	struct record record;
 	struct condemned condemn;       /* release "" = none */
+	id_text pardon;                 /* "" = none; else taken off the condemned releases of the service */
 };
 
+/* NULL: error says why ("another switchd ..." when the directory has a live writer). */
 struct journal *journal_open(struct ev_loop *, const char *state_dir, char *error, size_t error_size);
-void journal_close(struct journal **);  /* waits for the worker to end what it has */
+void journal_close(struct journal **);  /* waits for the worker to end what it has; done() of it is called from here */
 typedef void journal_done_fn(void *arg, bool durable);
 void journal_add(struct journal *, const struct journal_entry *, journal_done_fn *, void *arg);
 /* The last entry of a service; NULL = none.  BORROWED until the next journal_add. */

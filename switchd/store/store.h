@@ -59,6 +59,7 @@ typedef void store_up_fn(void *arg, bool up, const char *why);
  * proxies know by store_reconcile(). */
 typedef void store_event_fn(void *arg, const char *service, const char *event_json);
 
+/* The config is only LENT: what is needed of it is copied (a reload frees it). */
 struct store *store_new(struct ev_loop *, const struct config *, const char *owner_id, store_up_fn *, void *arg);
 void store_free(struct store **);       /* outstanding done(): ST_LOST */
 bool store_is_up(const struct store *);
@@ -69,19 +70,33 @@ void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 void store_load(struct store *, const char *service, store_done_fn *, void *arg);
 void store_commit(struct store *, const struct commit *, store_done_fn *, void *arg);
 
-/* Events for timelines: newest last. json = array of event objects as committed. after_id "" = from the start. */
+/* Events for timelines: newest last.  json = array of event objects as committed, each with its stream "id".
+ * after_id "" = the newest `max` of them; else the first `max` after that id ("0-0": from the start).
+ * ok false: not all could be read; json holds what was. */
 typedef void store_events_fn(void *arg, bool ok, const char *json);
 void store_events(struct store *, const char *service, const char *after_id, size_t max, store_events_fn *, void *arg);
 
 /* Small values beside the record (baselines, evidence): plain SET/GET under the prefix, bounded, never per probe. */
+/* `what` is a name; a value of over 32 kB is not kept (and a warning logged). */
 void store_put(struct store *, const char *service, const char *what, const char *value);
 typedef void store_get_fn(void *arg, bool ok, const char *value);
 void store_get(struct store *, const char *service, const char *what, store_get_fn *, void *arg);
 
-/* After ST_NEWSTORE the store declares the generation itself (relin where it can be proved, else newgen)
+/* Was this request id committed?  value = what the script stored for it ("" = never seen, or over an hour ago). */
+void store_recall(struct store *, const char *rid, store_get_fn *, void *arg);
+
+/* store_commit while the store is not up: ST_DOWN (not connected), ST_NOT_LEADER (somebody else leads, or the lease is
+ * being asked for), ST_NEWSTORE (reconciling); nothing was sent then.  A `next` of a higher generation, or ahead of
+ * `expect` by more than one epoch, asks for a new generation: ST_NEWSTORE, and the truth is asked for again.
+ *
+ * After ST_NEWSTORE the store declares the generation itself (relin where it can be proved, else newgen)
  * and asks the engine for the truth of each service through this call: restamp to `active` at the higher epoch.
  * floor = highest version among journal and proxies. */
-typedef struct store_truth { const char *service; struct record record; bool known; struct version floor; } store_truth;
+typedef struct store_truth { const char *service; struct record record; bool known; struct version floor;
+	const struct condemned_set *condemned;  /* what the journal knows (NULL = nothing): goes in if the store has lost it.  BORROWED */
+} store_truth;
+/* False: not known yet (the proxies were not asked); the store stays down and asks again.  True with known = false:
+ * nothing is known of the service.  known takes part by its record's version; it may be called several times. */
 typedef bool store_truth_fn(void *arg, const char *service, store_truth *out);
 void store_set_truth(struct store *, store_truth_fn *, void *arg);
 

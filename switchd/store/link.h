@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * link.h - one connection to Redis that comes back by itself.  Loop thread only.  Only store/ includes this.
+ *
+ * Every command has a deadline of its own; when one passes, the connection is dropped and every
+ * outstanding command ends with a NULL reply: its outcome is *unknown*.  Replies come in order.
+ * Callbacks run from the loop, never from inside link_send(); the reply is BORROWED for the call. */
+#ifndef SWITCHD_STORE_LINK_H
+#define SWITCHD_STORE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hiredis/hiredis.h>
+
+#include "switchd/base/must.h"
+
+enum {
+	LINK_RESOLVE_MS = 5000,
+	LINK_CONNECT_MS = 1000,         /* connect, AUTH, SELECT and PING together */
+	LINK_COMMAND_MS = 1000,
+	LINK_BACKOFF_FIRST_MS = 100,    /* full jitter below a bound that doubles from here... */
+	LINK_BACKOFF_MOST_MS = 5000,    /* ...to here */
+	LINK_BACKOFF_LOCAL_MS = 400,    /* a unix socket: asking is cheap, and our own server restarts in less */
+	LINK_REPLY_MAX = 1 << 20,       /* bytes of one reply */
+	LINK_ELEMENTS_MAX = 1 << 14,    /* members of one array */
+	LINK_WAITING_MAX = 16384,       /* commands without a reply yet */
+};
+
+struct ev_loop;
+struct link;
+
+struct link_config {
+	const char *unix_path;          /* NULL or "" = TCP */
+	const char *host;
+	uint16_t port;
+	int db;
+	const char *user, *password_file;       /* "" = none */
+};
+
+/* up: connected, authenticated, database selected.  Down: every outstanding command has had its NULL reply before. */
+typedef void link_state_fn(void *arg, bool up, const char *why);
+typedef void link_reply_fn(void *arg, const redisReply *);
+
+/* The config's strings are copied. */
+struct link *link_new(struct ev_loop *, const struct link_config *, link_state_fn *, void *arg);
+void link_free(struct link **);         /* outstanding commands are forgotten without a call */
+bool link_is_up(const struct link *);
+/* False: not connected (or LINK_WAITING_MAX is reached); nothing was sent and fn will not be called. */
+MUSTCHECK bool link_send(struct link *, int argc, const char *const *argv, const size_t *lens, link_reply_fn *, void *arg);
+/* Drops the connection and makes a new one, as after a reply that a healthy server does not give (READONLY). */
+void link_drop(struct link *, const char *why);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * resolve.h - the address of a Redis host, looked up in a thread of its own.  Only store/ includes this.
+ *
+ * getaddrinfo() may take as long as a dead resolver likes; the loop never waits for it.
+ * done() is called exactly once unless resolve_cancel() came first, never from inside the call. */
+#ifndef SWITCHD_STORE_RESOLVE_H
+#define SWITCHD_STORE_RESOLVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ev_loop;
+struct resolve;
+
+enum { RESOLVE_MAX = 8, RESOLVE_TEXT = 64 };
+
+struct resolved {
+	char ip[RESOLVE_MAX][RESOLVE_TEXT];
+	size_t n;
+	char error[160];        /* when n is 0 */
+};
+typedef void resolve_fn(void *arg, const struct resolved *);
+
+bool resolve_is_ip(const char *host);
+struct resolve *resolve_start(struct ev_loop *, const char *host, resolve_fn *, void *arg);
+void resolve_cancel(struct resolve **);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ * room.h - what the parts of the store know of each other.  Only store*.c of this folder include this.
+ *
+ * store.c  the face, who is told what, and when      op.c         one exchange with Redis
+ * lease.c  who leads                                 reconcile.c  one history: relin, newgen, restamp
+ * load.c   records in, untrusted                     commit.c     records out
+ * values.c small values and events
+ *
+ * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
+#ifndef SWITCHD_STORE_ROOM_H
+#define SWITCHD_STORE_ROOM_H
+
+#include <ev.h>
+
+#include "switchd/base/log.h"
+#include "switchd/store/link.h"
+#include "switchd/store/scripts.h"
+#include "switchd/store/store.h"
+
+enum {
+	RESOLVE_LOST_MS = 3000,         /* a lost reply is asked for again so long before it is called lost */
+	RETRY_MS = 1000,                /* after an answer that says no */
+	RETRY_STALE_MS = 50,            /* after somebody was quicker */
+	ASK_TRUTH_MS = 200,             /* the engine does not know yet */
+	EVENTS_KEPT = 100000,
+	EVENTS_PAGE = 32,               /* so that a page of the longest events stays below LINK_REPLY_MAX */
+	EVENTS_MS = 5000,
+	VALUE_MAX = 32 * 1024,
+	OWN_SPEED_MARGIN_MS = 1000,     /* we stop acting so long before the lease ends */
+};
+#define RECORD_FIELDS "gen", "epoch", "rev", "cid", "active", "shield", "phase", "hold", "blue", "green", "doc"
+enum { F_GEN, F_EPOCH, F_REV, F_CID, F_ACTIVE, F_SHIELD, F_PHASE, F_HOLD, F_BLUE, F_GREEN, F_DOC, N_FIELDS };
+
+/* Arguments of one command, owned. */
+struct args { char **v; size_t *len; int n, cap; };
+void args_add_n(struct args *, const char *s, size_t n);
+void args_add(struct args *, const char *s);
+void args_addf(struct args *, const char *fmt, ...) PRINTF(2, 3);
+void args_set(struct args *, int i, const char *s);
+void args_free(struct args *);
+
+enum op_retry {
+	RETRY_NEVER,            /* no answer: ended() is called with NULL */
+	RETRY_WHEN_CONNECTED,   /* reads */
+	RETRY_WHEN_UP,          /* commits: after lease and lineage are settled, with the same request id */
+};
+
+struct op;
+/* r is NULL when the outcome is unknown.  It owns the op: op_free() before a caller's callback, or op_send() again.
+ * With RETRY_NEVER a NULL comes while the link goes down: no caller's callback then, but store_later(). */
+typedef void op_ended_fn(struct op *, const redisReply *r);
+
+struct op {
+	struct op *next, *prev;
+	struct store *st;
+	int script;             /* enum script, or -1: args are a whole command */
+	int n_keys;
+	int term_arg;           /* index of the lease term among args: set anew at each sending; -1 = none */
+	struct args args;
+	enum op_retry retry;
+	op_ended_fn *ended;
+	bool in_flight, evaled;
+	mono_us sent, unknown;  /* unknown: since when an answer is missing */
+	/* what the part that made it needs */
+	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; void (*plain)(void *); } fn;
+	void *arg;
+	size_t index;           /* of a service, of a script */
+	name_text service;
+	id_text rid;
+	size_t n_events;
+	struct record *record;
+	struct condemned_set *condemned;
+	bool none, bad;
+	char why[256];
+	op_ended_fn *then;      /* load: whoever wanted it */
+	void *extra;            /* freed with free() */
+};
+
+enum stage { SG_AWAY, SG_ACQUIRING, SG_RECONCILING, SG_READY, SG_STOPPING };
+
+struct later { struct later *next; union { store_done_fn *done; store_get_fn *get; store_events_fn *events; void (*plain)(void *); } fn;
+	       int kind; void *arg; enum store_result result; char detail[256]; };
+
+struct store {
+	struct ev_loop *loop;
+	struct link *link;
+	char *prefix;           /* "switchd:{0}:" */
+	id_text owner;
+	int64_t ttl_ms;
+	store_up_fn *up_fn; void *arg;
+	store_truth_fn *truth_fn; void *truth_arg;
+	char (*services)[NAME_MAX_LEN + 1]; size_t n_services;
+	char sha[N_SCRIPTS][41];
+	struct op *ops;         /* every exchange that is not over */
+	enum stage stage;
+	char why[256];
+	bool told_up;
+	/* lease */
+	uint64_t term;
+	mono_us lease_until;    /* we may act before it */
+	bool renewing;
+	ev_timer renew, expire, retry;
+	/* the store's history, as of the last reconcile or commit */
+	uint64_t gen, seq; char lineage[64];
+	bool top_known;         /* gen and seq are of our own doing in this process */
+	struct reconcile *rec;
+	bool alone;             /* embedded: nobody else can ever have written */
+	bool freeing;
+	uint64_t force_floor;   /* a generation above this one is wanted; 0 = none */
+	/* callbacks that must not come from inside a call */
+	struct later *later, **later_tail;
+	ev_timer turn;
+	ev_timer lost;          /* looks for ops whose answer is missing too long */
+};
+
+/* store.c */
+void store_key(const struct store *, char out[256], const char *fmt, ...) PRINTF(3, 4);
+void store_turn(struct store *);        /* tell what changed, from the loop's next turn */
+void store_stage(struct store *, enum stage, const char *why);
+size_t store_service(struct store *, const char *service);      /* its index; added when new */
+enum { LATER_DONE, LATER_GET, LATER_EVENTS, LATER_PLAIN };
+struct later *store_later(struct store *, int kind, void *arg);
+
+/* op.c */
+struct op *op_new(struct store *, int script, int n_keys, op_ended_fn *);
+MUSTCHECK bool op_send(struct op *);    /* false: not connected; the op is still the caller's: op_free() */
+void op_free(struct op *);
+void op_unknown(struct op *);           /* an answer that cannot be understood is none */
+void op_resend(struct store *, enum op_retry);
+void op_expire(struct store *);         /* gives up on what is unknown for too long: one op a turn */
+
+/* lease.c */
+void lease_acquire(struct store *);
+void lease_lost(struct store *, const char *why);
+void lease_init(struct store *);
+void lease_stop(struct store *);
+int64_t lease_margin_ms(const struct store *);
+
+/* reconcile.c */
+struct survey { uint64_t gen, seq; bool has_gen; char lin[64], lineage[64]; bool replicas; };
+void reconcile_start(struct store *, const struct survey *);
+void reconcile_stop(struct store *);
+void reconcile_again(struct store *, const char *why);  /* from the lease on */
+
+/* load.c */
+enum decoded { DEC_OK, DEC_NONE, DEC_BAD };
+enum decoded load_record(const redisReply *fields, struct record *out, char *why, size_t why_size);
+MUSTCHECK bool load_condemned(const redisReply *, struct condemned_set *out, char *why, size_t why_size);
+/* Reads record and condemned of a service into op->record, condemned, none, bad, why; then ended(), r = NULL when lost. */
+struct op *load_new(struct store *, const char *service, enum op_retry, op_ended_fn *);
+
+/* reply helpers: strings of an array reply, "" when it is something else */
+const char *reply_text(const redisReply *, size_t i);
+MUSTCHECK bool reply_u64(const redisReply *, size_t i, uint64_t *out);
+bool reply_is_answer(const redisReply *, size_t at_least);      /* an array whose first member is a string */
+enum store_result reply_error(struct store *, const redisReply *, char detail[256]);    /* of an error reply */
+
+/* commit.c: the fields of a record as script arguments */
+char *commit_doc(const struct record *);
+void commit_record_args(struct args *, const struct record *);  /* active shield phase hold blue green */
+
+#endif

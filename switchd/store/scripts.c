@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * scripts.c - the .lua files beside this one, taken in by the assembler. */
+#include "switchd/store/scripts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/buf.h"
+
+/* The path is seen from the root of the tree, where make runs. */
+#define EMBED(name)                                                     \
+	__asm__(".pushsection .rodata\n"                                \
+		"lua_" #name ":\n"                                      \
+		".incbin \"switchd/store/" #name ".lua\"\n"             \
+		".byte 0\n"                                             \
+		".popsection\n");                                       \
+	extern const char lua_##name[] __attribute__((visibility("hidden")))
+
+EMBED(prelude);
+EMBED(lease);
+EMBED(commit);
+EMBED(newgen);
+EMBED(relin);
+EMBED(restamp);
+
+static const struct { const char *name, *body; } table[N_SCRIPTS] = {
+	[SC_LEASE] = { "lease", lua_lease },
+	[SC_COMMIT] = { "commit", lua_commit },
+	[SC_NEWGEN] = { "newgen", lua_newgen },
+	[SC_RELIN] = { "relin", lua_relin },
+	[SC_RESTAMP] = { "restamp", lua_restamp },
+};
+
+const char *script_name(enum script s) { return table[s].name; }
+
+const char *script_text(enum script s)
+{
+	static char *texts[N_SCRIPTS];
+
+	if (!texts[s]) {
+		struct buf b = BUF_INIT(1 << 16);
+
+		must(buf_adds(&b, lua_prelude) && buf_adds(&b, table[s].body));
+		texts[s] = buf_take(&b);
+	}
+	return texts[s];
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ * values.c - small values beside the record, and events for timelines. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "switchd/store/room.h"
+
+/* ---- small values ---- */
+
+static void put_done(struct op *op, const redisReply *r)
+{
+	char detail[256];
+
+	if (r && r->type == REDIS_REPLY_ERROR) {
+		reply_error(op->st, r, detail);
+		log_warn("store", "what=\"a value was not kept\" key=%s why=%s", LOG_Q(op->args.v[1]), LOG_Q(detail));
+	}
+	op_free(op);
+}
+
+void store_put(struct store *st, const char *service, const char *what, const char *value)
+{
+	struct op *op;
+	char key[256];
+
+	must(name_ok(service) && name_ok(what));
+	if (strlen(value) > VALUE_MAX) {
+		log_warn("store", "what=\"a value is too long to be kept\" service=%s name=%s bytes=%zu", service, what, strlen(value));
+		return;
+	}
+	store_key(st, key, "b:%s:%s", service, what);
+	op = op_new(st, -1, 0, put_done);
+	args_add(&op->args, "SET");
+	args_add(&op->args, key);
+	args_add(&op->args, value);
+	if (!op_send(op))
+		op_free(op);
+}
+
+static void got(struct op *op, const redisReply *r)
+{
+	store_get_fn *get = op->fn.get;
+	void *arg = op->arg;
+	bool ok = r && r->type == REDIS_REPLY_STRING && r->len <= VALUE_MAX && strlen(r->str) == r->len;
+
+	op_free(op);
+	get(arg, ok, ok ? r->str : "");
+}
+
+static void get_key(struct store *st, const char *key, store_get_fn *fn, void *arg)
+{
+	struct op *op = op_new(st, -1, 0, got);
+
+	args_add(&op->args, "GET");
+	args_add(&op->args, key);
+	op->retry = RETRY_WHEN_CONNECTED;
+	op->fn.get = fn;
+	op->arg = arg;
+	if (op_send(op))
+		return;
+	op_free(op);
+	store_later(st, LATER_GET, arg)->fn.get = fn;
+}
+
+void store_get(struct store *st, const char *service, const char *what, store_get_fn *fn, void *arg)
+{
+	char key[256];
+
+	must(name_ok(service) && name_ok(what));
+	store_key(st, key, "b:%s:%s", service, what);
+	get_key(st, key, fn, arg);
+}
+
+void store_recall(struct store *st, const char *rid, store_get_fn *fn, void *arg)
+{
+	char key[256];
+
+	must(id_ok(rid));
+	store_key(st, key, "q:%s", rid);
+	get_key(st, key, fn, arg);
+}
+
+/* ---- events ---- */
+
+struct reading {
+	json_t *found;          /* oldest first, whichever way the stream is read */
+	size_t max;
+	bool backwards;
+	mono_us until;
+	char edge[44];          /* the last id seen: the next page begins behind it */
+};
+
+static bool id_is_ok(const char *id)
+{
+	size_t digits = strspn(id, "0123456789"), rest = 0;
+
+	if (id[digits] == '-')
+		rest = 1 + strspn(id + digits + 1, "0123456789");
+	return digits && digits <= 20 && rest != 1 && rest <= 21 && id[digits + rest] == '\0';
+}
+
+static bool page_args(struct op *op)
+{
+	struct reading *rd = op->extra;
+	char key[256], edge[48];
+
+	args_free(&op->args);
+	store_key(op->st, key, "ev");
+	args_add(&op->args, rd->backwards ? "XREVRANGE" : "XRANGE");
+	args_add(&op->args, key);
+	if (rd->edge[0])
+		TEXT_FORMAT(edge, "(%s", rd->edge);
+	else
+		TEXT_COPY(edge, rd->backwards ? "+" : "-");
+	args_add(&op->args, edge);
+	args_add(&op->args, rd->backwards ? "-" : "+");
+	args_add(&op->args, "COUNT");
+	args_addf(&op->args, "%d", EVENTS_PAGE);
+	return op_send(op);
+}
+
+static const redisReply *field(const redisReply *fields, const char *name)
+{
+	for (size_t i = 0; fields->type == REDIS_REPLY_ARRAY && i + 1 < fields->elements; i += 2)
+		if (strcmp(reply_text(fields, i), name) == 0 && fields->element[i + 1]->type == REDIS_REPLY_STRING)
+			return fields->element[i + 1];
+	return NULL;
+}
+
+static void take_event(struct op *op, const char *id, const redisReply *fields)
+{
+	struct reading *rd = op->extra;
+	const redisReply *service = field(fields, "s"), *text = field(fields, "e");
+	json_t *event;
+
+	if (!service || !text || strcmp(service->str, op->service) != 0)
+		return;
+	event = json_loadb(text->str, text->len, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(event) && json_object_set_new(event, "id", json_string(id)) == 0) {
+		if (rd->backwards)
+			json_array_insert(rd->found, 0, event);
+		else
+			json_array_append(rd->found, event);
+	}
+	json_decref(event);
+}
+
+static void events_end(struct op *op, bool ok)
+{
+	struct reading *rd = op->extra;
+	store_events_fn *events = op->fn.events;
+	void *arg = op->arg;
+	char *text = json_dumps(rd->found, JSON_COMPACT);
+
+	json_decref(rd->found);
+	op_free(op);
+	events(arg, ok && text, text ? text : "[]");
+	free(text);
+}
+
+static void got_page(struct op *op, const redisReply *r)
+{
+	struct reading *rd = op->extra;
+
+	if (!r || r->type != REDIS_REPLY_ARRAY) {
+		events_end(op, false);
+		return;
+	}
+	for (size_t i = 0; i < r->elements && json_array_size(rd->found) < rd->max; i++) {
+		const redisReply *entry = r->element[i];
+		const char *id = reply_text(entry, 0);
+
+		if (!id_is_ok(id) || entry->elements != 2) {
+			events_end(op, false);
+			return;
+		}
+		TEXT_COPY(rd->edge, id);
+		take_event(op, id, entry->element[1]);
+	}
+	if (r->elements < EVENTS_PAGE || json_array_size(rd->found) >= rd->max) {
+		events_end(op, true);
+		return;
+	}
+	if (mono_now().us >= rd->until.us) { /* a long stream of others' events: what was found, said to be incomplete */
+		events_end(op, false);
+		return;
+	}
+	if (!page_args(op))
+		op_unknown(op);
+}
+
+void store_events(struct store *st, const char *service, const char *after_id, size_t max, store_events_fn *fn, void *arg)
+{
+	struct op *op = op_new(st, -1, 0, got_page);
+	struct reading *rd = xcalloc(1, sizeof(*rd));
+
+	must(name_ok(service) && TEXT_COPY(op->service, service));
+	op->extra = rd;
+	op->retry = RETRY_WHEN_CONNECTED;
+	op->fn.events = fn;
+	op->arg = arg;
+	rd->found = json_array();
+	rd->max = max;
+	rd->backwards = !after_id || !after_id[0];
+	rd->until = mono_plus_ms(mono_now(), EVENTS_MS);
+	if ((rd->backwards || (id_is_ok(after_id) && TEXT_COPY(rd->edge, after_id))) && max && page_args(op))
+		return;
+	json_decref(rd->found);
+	op_free(op);
+	store_later(st, LATER_EVENTS, arg)->fn.events = fn;
+}
