@@ -53,6 +53,8 @@ void proxy_free(struct proxy **);       /* done() of calls under way: PX_TIMEOUT
 
 /* Validates the backends (show backend), order by B5.2, read back. Calls queue in order per proxy. */
 void proxy_apply(struct proxy *, const struct proxy_value *, enum proxy_order, proxy_done_fn *, void *arg);
+/* A pin is ended by a person (resume, rollback, flip --force): the next apply that succeeds may overwrite one. */
+void proxy_unpin(struct proxy *);
 /* What it shows now, and whether it restarted. */
 void proxy_read_back(struct proxy *, proxy_done_fn *, void *arg);
 /* Preflight before a commit: answers, knows both backends, has the map; servers_up = how many
@@ -71,6 +73,8 @@ const char *proxy_name(const struct proxy *);
 
 /* Text a person pastes into the proxy's configuration (switchctl proxy snippet). */
 MUSTCHECK bool proxy_snippet(const struct service_config *, const struct proxy_config *, struct buf *out);
+/* The same with the frontend's `bind` address and options given ("127.0.0.1:8080"); NULL = from the front's URL. */
+MUSTCHECK bool proxy_snippet_bind(const struct service_config *, const struct proxy_config *, const char *bind, struct buf *out);
 /* Creates the files the proxy needs before it starts; existing ones are left. Blocking: CLI only. */
 MUSTCHECK bool proxy_init_files(const struct service_config *, const struct proxy_config *, struct buf *said);
 /* The shield's path file from the config: atomically replaced when it differs. Blocking (file I/O): start, reload and CLI only.
