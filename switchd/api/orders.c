@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT
+ * orders.c - handlers that ask the engine for a change, and the answer of what came of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/api/route.h"
+
+static const char *text_of(const struct call *c, const char *key)
+{
+	const char *s = json_string_value(json_object_get(c->body, key));
+
+	return s ? s : "";
+}
+
+/* ---- what came of it ---- */
+
+static unsigned status_of(const struct call *c, const struct order_result *r)
+{
+	switch (r->status) {
+	case ORDER_DONE: return c->created && !r->dry_run ? 201 : 200;
+	case ORDER_OFFLINE:
+	case ORDER_UNKNOWN: return 202;
+	default: never("a refusal has no good status");
+	}
+}
+
+static json_t *result_json(const struct call *c, const struct order_result *r)
+{
+	char v[VERSION_TEXT];
+
+	(void)c;
+	return json_pack("{s:s,s:s,s:s,s:s,s:{s:I,s:I},s:s,s:s,s:I,s:b,s:s}", "status",
+			 r->dry_run ? "dry-run" : r->status == ORDER_OFFLINE ? "offline" : r->status == ORDER_UNKNOWN ? "unknown" : "done", "because",
+			 r->because ? r->because : "", "detail", r->detail, "active", slot_name(r->record->active), "version", "gen",
+			 (json_int_t)r->record->v.gen, "epoch", (json_int_t)r->record->v.epoch, "etag", version_text(r->record->v, v), "phase",
+			 phase_name(r->record->phase), "deploy", (json_int_t)r->deploy, "dup", r->dup, "would", r->would ? r->would : "");
+}
+
+static void claim_part(const struct call *c, const struct order_result *r, json_t *j)
+{
+	const struct service_config *s = config_service(engine_current_config(call_engine(c)), c->service);
+	const struct claim *claim = &r->record->claim;
+	json_t *targets = json_array();
+
+	if (claim->id[0] && s && claim->slot <= GREEN) {
+		for (size_t i = 0; i < s->slot[claim->slot].n_targets; i++)
+			json_array_append_new(targets, json_string(s->slot[claim->slot].targets[i].text));
+		json_object_set_new(j, "claim", json_string(claim->id));
+		json_object_set_new(j, "slot", json_string(slot_name(claim->slot)));
+	}
+	json_object_set_new(j, "targets", targets);
+}
+
+static json_t *lost_list(const struct call *c)
+{
+	json_t *status = engine_status(call_engine(c), c->service), *list = json_array(), *f;
+	const char *idle = json_string_value(json_object_get(json_object_get(status, "safe_to_flip"), "slot"));
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "features"), i, f) {
+		const json_t *side = json_object_get(json_object_get(f, "slots"), idle ? idle : "");
+		const char *verdict = json_string_value(json_object_get(side, "verdict"));
+
+		if (side && verdict && strcmp(verdict, "present") != 0 && json_is_true(json_object_get(f, "votes")))
+			json_array_append_new(list, json_pack("{s:O,s:s,s:s,s:O,s:O}", "feature", json_object_get(f, "name"), "slot", idle, "verdict", verdict,
+							      "got", json_object_get(side, "status"), "detail", json_object_get(side, "detail")));
+	}
+	json_decref(status);
+	return list;
+}
+
+static void refused(struct call *c, const struct order_result *r)
+{
+	const struct refusal_info *i = refusal_info(r->refusal);
+	char type[96];
+	json_t *p;
+
+	TEXT_FORMAT(type, "urn:switchd:error:%s", i->code);
+	p = json_pack("{s:s,s:s,s:i,s:s,s:s,s:i,s:b}", "type", type, "title", i->sentence, "status", i->http, "detail", r->detail, "code", i->code, "exit",
+		      i->exit_code, "moved", 0);
+	if (r->refusal == RF_NOT_WHOLE)
+		json_object_set_new(p, "lost", lost_list(c));
+	problem_where(c, p, i->code);
+	answer_json(c, (unsigned)i->http, p);
+}
+
+static void ordered(void *arg, const struct order_result *r)
+{
+	struct call *c = arg;
+
+	switch (r->status) {
+	case ORDER_NO_SERVICE:
+		answer_not_found(c, "service");
+		return;
+	case ORDER_REFUSED:
+		refused(c, r);
+		return;
+	case ORDER_STALE:
+		if (httpd_header(c->req, "If-Match"))
+			answer_problem(c, 412, "epoch-changed", "the version moved", r->detail, 15);
+		else
+			answer_problem(c, 409, "conflict", "another commit came first", r->detail, 15);
+		return;
+	default:
+		break;
+	}
+	json_t *j = result_json(c, r);
+
+	if (c->route->run == order_claim)
+		claim_part(c, r, j);
+	answer_json(c, status_of(c, r), j);
+}
+
+/* ---- sending it ---- */
+
+static bool if_match(struct call *c, struct version *v, bool *has)
+{
+	const char *h = httpd_header(c->req, "If-Match");
+	char text[64];
+	size_t n;
+	struct active_answer a;
+
+	*has = false;
+	if (!h)
+		return true;
+	if (*h == '"')
+		h++;
+	n = strcspn(h, "\"");
+	if (!text_copy_n(text, sizeof(text), h, n))
+		return false;
+	*has = true;
+	if (strchr(text, '.'))
+		return version_parse(text, v);
+	engine_active(call_engine(c), c->service, &a); /* an epoch alone: of the present generation */
+	v->gen = a.v.gen;
+	return text_u64(text, &v->epoch);
+}
+
+static void send_order(struct call *c, struct input *in)
+{
+	const char *rid = httpd_header(c->req, "Idempotency-Key");
+	struct version match = { 0, 0 };
+	bool has;
+
+	if (!if_match(c, &match, &has)) {
+		answer_problem(c, 400, "bad-header", "bad header", "If-Match is \"GEN.EPOCH\"", 2);
+		return;
+	}
+	if (rid && !id_ok(rid)) {
+		answer_problem(c, 400, "bad-header", "bad header", "Idempotency-Key is up to 64 of A-Z a-z 0-9 . _ : @ / + -", 2);
+		return;
+	}
+	if (!TEXT_COPY(in->why, text_of(c, "message"))) {
+		answer_problem(c, 400, "bad-body", "bad body", "message is at most 256 bytes", 2);
+		return;
+	}
+	TEXT_COPY(in->by, c->actor);
+	in->force = json_is_true(json_object_get(c->body, "force"));
+	in->dry_run = c->dry_run;
+	in->found_slot = NO_SLOT;
+	engine_order(call_engine(c), c->service, in, rid ? rid : "", has ? &match : NULL, ordered, c);
+}
+
+static bool slot_member(struct call *c, const char *key, enum slot *out)
+{
+	const char *s = text_of(c, key);
+
+	*out = NO_SLOT;
+	if (!s[0] || slot_parse(s, out))
+		return true;
+	answer_problem(c, 400, "bad-body", "bad body", "a slot is blue or green", 2);
+	return false;
+}
+
+static bool id_member(struct call *c, const char *key, bool needed, char *out, size_t size)
+{
+	const char *s = text_of(c, key);
+	char detail[96];
+
+	out[0] = '\0';
+	if ((!s[0] && !needed) || (id_ok(s) && text_copy(out, size, s)))
+		return true;
+	TEXT_FORMAT(detail, "%s is wanted: up to 64 of A-Z a-z 0-9 . _ : @ / + -", key);
+	answer_problem(c, 400, "bad-body", "bad body", detail, 2);
+	return false;
+}
+
+static bool for_member(struct call *c, wall_ms *until)
+{
+	static const struct { const char *unit; int64_t ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	const char *s = text_of(c, "for");
+	size_t n = strspn(s, "0123456789");
+	char number[24];
+	uint64_t v;
+
+	until->ms = 0;
+	if (!s[0])
+		return true;
+	if (n && text_copy_n(number, sizeof(number), s, n) && text_u64(number, &v) && v < 1000000)
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			if (strcmp(s + n, units[i].unit) == 0) {
+				*until = wall_plus_ms(wall_now(), (int64_t)v * units[i].ms);
+				return true;
+			}
+	answer_problem(c, 400, "bad-body", "bad body", "for is a time with a unit, such as 30m or 2h", 2);
+	return false;
+}
+
+void order_claim(struct call *c)
+{
+	struct input in = { .kind = IN_CLAIM };
+
+	c->created = true;
+	if (!id_member(c, "release", true, in.release, sizeof(in.release)) || !slot_member(c, "slot", &in.slot))
+		return;
+	send_order(c, &in);
+}
+
+static void with_claim(struct call *c, enum input_kind kind, bool needed)
+{
+	struct input in = { .kind = kind, .slot = NO_SLOT };
+
+	if (id_member(c, "claim", needed, in.claim_id, sizeof(in.claim_id)))
+		send_order(c, &in);
+}
+
+void order_renew(struct call *c) { with_claim(c, IN_RENEW, true); }
+void order_unclaim(struct call *c) { with_claim(c, IN_UNCLAIM, false); }
+
+void order_deploy(struct call *c)
+{
+	struct input in = { .kind = IN_DEPLOY };
+	const char *stop = text_of(c, "stop"), *policy = text_of(c, "rollback");
+
+	c->created = true;
+	if (!id_member(c, "release", true, in.release, sizeof(in.release)) || !slot_member(c, "slot", &in.slot) ||
+	    !id_member(c, "claim", false, in.claim_id, sizeof(in.claim_id)))
+		return;
+	if (!TEXT_COPY(in.digest, text_of(c, "digest"))) {
+		answer_problem(c, 400, "bad-body", "bad body", "digest is at most 96 bytes", 2);
+		return;
+	}
+	if (stop[0] && strcmp(stop, "ready") != 0) {
+		answer_problem(c, 400, "bad-body", "bad body", "stop is \"ready\" or left out", 2);
+		return;
+	}
+	in.stop = stop[0] ? STOP_READY : STOP_NONE;
+	in.has_rollback = policy[0] != '\0';
+	for (int p = RB_AUTO; policy[0] && p <= RB_NEVER; p++) {
+		if (strcmp(rollback_policy_name((enum rollback_policy)p), policy) == 0) {
+			in.rollback = (enum rollback_policy)p;
+			policy = "";
+		}
+	}
+	if (policy[0]) {
+		answer_problem(c, 400, "bad-body", "bad body", "rollback is auto, ask or never", 2);
+		return;
+	}
+	send_order(c, &in);
+}
+
+static void plain(struct call *c, enum input_kind kind)
+{
+	struct input in = { .kind = kind, .slot = NO_SLOT };
+
+	send_order(c, &in);
+}
+
+void order_abort(struct call *c)
+{
+	json_t *s = engine_status(call_engine(c), c->service);
+	uint64_t id;
+	bool same = text_u64(c->last, &id) && (json_int_t)id == json_integer_value(json_object_get(json_object_get(s, "deploy"), "id"));
+	bool known = s != NULL;
+
+	json_decref(s);
+	if (known && !same)
+		answer_not_found(c, "deploy under way");
+	else
+		plain(c, IN_ABORT);
+}
+
+void order_flip(struct call *c)
+{
+	struct input in = { .kind = IN_FLIP };
+
+	if (slot_member(c, "to", &in.slot))
+		send_order(c, &in);
+}
+
+void order_rollback(struct call *c) { plain(c, IN_ROLLBACK); }
+
+void order_hold(struct call *c)
+{
+	struct input in = { .kind = IN_HOLD, .slot = NO_SLOT };
+
+	if (for_member(c, &in.until))
+		send_order(c, &in);
+}
+
+void order_resume(struct call *c) { plain(c, IN_RESUME); }
+void order_seal(struct call *c) { plain(c, IN_SEAL); }
+void order_unseal(struct call *c) { plain(c, IN_UNSEAL); }
+
+void order_pardon(struct call *c)
+{
+	struct input in = { .kind = IN_PARDON, .slot = NO_SLOT };
+
+	if (id_member(c, "release", true, in.release, sizeof(in.release)))
+		send_order(c, &in);
+}
+
+static void on_feature(struct call *c, enum input_kind kind)
+{
+	struct input in = { .kind = kind, .slot = NO_SLOT };
+	const struct service_config *s = config_service(engine_current_config(call_engine(c)), c->service);
+
+	if (s && !config_feature(s, c->feature)) {
+		answer_not_found(c, "feature");
+		return;
+	}
+	TEXT_COPY(in.feature, c->feature);
+	if (for_member(c, &in.until))
+		send_order(c, &in);
+}
+
+void order_mute(struct call *c) { on_feature(c, IN_MUTE); }
+void order_unmute(struct call *c) { on_feature(c, IN_UNMUTE); }

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ * cli.h - one verb table, one set of flags, one way to ask the daemon and to say what came back.
+ *
+ * switchctl has no powers of its own: verbs speak HTTP to the API, except those of local.c, which
+ * work with the daemon dead.  stdout carries the answer (a table, or one JSON object), stderr
+ * carries progress, prompts and errors.  Exit codes are stable (docs/cli.md). */
+#ifndef SWITCHD_CLI_CLI_H
+#define SWITCHD_CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "switchd/base/buf.h"
+#include "switchd/base/clock.h"
+#include "switchd/base/must.h"
+
+enum exit_code {
+	EX_DONE = 0, EX_INTERNAL = 1, EX_USAGE_ERROR = 2,
+	EX_REFUSED = 10,        /* traffic never moved */
+	EX_ROLLED_BACK = 11,    /* the old slot serves */
+	EX_HUMAN = 12,          /* a rollback failed, or no safe slot */
+	EX_UNKNOWN = 13,        /* timeout, or still running: ask again */
+	EX_HELD = 14,           /* held or locked */
+	EX_EPOCH = 15,          /* the version moved (--if-epoch) */
+	EX_UNREACHABLE = 16,    /* daemon or state */
+	EX_DETACHED = 130,
+};
+
+enum output { FMT_TABLE, FMT_JSON, FMT_MD, FMT_NAGIOS };
+
+/* Flags, as a set per verb: a flag that a verb does not take is an error. */
+enum {
+	F_RELEASE = 1 << 0, F_SLOT = 1 << 1, F_TO = 1 << 2, F_CLAIM = 1 << 3, F_DIGEST = 1 << 4, F_WAIT = 1 << 5, F_LOCK_WAIT = 1 << 6,
+	F_FORCE = 1 << 7, F_FOR = 1 << 8, F_POLICY = 1 << 9, F_IS = 1 << 10, F_MAX = 1 << 11, F_DEPLOY = 1 << 12, F_DIRECT = 1 << 13,
+	F_FRONT = 1 << 14, F_BLUE = 1 << 15, F_GREEN = 1 << 16, F_ON_CANCEL = 1 << 17, F_BIND = 1 << 18, F_WATCH = 1 << 19,
+	F_MESSAGE = 1 << 20, F_DRY_RUN = 1 << 21, F_IF_EPOCH = 1 << 22, F_FEATURE = 1 << 23, F_LAST = 1 << 24, F_SINCE = 1 << 25,
+	F_RID = 1 << 26,
+};
+
+struct cli {
+	/* global */
+	const char *url, *token_file, *config;
+	enum output output;
+	bool quiet, verbose, no_color, no_input, yes, color, utf8;
+	int64_t timeout_ms;             /* 0 = the verb's own */
+	/* verb flags */
+	const char *release, *slot, *to, *claim, *digest, *wait, *message, *for_text, *policy, *is, *if_epoch, *front, *blue, *green,
+		*on_cancel, *bind, *feature[32], *since, *rid;
+	size_t n_features;
+	int64_t lock_wait_ms, max, deploy;
+	bool force, direct, watch, dry_run, last;
+	/* words after the verb, and the command after -- */
+	const char *words[8]; size_t n_words;
+	char **command;                 /* NULL = none */
+	/* resolved */
+	char service[64], feature_word[64];
+	const struct verb *verb;
+};
+
+typedef int verb_fn(struct cli *);
+
+struct verb {
+	const char *name, *words;       /* "flip", "[SERVICE]" */
+	unsigned flags;
+	verb_fn *run;
+	bool local;                     /* works with the daemon dead */
+	const char *doc, *examples;
+};
+const struct verb *cli_verbs(size_t *n);
+int cli_main(int argc, char **argv);
+void cli_verbs_doc(struct buf *out);    /* markdown, for docs/cli.md */
+
+/* ---- client.c: one request, one answer ---- */
+struct answer {
+	bool reached;                   /* false: nobody answered; error says why */
+	long status;
+	json_t *json;                   /* NULL when it is not JSON */
+	struct buf body;
+	char location[256], error[256];
+};
+/* body may be NULL (it is lent).  timeout_ms 0 = 10 s. */
+void client_ask(const struct cli *, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *);
+void answer_free(struct answer *);
+
+/* ---- say.c: people's output ---- */
+/* Prints the error of an answer in the form of the field (what, now, next) and gives its exit code. */
+int say_error(struct cli *, const char *what, const struct answer *);
+int say_unreachable(struct cli *, const struct answer *);
+void say_json(const json_t *);
+void say_status(struct cli *, const json_t *status, bool heading);
+void say_timeline(struct cli *, const json_t *timeline);
+void say_why(struct cli *, const json_t *why);
+void say_probe(struct cli *, const json_t *features);
+void say_event(struct cli *, const json_t *event, int64_t since_ms);
+const char *jstr(const json_t *o, const char *key);     /* "" when it is not a string */
+int64_t jint(const json_t *o, const char *key);         /* 0 when it is not an integer */
+bool jbool(const json_t *o, const char *key);
+
+/* cli.c */
+PRINTF(2, 3) int usage_error(struct cli *, const char *fmt, ...);
+/* The service: the word given, or the only one there is.  Needs the daemon when no word was given. */
+MUSTCHECK bool cli_service(struct cli *, int *exit_code);
+MUSTCHECK bool cli_duration(const char *text, int64_t *ms);
+MUSTCHECK bool cli_confirm(struct cli *, const char *question, const char *type_this, int *exit_code);
+
+/* Verbs: look.c, orders.c, deploy.c, local.c */
+verb_fn verb_status, verb_why, verb_timeline, verb_evidence, verb_events, verb_deploys, verb_metrics;
+verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
+verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute;
+verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version;
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT
+ * commit.c - one commit in flight: sent to the store, or journalled while it is away, and what came of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/failpoint.h"
+#include "switchd/base/log.h"
+#include "switchd/engine/service.h"
+
+static void commit_done(void *arg, const struct store_answer *a);
+static void offline_done(void *arg, bool durable);
+
+/* The three times of a move are measured here, on one clock, and land with the commit that ends it. */
+static void fill_times(struct service *s, struct record *next)
+{
+	mono_us acked = { 0 }, observed = { 0 };
+
+	if (next->move.decided.ms == 0 || next->move.decided.ms != s->rec.move.decided.ms || !s->decided_at.us)
+		return;
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		if (s->px[i].acked && s->px[i].acked_at.us > acked.us)
+			acked = s->px[i].acked_at;
+		if (s->px[i].observed && s->px[i].observed_at.us > observed.us)
+			observed = s->px[i].observed_at;
+	}
+	if (next->move.acked.ms && acked.us)
+		next->move.acked_us = acked.us - s->decided_at.us;
+	if (next->move.observed.ms && observed.us) {
+		next->move.observed_us = observed.us - s->decided_at.us;
+		if (s->first_bad.us && s->n_deploys) {
+			s->exposed_ms = (observed.us - s->first_bad.us) / 1000;
+			s->deploy_exposed[s->n_deploys - 1] = s->exposed_ms;
+			s->first_bad = (mono_us){ 0 };
+		}
+	}
+}
+
+void commit_event(struct service *s, struct decision *d)
+{
+	struct event *ev = &d->event;
+
+	if (!ev->kind[0])
+		TEXT_COPY(ev->kind, "record.changed");
+	TEXT_COPY(ev->service, s->cfg->name);
+	ev->at = wall_now();
+	if (!ev->by[0])
+		TEXT_COPY(ev->by, "switchd");
+	ev->from_v = s->rec.v;
+	ev->to_v = d->next.v;
+	ev->from = s->rec.active;
+	ev->to = d->next.active;
+	if (!ev->because || !ev->because[0])
+		ev->because = d->because;
+	if (!ev->detail[0])
+		TEXT_COPY(ev->detail, d->detail);
+	if (!ev->deploy)
+		ev->deploy = d->next.deploy.outcome == DO_RUNNING || d->next.deploy.ended.ms == ev->at.ms ? d->next.deploy.id : s->rec.deploy.id;
+	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature."))) {
+		size_t lost[MAX_FEATURES], n = 0;
+		enum slot bad = d->mode == MOVE_AUTO || text_starts(ev->kind, "feature.") ? s->rec.active : other_slot(s->rec.active);
+
+		if (bad == NO_SLOT)
+			bad = d->next.deploy.slot;
+		for (size_t i = 0; i < s->view->n && n < 8; i++)
+			if (s->view->f[i].votes && (s->view->f[i].at[bad] == V_ABSENT || s->view->f[i].at[bad] == V_PARTIAL))
+				lost[n++] = i;
+		measure_evidence(s, bad, lost, n, ev->evidence, sizeof(ev->evidence));
+	}
+}
+
+static void commit_send(struct service *s)
+{
+	struct decision *d = s->d;
+	struct commit c = {
+		.service = s->cfg->name, .rid = s->rid, .mode = d->mode,
+		.expect_v = s->rec.v, .expect_rev = s->rec.rev, .next = &d->next,
+		.events = &d->event, .n_events = 1,
+		.condemn = d->condemn_it ? &d->condemn : NULL, .pardon = d->pardon_it ? d->pardon : NULL,
+	};
+
+	if (store_is_up(s->e->store) && !s->pending) {
+		store_commit(s->e->store, &c, commit_done, s);
+		return;
+	}
+	must(d->offline_ok);
+	struct journal_entry *j = xcalloc(1, sizeof(*j));
+
+	TEXT_COPY(j->service, s->cfg->name);
+	j->kind = JR_OFFLINE;
+	j->base = s->pending ? s->pending_base : s->rec.v;
+	j->record = d->next;
+	j->record.rev = s->rec.rev + 1;
+	TEXT_COPY(j->record.cid, s->rid);
+	d->next = j->record;
+	if (d->condemn_it)
+		j->condemn = d->condemn;
+	journal_add(s->e->journal, j, offline_done, s);
+	free(j);
+}
+
+void commit_begin(struct service *s, struct order *o)
+{
+	s->committing = true;
+	s->current = o;
+	if (o && o->rid[0])
+		TEXT_COPY(s->rid, o->rid);
+	else
+		engine_rid(s->e, s->rid);
+	fill_times(s, &s->d->next);
+	commit_event(s, s->d);
+	if (s->d->next.move.decided.ms != s->rec.move.decided.ms)
+		s->decided_at = mono_now();
+	FAILPOINT("engine.plan");
+	commit_send(s);
+}
+
+static void current_end(struct service *s, struct order_result *r)
+{
+	struct order *o = s->current;
+
+	s->current = NULL;
+	if (!o)
+		return;
+	r->because = s->d->because;
+	if (!r->detail[0])
+		TEXT_COPY(r->detail, s->d->detail);
+	r->deploy = s->rec.deploy.id;
+	order_end(s, o, r);
+}
+
+static void commit_done(void *arg, const struct store_answer *a)
+{
+	struct service *s = arg;
+	struct order_result r = { .status = ORDER_DONE, .dup = a->dup };
+
+	must(s->committing);
+	s->committing = false;
+	switch (a->result) {
+	case ST_OK:
+		adopt(s, a->record ? a->record : &s->d->next, a->stream_id);
+		adopt_journal(s, s->d->condemn_it ? &s->d->condemn : NULL);
+		current_end(s, &r);
+		break;
+	case ST_DOWN:
+		/* Nothing was sent: the same input is asked again in a world without a store. */
+		if (s->current)
+			order_put_back(s, s->current);
+		s->current = NULL;
+		break;
+	case ST_HELD:
+	case ST_CONDEMNED:
+	case ST_REFUSED:
+	case ST_BAD_DATA:
+		log_warn("commit-refused", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
+		r.status = ORDER_REFUSED;
+		r.refusal = a->result == ST_HELD ? RF_HELD : a->result == ST_CONDEMNED ? RF_CONDEMNED : RF_STORE;
+		TEXT_COPY(r.detail, a->detail);
+		s->next_note = mono_plus_ms(mono_now(), 1000);
+		current_end(s, &r);
+		s->loaded = false;
+		service_reload_record(s);
+		break;
+	case ST_CONFLICT:
+		r.status = ORDER_STALE;
+		TEXT_COPY(r.detail, "another commit came first; look again");
+		current_end(s, &r);
+		s->loaded = false;
+		service_reload_record(s);
+		break;
+	case ST_LOST:
+	case ST_NOT_LEADER:
+	case ST_NEWSTORE:
+	default:
+		log_warn("commit-unknown", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
+		r.status = ORDER_UNKNOWN;
+		TEXT_COPY(r.detail, a->result == ST_LOST ? "the store did not answer: the commit may or may not have happened; ask again with the same request id"
+							 : "the store is being reconciled; ask again");
+		current_end(s, &r);
+		s->loaded = false;
+		service_reload_record(s);
+		break;
+	}
+	service_tick(s);
+}
+
+static void offline_done(void *arg, bool durable)
+{
+	struct service *s = arg;
+	struct order_result r = { .status = ORDER_OFFLINE };
+
+	must(s->committing);
+	s->committing = false;
+	if (!durable && !s->current) {
+		/* The rule (state.md 5): journal before acting.  The automation does not act on what it cannot remember. */
+		log_error("offline", "service=%s what=\"journal not durable: not rolled back\"", s->cfg->name);
+		s->next_note = mono_plus_ms(mono_now(), 1000);
+		return;
+	}
+	if (!s->pending) {
+		s->pending_base = s->rec.v;
+		s->pending_base_rev = s->rec.rev;
+		s->pending_mode = MOVE_NOTE;
+	}
+	s->pending = true;
+	if (s->d->mode != MOVE_NOTE)
+		s->pending_mode = s->d->mode;
+	if (s->d->condemn_it)
+		s->pending_condemn = s->d->condemn;
+	adopt(s, &s->d->next, "");
+	s->pending_event = s->d->event;
+	TEXT_COPY(r.detail, "done here, not yet recorded: the store is away");
+	current_end(s, &r);
+	service_tick(s);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * engine.h - the shell round decide(): gathers inputs, commits, performs, publishes.
+ *
+ * Loop thread only.  The engine owns every service's committed record, its health, its
+ * probes and its proxies; nobody else writes state.  API and daemon read it through this
+ * face and post orders to it.  JSON values returned are new references (jansson). */
+#ifndef SWITCHD_ENGINE_ENGINE_H
+#define SWITCHD_ENGINE_ENGINE_H
+
+#include <jansson.h>
+
+#include "switchd/core/decide.h"
+
+struct ev_loop;
+struct engine;
+
+/* Takes the config.  NULL when something it needs at start cannot be had: `error` says what. */
+struct engine *engine_new(struct ev_loop *, struct config *, char *error, size_t error_size);
+/* Clean stop: no more inputs, waits (asynchronously, 3 s at most) for what is in flight, gives
+ * the lease back, then done().  engine_free afterwards. */
+void engine_stop(struct engine *, void (*done)(void *arg), void *arg);
+void engine_free(struct engine **);
+
+/* All or nothing.  Takes the config when it returns true; on false the old one stands and why
+ * says which service or slot forbids it (it may remove neither an active slot nor a service in flight). */
+MUSTCHECK bool engine_reload(struct engine *, struct config *, char *why, size_t why_size);
+/* A reload that did not even load: shown in status and metric until the next good one. */
+void engine_reload_failed(struct engine *, const char *why);
+
+/* ---- orders: what operators ask for ---- */
+enum order_status {
+	ORDER_DONE,             /* committed (or nothing was to be done) */
+	ORDER_REFUSED,          /* nothing moved: refusal and detail say why */
+	ORDER_OFFLINE,          /* done here, not yet recorded: the store is away (202, exit 13) */
+	ORDER_UNKNOWN,          /* no answer from the store: still running, ask again with the same request id */
+	ORDER_STALE,            /* If-Match named another version, or somebody committed first */
+	ORDER_NO_SERVICE,
+};
+struct order_result {
+	enum order_status status;
+	enum refusal refusal;
+	char detail[512];
+	const char *because;            /* the row that fired, "" */
+	bool dup;                       /* this request id was done before: the same answer */
+	bool dry_run;                   /* nothing was committed; record and would are what would be */
+	const struct record *record;    /* after it (or as it stands); NULL for no such service */
+	const char *would;              /* dry run: what each proxy would be written, a line each; "" else */
+	uint64_t deploy;                /* deploy: its id */
+};
+typedef void order_done_fn(void *arg, const struct order_result *);    /* exactly once, never from inside the call; result BORROWED */
+
+/* rid: request id (Idempotency-Key), "" = make one.  if_match: NULL or the version the caller saw. */
+void engine_order(struct engine *, const char *service, const struct input *, const char *rid,
+		  const struct version *if_match, order_done_fn *, void *arg);
+
+/* ---- reading ---- */
+size_t engine_services(const struct engine *);
+const char *engine_service_name(const struct engine *, size_t i);
+bool engine_has_service(const struct engine *, const char *name);
+
+/* What load balancers ask: the last known answer, and since when it may be old. */
+struct active_answer { bool known_service; enum slot active; struct version v; int64_t stale_ms; /* 0 = fresh */ id_text release; bool draining; };
+void engine_active(const struct engine *, const char *service, struct active_answer *out);
+
+json_t *engine_status(const struct engine *, const char *service);     /* one service, whole (docs/api.md); NULL = no such service */
+json_t *engine_overview(const struct engine *);                        /* all services, and the daemon itself */
+json_t *engine_why(const struct engine *, const char *service);        /* last decision, evidence of both slots side by side */
+json_t *engine_deploy(const struct engine *, const char *service, uint64_t id);        /* NULL = not known */
+json_t *engine_deploys(const struct engine *, const char *service);
+json_t *engine_evidence(const struct engine *, const char *service, const char *feature);
+void engine_config(const struct engine *, const char *service, struct buf *yaml);      /* redacted */
+bool engine_ready(const struct engine *, char *why, size_t why_size);  /* /readyz: store up, proxies in sync */
+void engine_metrics(const struct engine *, struct buf *out);           /* Prometheus text */
+const struct config *engine_current_config(const struct engine *);
+
+/* Events for a timeline, from the store (or from memory while it is away): `{"complete":bool,"events":[...]}`. */
+typedef void engine_events_fn(void *arg, json_t *borrowed);
+void engine_timeline(struct engine *, const char *service, const char *after_id, size_t max, engine_events_fn *, void *arg);
+
+/* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
+typedef void engine_probe_fn(void *arg, json_t *borrowed);
+void engine_probe_now(struct engine *, const char *service, enum slot, engine_probe_fn *, void *arg);
+
+/* Called after every change of any service (coalesced to one call a loop turn), and with each event. */
+typedef void engine_watch_fn(void *arg, const char *service, const char *event_json /* NULL = state only */, const char *event_id);
+void engine_watch(struct engine *, engine_watch_fn *, void *arg);
+
+#endif

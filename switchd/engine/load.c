@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * load.c - the store comes and goes: load, replay of what was decided without it, the first start. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/log.h"
+#include "switchd/engine/service.h"
+
+static void replay(struct service *s, const struct store_answer *a);
+
+static void set_loaded(struct service *s, const struct record *rec)
+{
+	mono_us now = mono_now();
+
+	if (rec->active != s->rec.active || !s->loaded)
+		s->since_flip = (mono_us){ 0 };
+	s->rec = *rec;
+	if (s->rec.phase != s->last_phase || !s->phase_entered.us)
+		s->phase_entered = now;
+	s->last_phase = s->rec.phase;
+	s->loaded = true;
+	adopt_deploy(s);
+	measure_pace(s);
+	if (s->rec.active != NO_SLOT && !s->rec.pin.on)
+		traffic_apply(s, ORDER_FORWARD); /* idempotent: what a restart in the middle of a flip left undone is asked again */
+	if (s->rec.phase == PH_PROVING || s->rec.phase == PH_READY) {
+		measure_control(s, s->rec.deploy.slot);
+		traffic_preflight(s, s->rec.deploy.slot);
+	}
+	publish_change(s);
+}
+
+static void baseline_got(void *arg, bool ok, const char *value)
+{
+	struct service *s = arg;
+	json_t *all = ok && value[0] ? json_loads(value, 0, NULL) : NULL;
+
+	for (size_t i = 0; json_is_object(all) && i < s->cfg->n_features; i++) {
+		const char *text = json_string_value(json_object_get(all, s->cfg->features[i].name));
+
+		if (text && s->cfg->features[i].compare && !probe_baseline_text(s->runner, i)[0] && !probe_set_baseline(s->runner, i, text))
+			log_warn("baseline", "service=%s feature=%s what=\"the stored baseline is not valid; it is learned anew\"", s->cfg->name,
+				 s->cfg->features[i].name);
+	}
+	json_decref(all);
+}
+
+static void load_done(void *arg, const struct store_answer *a)
+{
+	struct service *s = arg;
+	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
+
+	s->loading = false;
+	if (a->result != ST_OK) {
+		log_warn("load", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
+		return; /* tried again at the next beat while the store is up */
+	}
+	if (a->condemned)
+		s->condemned = *a->condemned;
+	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, s);
+	if (s->pending) {
+		replay(s, a);
+		return;
+	}
+	bool regressed = a->record && j && j->kind == JR_COMMITTED && version_cmp(j->record.v, a->record->v) > 0;
+
+	if (a->none || regressed) {
+		if (a->record)
+			s->rec = *a->record;
+		else if (!s->loaded)
+			memset(&s->rec, 0, sizeof(s->rec)), s->rec.active = NO_SLOT, s->rec.move.from = s->rec.move.to = NO_SLOT;
+		s->fresh_start = true;
+		s->loaded = true;
+		service_found(s);
+		return;
+	}
+	set_loaded(s, a->record);
+	service_tick(s);
+}
+
+void service_reload_record(struct service *s)
+{
+	if (s->loading || !store_is_up(s->e->store))
+		return;
+	s->loading = true;
+	store_load(s->e->store, s->cfg->name, load_done, s);
+}
+
+static void replay_done(void *arg, const struct store_answer *a)
+{
+	struct service *s = arg;
+
+	s->replaying = false;
+	if (a->result == ST_OK) {
+		log_info("replayed", "service=%s rid=%s dup=%d", s->cfg->name, s->rec.cid, a->dup);
+		s->pending = false;
+		s->pending_condemn = (struct condemned){ .release = "" };
+		if (a->record)
+			set_loaded(s, a->record);
+		adopt_journal(s, NULL);
+		service_tick(s);
+		return;
+	}
+	log_warn("replay", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
+	/* Asked again when the store is up at the next beat. */
+}
+
+/* What was decided while the store was away is recorded now, with the same request id (state.md 5). */
+static void replay(struct service *s, const struct store_answer *a)
+{
+	static struct record next;
+	struct commit c = { .service = s->cfg->name, .rid = s->rec.cid, .mode = s->pending_mode, .next = &next,
+			    .events = &s->pending_event, .n_events = 1,
+			    .condemn = s->pending_condemn.release[0] ? &s->pending_condemn : NULL };
+
+	next = s->rec;
+	if (a->record && strcmp(a->record->cid, s->rec.cid) == 0) {
+		s->pending = false;
+		set_loaded(s, a->record);
+		service_tick(s);
+		return;
+	}
+	if (a->record) {
+		c.expect_v = a->record->v;
+		c.expect_rev = a->record->rev;
+		if (version_cmp(a->record->v, s->pending_base) != 0) {
+			/* Restamped, or somebody else was here: our slot, recorded at a higher version than either. */
+			bool moves = a->record->active != next.active || a->record->shield != next.shield;
+
+			next.v = a->record->v;
+			if (moves)
+				next.v.epoch++;
+		}
+		if (c.mode == MOVE_AUTO && condemned_find(&s->condemned, next.slot[next.active].id, next.slot[next.active].digest))
+			c.mode = MOVE_FORCE;
+	}
+	TEXT_COPY(s->pending_event.service, s->cfg->name);
+	if (!s->pending_event.because)
+		s->pending_event.because = "decided while the store was away";
+	if (!s->pending_event.kind[0])
+		TEXT_COPY(s->pending_event.kind, "offline.recorded");
+	s->replaying = true;
+	store_commit(s->e->store, &c, replay_done, s);
+}
+
+void service_store(struct service *s, bool up)
+{
+	if (up)
+		service_reload_record(s);
+	publish_change(s);
+	service_tick(s);
+}
+
+static void identity_said(void *arg, const struct probe_result *r)
+{
+	struct service *s = arg;
+
+	if (r->outcome == OUT_CANCELLED)
+		return;
+	s->asking_identity = false;
+	s->identity_asked = true;
+	if (id_ok(r->identity))
+		TEXT_COPY(s->start.found_release, r->identity);
+	service_tick(s);
+}
+
+/* The slot taken as active at a first start gets the release that its identity answers (B3). */
+static void ask_identity(struct service *s)
+{
+	enum slot slot = s->start.found ? s->start.found_slot : s->cfg->initial;
+	struct probe_job job = { .via = VIA_SLOT, .purpose = PURPOSE_IDENTITY, .slot = slot, .feature = s->cfg->n_features, .release = "" };
+
+	if (!s->cfg->identity.on || slot > GREEN || s->start.found_release[0]) {
+		s->identity_asked = true;
+		return;
+	}
+	if (s->asking_identity)
+		return;
+	s->asking_identity = true;
+	probe_start(s->runner, &job, identity_said, s);
+}
+
+/* IN_START waits until every proxy was asked once: one of them may carry a version. */
+void service_found(struct service *s)
+{
+	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
+	struct input *in = &s->start;
+
+	if (!s->fresh_start || !traffic_asked(s))
+		return;
+	*in = (struct input){ .kind = IN_START, .slot = NO_SLOT, .found_slot = NO_SLOT, .by = "switchd" };
+	traffic_found(s, in);
+	if (j && j->record.active != NO_SLOT && (!in->found || version_cmp(j->record.v, in->found_v) >= 0)) {
+		if (in->found && version_cmp(j->record.v, in->found_v) == 0 && in->found_slot != j->record.active)
+			in->ambiguous = true;
+		in->found = true;
+		in->found_in_proxy = false;
+		in->found_v = j->record.v;
+		in->found_slot = j->record.active;
+		TEXT_COPY(in->found_release, j->record.slot[j->record.active].id);
+	}
+	ask_identity(s);
+	service_tick(s);
+}
+
+bool service_truth(struct service *s, struct store_truth *out)
+{
+	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
+	struct input found = { .found_slot = NO_SLOT };
+
+	memset(out, 0, sizeof(*out));
+	out->service = s->cfg->name;
+	if (j) {
+		out->known = true;
+		out->record = j->record;
+		out->floor = j->record.v;
+	}
+	if (s->loaded && s->rec.rev && (!out->known || version_cmp(s->rec.v, out->record.v) >= 0)) {
+		out->known = true;
+		out->record = s->rec;
+		out->floor = s->rec.v;
+	}
+	if (traffic_found(s, &found) && version_cmp(found.found_v, out->floor) > 0)
+		out->floor = found.found_v;
+	return true;
+}
+
+bool service_busy(const struct service *s) { return s->committing || s->replaying || s->loading; }

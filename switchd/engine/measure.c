@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT
+ * measure.c - probes to health: every result is folded, kept as evidence, and may ask for more.
+ *
+ * The schedule sends, verdict.c judges, decide acts; this file only carries the one to the other
+ * and does what the fold advises: confirm a first absent, ask the other slot anew, ask the front. */
+#include "switchd/engine/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/log.h"
+
+enum { FRESH_EVERY_MS = 100 };          /* fresh rounds of the other slot are not asked more often than this */
+
+static size_t n_cells(const struct service *s) { return s->cfg->n_features + 1; }
+
+static const char *feature_name(const struct service *s, size_t i)
+{
+	return i < s->cfg->n_features ? s->cfg->features[i].name : "identity";
+}
+
+/* ---- the view ---- */
+
+void measure_view(struct service *s)
+{
+	const struct record *r = &s->rec;
+	enum slot proving = r->phase == PH_PROVING || r->phase == PH_READY ? r->deploy.slot : r->phase == PH_FILLING ? r->claim.slot : NO_SLOT;
+
+	s->rules = (struct view_rules){
+		.active = r->active, .live = { proving != BLUE, proving != GREEN },
+		.baking = r->phase == PH_BAKING || r->phase == PH_FLIPPING,
+		.mutes = r->mutes, .n_mutes = r->n_mutes, .now = mono_now(), .wall = wall_now(),
+	};
+	health_view(s->health, &s->rules, s->view);
+	if (!s->view->suspect)
+		s->started = true;
+}
+
+/* ---- evidence ---- */
+
+static struct feature_evidence *evidence_of(struct service *s, enum slot slot, size_t feature)
+{
+	return &s->evidence[(size_t)slot * n_cells(s) + feature];
+}
+
+static void keep_evidence(struct service *s, const struct probe_result *r)
+{
+	enum outcome_class c = outcome_info(r->outcome)->class;
+
+	if (!r->evidence || r->job.slot > GREEN || r->job.feature >= n_cells(s) || (c != OC_PRESENT && c != OC_ABSENT))
+		return;
+	struct feature_evidence *ev = evidence_of(s, r->job.slot, r->job.feature);
+	struct evidence **where = c == OC_ABSENT ? &ev->absent : &ev->present;
+
+	/* A present after an absent does not replace the present before it until the absent is history. */
+	if (c == OC_PRESENT && ev->absent && ev->present) {
+		const struct cell *cell = health_cell(s->health, r->job.slot, r->job.target, r->job.feature);
+
+		if (cell && cell->absents > 0)
+			return;
+	}
+	if (!*where)
+		*where = xmalloc(sizeof(**where));
+	**where = *r->evidence;
+}
+
+json_t *evidence_json(const struct evidence *e)
+{
+	if (!e)
+		return json_null();
+	const struct outcome_info *o = outcome_info(e->outcome);
+
+	return json_pack("{s:I,s:s,s:s,s:s,s:I,s:i,s:s,s:s,s:s,s:s,s:I}", "at", (json_int_t)e->at.ms, "outcome", o->code, "url", e->url,
+			 "target", e->target, "latency_us", (json_int_t)e->latency_us, "status", (int)e->status, "want", e->want, "got", e->got,
+			 "head", e->head, "body", e->body, "body_len", (json_int_t)e->body_len);
+}
+
+/* The evidence of a decision: short forms, as many as fit. */
+void measure_evidence(const struct service *s, enum slot slot, const size_t *features, size_t n, char *out, size_t size)
+{
+	json_t *list = json_array();
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		const struct feature_evidence *here = &s->evidence[(size_t)slot * n_cells(s) + features[i]];
+		const struct feature_evidence *there = &s->evidence[(size_t)other_slot(slot) * n_cells(s) + features[i]];
+		json_t *o = json_pack("{s:s,s:s,s:o,s:o}", "feature", feature_name(s, features[i]), "slot", slot_name(slot),
+				      "here", evidence_json(here->absent), "there", evidence_json(there->present));
+		const char *sides[] = { "here", "there" };
+
+		for (size_t k = 0; k < 2; k++) {
+			json_t *side = json_object_get(o, sides[k]);
+			const char *body = json_string_value(json_object_get(side, "body"));
+			char cut[257];
+
+			if (body) {
+				text_printable(cut, sizeof(cut), body, strlen(body) > 240 ? 240 : strlen(body));
+				json_object_set_new(side, "body", json_string(cut));
+				json_object_del(side, "head");
+			}
+		}
+		json_array_append_new(list, o);
+		char *text = json_dumps(list, JSON_COMPACT);
+
+		if (text && strlen(text) < size)
+			text_copy(out, size, text);
+		else
+			i = n;
+		free(text);
+	}
+	json_decref(list);
+}
+
+/* ---- verdict changes: logged at once, written coalesced ---- */
+
+static void tell_changes(struct service *s, enum slot slot, size_t target, size_t feature, const struct probe_result *r)
+{
+	const struct cell *c = health_cell(s->health, slot, target, feature);
+	enum verdict *told = &s->last_verdict[((size_t)slot * MAX_TARGETS + target) * n_cells(s) + feature];
+
+	if (!c || c->verdict == *told)
+		return;
+	log_info("probe", "service=%s slot=%s target=%s feature=%s from=%s to=%s outcome=%s us=%lld", s->cfg->name, slot_name(slot),
+		 s->cfg->slot[slot].targets[target].text, feature_name(s, feature), verdict_name(*told), verdict_name(c->verdict),
+		 outcome_info(r->outcome)->code, (long long)(r->ended.us - r->began.us));
+	*told = c->verdict;
+}
+
+/* ---- negative control (B1.5) ---- */
+
+static void control_look(struct service *s)
+{
+	bool all = true;
+
+	if (!s->controlling)
+		return;
+	s->vacuous = 0;
+	for (size_t t = 0; t < s->control_targets; t++)
+		for (size_t f = 0; f < s->cfg->n_features; f++) {
+			struct cell_control *c = &s->control[t * s->cfg->n_features + f];
+
+			if (c->vacuous) {
+				s->vacuous++;
+				TEXT_COPY(s->vacuous_name, s->cfg->features[f].name);
+			}
+			if (c->pending && !c->done && health_target_in(s->health, s->control_slot, t))
+				all = false;
+		}
+	s->control_done = all || s->vacuous > 0;
+}
+
+static void control_said(void *arg, const struct probe_result *r)
+{
+	struct service *s = arg;
+	enum outcome_class class = outcome_info(r->outcome)->class;
+
+	if (r->outcome == OUT_CANCELLED || !s->control || r->job.slot != s->control_slot || r->job.target >= s->control_targets)
+		return;
+	struct cell_control *c = &s->control[r->job.target * s->cfg->n_features + r->job.feature];
+
+	c->asking = false;
+	if (class == OC_PRESENT || class == OC_ABSENT) {
+		c->done = true;
+		c->vacuous = class == OC_PRESENT;
+		if (c->vacuous && s->rec.phase != PH_PROVING && s->rec.phase != PH_READY) {
+			health_set_vacuous(s->health, r->job.feature, true);
+			log_warn("vacuous", "service=%s feature=%s what=\"the probe holds on a path that must not exist: it has no vote\"", s->cfg->name,
+				 s->cfg->features[r->job.feature].name);
+		} else if (!c->vacuous) {
+			health_set_vacuous(s->health, r->job.feature, false);
+		}
+	}
+	control_look(s);
+	service_tick(s);
+}
+
+static bool can_control(const struct feature *f)
+{
+	return !f->writes && !f->url[0] && (strcmp(f->method, "GET") == 0 || strcmp(f->method, "HEAD") == 0);
+}
+
+/* A target is asked for what must not exist once the feature itself was seen there. */
+static void control_ask(struct service *s, size_t target, size_t feature)
+{
+	if (!s->controlling || target >= s->control_targets || feature >= s->cfg->n_features)
+		return;
+	struct cell_control *c = &s->control[target * s->cfg->n_features + feature];
+
+	if (!c->pending || c->asking || c->done)
+		return;
+	struct probe_job job = { .via = VIA_SLOT, .purpose = PURPOSE_CONTROL, .slot = s->control_slot, .target = target, .feature = feature, .release = "" };
+
+	c->asking = true;
+	probe_start(s->runner, &job, control_said, s);
+}
+
+void measure_control(struct service *s, enum slot slot)
+{
+	if (slot == NO_SLOT)
+		return;
+	free(s->control);
+	s->control_slot = slot;
+	s->control_targets = s->cfg->slot[slot].n_targets;
+	s->control = xcalloc(s->control_targets * s->cfg->n_features, sizeof(*s->control));
+	s->controlling = true;
+	s->control_done = false;
+	s->vacuous = 0;
+	s->vacuous_name[0] = '\0';
+	for (size_t t = 0; t < s->control_targets; t++)
+		for (size_t f = 0; f < s->cfg->n_features; f++)
+			s->control[t * s->cfg->n_features + f].pending = can_control(&s->cfg->features[f]) &&
+									s->cfg->features[f].severity == SEV_CRITICAL;
+	control_look(s);
+}
+
+/* ---- results ---- */
+
+static void front_result(struct service *s, const struct probe_result *r)
+{
+	struct proxy_value v, want = decide_value(&s->rec);
+	enum slot by = NO_SLOT;
+	bool stamped = r->complete && slot_parse(r->stamp_by, &by);
+	bool counted = stamped && proxy_value_parse(r->stamp_value, &v) && v.slot == s->rec.active && by == v.slot &&
+		       ((version_cmp(v.v, want.v) == 0 && !v.pin) || (v.pin && s->rec.pin.on));
+
+	struct health_advice a = health_note_front(s->health, r->job.proxy, r->job.feature, by, counted, r->outcome, r->began, r->ended);
+
+	traffic_stamp(s, r);
+	if (a.changed)
+		service_tick(s);
+}
+
+/* All targets out: only the front can say whether it is the slot or the way to it (B1.1). */
+static void ask_front(struct service *s)
+{
+	mono_us now = mono_now();
+
+	if (s->rec.active == NO_SLOT || mono_since_ms(now, s->last_front) < FRESH_EVERY_MS)
+		return;
+	s->last_front = now;
+	for (size_t p = 0; p < s->cfg->n_proxies; p++)
+		schedule_front_now(s->sched, p, 0);
+}
+
+static void ask_more(struct service *s, const struct probe_result *r, const struct health_advice *a)
+{
+	const struct probe_job *j = &r->job;
+	const struct probe_rule *rule = j->feature < s->cfg->n_features ? &s->cfg->features[j->feature].rule : NULL;
+	mono_us now = mono_now();
+
+	if (a->confirm_now)
+		schedule_confirm(s->sched, j->slot, j->target, j->feature, 0);
+	else if (a->confirm)
+		schedule_confirm(s->sched, j->slot, j->target, j->feature, rule ? rule->confirm_ms : 20);
+	if (a->ask_other_slot && j->slot == s->rec.active && mono_since_ms(now, s->last_fresh) >= FRESH_EVERY_MS) {
+		s->last_fresh = now;
+		schedule_fresh(s->sched, other_slot(j->slot));
+	}
+	if (a->ask_front)
+		ask_front(s);
+}
+
+static void probe_result(void *arg, const struct probe_result *r)
+{
+	struct service *s = arg;
+
+	if (r->outcome == OUT_CANCELLED || r->outcome == OUT_NEVER_RAN)
+		return;
+	s->probes_by_outcome[r->outcome]++;
+	if (r->job.via == VIA_FRONT) {
+		front_result(s, r);
+		return;
+	}
+	size_t feature = r->job.purpose == PURPOSE_IDENTITY ? s->cfg->n_features : r->job.feature;
+	struct health_advice a = health_note(s->health, r->job.slot, r->job.target, feature, r->outcome, r->complete, r->began, r->ended,
+					     wall_now(), r->ended.us - r->began.us);
+
+	keep_evidence(s, r);
+	tell_changes(s, r->job.slot, r->job.target, feature, r);
+	ask_more(s, r, &a);
+	if (s->controlling && r->job.slot == s->control_slot && r->outcome == OUT_PRESENT)
+		control_ask(s, r->job.target, feature);
+	if (a.changed || a.confirm) {
+		control_look(s);
+		publish_change(s);
+	}
+	/* Fresh evidence may complete what a rollback waits for without changing any verdict. */
+	if (a.changed || s->rec.phase == PH_PROVING ||
+	    (r->job.slot != s->rec.active && mono_since_ms(mono_now(), s->last_fresh) < 2000))
+		service_tick(s);
+}
+
+/* ---- pace (B1.4) ---- */
+
+void measure_pace(struct service *s)
+{
+	const struct record *r = &s->rec;
+	bool fast = r->phase == PH_PROVING || r->phase == PH_BAKING || r->phase == PH_FLIPPING || r->phase == PH_REVERTING;
+
+	for (int i = BLUE; i <= GREEN; i++) {
+		enum slot slot = (enum slot)i;
+		bool active = slot == r->active;
+		bool doubt = false;     /* after a first absent on either side, until it is cleared */
+
+		for (size_t f = 0; f < s->cfg->n_features && s->view->n && !doubt; f++)
+			doubt = active && s->view->f[f].doubted[slot];
+		enum pace p = fast || doubt ? PACE_FAST : active ? PACE_STEADY : PACE_IDLE;
+
+		if (!s->started && !active && r->active != NO_SLOT)
+			p = PACE_STEADY; /* warm up both slots quickly after a start */
+		if (!s->started)
+			p = PACE_FAST;
+		schedule_pace(s->sched, slot, p);
+		if (active)
+			schedule_front(s->sched, slot, p);
+		schedule_release(s->sched, slot, r->slot[slot].id);
+	}
+	if (r->active == NO_SLOT)
+		schedule_front(s->sched, NO_SLOT, PACE_OFF);
+}
+
+void measure_filled(struct service *s, enum slot slot)
+{
+	if (slot == NO_SLOT)
+		return;
+	health_slot_filled_at(s->health, slot, mono_now());
+	for (size_t f = 0; f < n_cells(s); f++) {
+		struct feature_evidence *ev = evidence_of(s, slot, f);
+
+		free(ev->absent);
+		free(ev->present);
+		ev->absent = ev->present = NULL;
+	}
+	measure_pace(s);
+}
+
+void measure_fresh(struct service *s, enum slot slot)
+{
+	mono_us now = mono_now();
+
+	if (slot == NO_SLOT || mono_since_ms(now, s->last_fresh) < FRESH_EVERY_MS)
+		return;
+	s->last_fresh = now;
+	schedule_fresh(s->sched, slot);
+}
+
+/* ---- baselines (B1.7) ---- */
+
+static void save_baselines(struct service *s)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < s->cfg->n_features; i++)
+		if (s->cfg->features[i].compare && probe_baseline_text(s->runner, i)[0])
+			json_object_set_new(all, s->cfg->features[i].name, json_string(probe_baseline_text(s->runner, i)));
+	char *text = json_dumps(all, JSON_COMPACT);
+
+	if (text)
+		store_put(s->e->store, s->cfg->name, "baselines", text);
+	free(text);
+	json_decref(all);
+}
+
+static void learned(void *arg, size_t feature, bool ok, const char *text)
+{
+	struct service *s = arg;
+
+	log_info("baseline", "service=%s feature=%s learned=%d shape=%s", s->cfg->name, feature_name(s, feature), ok, LOG_Q(text ? text : ""));
+	if (ok)
+		save_baselines(s);
+}
+
+void measure_learn(struct service *s)
+{
+	if (s->rec.active == NO_SLOT)
+		return;
+	for (size_t i = 0; i < s->cfg->n_features; i++)
+		if (s->cfg->features[i].compare)
+			probe_learn_baseline(s->runner, s->rec.active, i, learned, s);
+}
+
+/* A feature without a baseline learns it from the active slot in steady: never while proving or baking. */
+static void learn_missing(struct service *s)
+{
+	if (s->rec.active == NO_SLOT || s->rec.phase != PH_STEADY || !s->started)
+		return;
+	for (size_t i = 0; i < s->cfg->n_features; i++)
+		if (s->cfg->features[i].compare && !probe_baseline_text(s->runner, i)[0] && s->view->f[i].at[s->rec.active] == V_PRESENT)
+			probe_learn_baseline(s->runner, s->rec.active, i, learned, s);
+}
+
+/* ---- the beat ---- */
+
+static void reference_said(void *arg, const struct probe_result *r)
+{
+	struct service *s = arg;
+
+	if (r->outcome == OUT_CANCELLED)
+		return;
+	s->asking_reference = false;
+	health_note_reference(s->health, outcome_info(r->outcome)->class == OC_PRESENT || r->complete, r->ended);
+	service_tick(s);
+}
+
+void measure_beat(struct service *s)
+{
+	mono_us now = mono_now();
+	static int turn;
+
+	if (s->cfg->has_reference && !s->asking_reference && s->next_reference.us <= now.us) {
+		struct probe_job job = { .via = VIA_SLOT, .purpose = PURPOSE_REFERENCE, .slot = BLUE, .release = "" };
+
+		s->next_reference = mono_plus_ms(now, REFERENCE_MS);
+		s->asking_reference = true;
+		probe_start(s->runner, &job, reference_said, s);
+	}
+	if (s->rec.active != NO_SLOT && s->rec.phase == PH_STEADY && s->started && s->next_control.us <= now.us) {
+		/* Hourly, on the active slot; a deploy runs its own on the slot it fills. */
+		if (s->next_control.us)
+			measure_control(s, s->rec.active);
+		s->next_control = mono_plus_ms(now, CONTROL_EVERY_MS);
+	}
+	if (++turn % 20 == 0)
+		learn_missing(s);
+	if (s->rec.active != NO_SLOT && s->view->slot[s->rec.active].awaiting)
+		ask_front(s);
+	measure_pace(s);
+}
+
+/* ---- birth and death ---- */
+
+void measure_start(struct service *s)
+{
+	if (!s->health)
+		s->health = health_new(s->cfg);
+	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
+	s->evidence = xcalloc(2 * n_cells(s), sizeof(*s->evidence));
+	s->last_verdict = xcalloc(2 * MAX_TARGETS * n_cells(s), sizeof(*s->last_verdict));
+	measure_view(s);
+	measure_pace(s);
+}
+
+void measure_stop(struct service *s)
+{
+	s->asking_reference = false;
+	schedule_free(&s->sched);
+	for (size_t i = 0; i < 2 * n_cells(s); i++) {
+		free(s->evidence[i].absent);
+		free(s->evidence[i].present);
+	}
+	free(s->evidence);
+	free(s->last_verdict);
+	free(s->control);
+	s->evidence = NULL;
+	s->last_verdict = NULL;
+	s->control = NULL;
+	s->controlling = false;
+}

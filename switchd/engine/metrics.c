@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ * metrics.c - the Prometheus text (exposition format 0.0.4): one table of families, labels bounded by the config. */
+#include <string.h>
+
+#include "switchd/base/log.h"
+#include "switchd/engine/service.h"
+
+static void family(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_addf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* Names are [A-Za-z0-9_.-] and need no escaping; a release may hold more, never a quote or backslash (id_ok). */
+static void service_gauges(const struct engine *e, struct buf *b)
+{
+	struct world w;
+	char why[160];
+
+	family(b, "switchd_armed", "gauge", "1 when a feature lost now would be flipped back now");
+	for (size_t i = 0; i < e->n; i++) {
+		struct service *s = e->services[i];
+
+		service_world(s, &w);
+		buf_addf(b, "switchd_armed{service=\"%s\"} %d\n", s->cfg->name, s->loaded && decide_armed(&s->rec, &w, why));
+	}
+	family(b, "switchd_rollback_target", "gauge", "1 when the idle slot is a rollback target");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_rollback_target{service=\"%s\"} %d\n", e->services[i]->cfg->name,
+			 decide_rollback_target(&e->services[i]->rec, &e->services[i]->condemned, why));
+	family(b, "switchd_active", "gauge", "1 for the slot that serves");
+	for (size_t i = 0; i < e->n; i++)
+		for (int k = BLUE; k <= GREEN; k++)
+			buf_addf(b, "switchd_active{service=\"%s\",slot=\"%s\"} %d\n", e->services[i]->cfg->name, slot_name((enum slot)k),
+				 e->services[i]->rec.active == (enum slot)k);
+	family(b, "switchd_epoch", "gauge", "epoch of the record");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_epoch{service=\"%s\"} %llu\n", e->services[i]->cfg->name, (unsigned long long)e->services[i]->rec.v.epoch);
+	family(b, "switchd_phase", "gauge", "1 for the phase the service is in");
+	for (size_t i = 0; i < e->n; i++)
+		for (int p = 0; p < N_PHASES; p++)
+			buf_addf(b, "switchd_phase{service=\"%s\",phase=\"%s\"} %d\n", e->services[i]->cfg->name, phase_name((enum phase)p),
+				 e->services[i]->rec.phase == (enum phase)p);
+	family(b, "switchd_mode", "gauge", "1 for the mode the service runs in");
+	for (size_t i = 0; i < e->n; i++)
+		for (int m = MODE_OBSERVE; m <= MODE_ENFORCE; m++)
+			buf_addf(b, "switchd_mode{service=\"%s\",mode=\"%s\"} %d\n", e->services[i]->cfg->name, run_mode_name((enum run_mode)m),
+				 e->services[i]->cfg->mode == (enum run_mode)m);
+	family(b, "switchd_held", "gauge", "1 while a hold or a pin stands");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_held{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->rec.hold.on || e->services[i]->rec.pin.on);
+	family(b, "switchd_shield_up", "gauge", "1 while the other slot answers what the active one fails");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_shield_up{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->rec.shield);
+	family(b, "switchd_prober_suspect", "gauge", "1 while the prober does not trust itself");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_prober_suspect{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->view->suspect);
+	family(b, "switchd_bake_remaining_seconds", "gauge", "what is left of the bake, 0 when none runs");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct record *r = &e->services[i]->rec;
+		int64_t left = r->phase == PH_BAKING ? r->phase_until.ms - wall_now().ms : 0;
+
+		buf_addf(b, "switchd_bake_remaining_seconds{service=\"%s\"} %.3f\n", e->services[i]->cfg->name, left > 0 ? (double)left / 1000. : 0.);
+	}
+}
+
+static void feature_gauges(const struct engine *e, struct buf *b)
+{
+	family(b, "switchd_feature_up", "gauge", "1 present, 0 absent or partial; no sample while unknown");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct service *s = e->services[i];
+
+		for (size_t f = 0; f < s->view->n; f++)
+			for (int k = BLUE; k <= GREEN; k++)
+				if (s->view->f[f].at[k] != V_UNKNOWN)
+					buf_addf(b, "switchd_feature_up{service=\"%s\",slot=\"%s\",feature=\"%s\",via=\"slot\"} %d\n", s->cfg->name,
+						 slot_name((enum slot)k), s->cfg->features[f].name, s->view->f[f].at[k] == V_PRESENT);
+	}
+	family(b, "switchd_feature_lost", "gauge", "1 when present on the other slot and absent on this one");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct service *s = e->services[i];
+
+		for (size_t f = 0; f < s->view->n; f++)
+			for (int k = BLUE; k <= GREEN; k++)
+				buf_addf(b, "switchd_feature_lost{service=\"%s\",slot=\"%s\",feature=\"%s\"} %d\n", s->cfg->name, slot_name((enum slot)k),
+					 s->cfg->features[f].name, s->view->f[f].cmp[k] == CMP_LOST);
+	}
+	family(b, "switchd_targets_in", "gauge", "targets that are in");
+	for (size_t i = 0; i < e->n; i++)
+		for (int k = BLUE; k <= GREEN; k++)
+			buf_addf(b, "switchd_targets_in{service=\"%s\",slot=\"%s\"} %d\n", e->services[i]->cfg->name, slot_name((enum slot)k),
+				 e->services[i]->view->slot[k].in);
+	family(b, "switchd_proxy_in_sync", "gauge", "1 when the proxy shows the record's value, observed where it can be");
+	for (size_t i = 0; i < e->n; i++)
+		for (size_t p = 0; p < e->services[i]->cfg->n_proxies; p++)
+			buf_addf(b, "switchd_proxy_in_sync{service=\"%s\",proxy=\"%s\"} %d\n", e->services[i]->cfg->name,
+				 e->services[i]->px[p].cfg->name, strcmp(px_state(&e->services[i]->px[p]), "in-sync") == 0);
+	family(b, "switchd_probe_stretch", "gauge", "how many times longer than configured the probe interval is, because of max_rate");
+	for (size_t i = 0; i < e->n; i++)
+		for (int k = BLUE; k <= GREEN; k++)
+			buf_addf(b, "switchd_probe_stretch{service=\"%s\",slot=\"%s\"} %.2f\n", e->services[i]->cfg->name, slot_name((enum slot)k),
+				 schedule_stretch(e->services[i]->sched, (enum slot)k));
+}
+
+static void counters(const struct engine *e, struct buf *b)
+{
+	static const char *const reasons[] = { "automatic", "forward", "back" };
+
+	family(b, "switchd_flips_total", "counter", "moves of traffic, by the slot moved to and the reason");
+	for (size_t i = 0; i < e->n; i++)
+		for (int k = BLUE; k <= GREEN; k++)
+			for (size_t r = 0; r < ARRAY_LEN(reasons); r++)
+				buf_addf(b, "switchd_flips_total{service=\"%s\",to=\"%s\",reason=\"%s\"} %llu\n", e->services[i]->cfg->name,
+					 slot_name((enum slot)k), reasons[r], (unsigned long long)e->services[i]->flips[k][r]);
+	family(b, "switchd_probes_total", "counter", "probes by outcome");
+	for (size_t i = 0; i < e->n; i++)
+		for (int o = 0; o < N_OUTCOMES; o++)
+			if (e->services[i]->probes_by_outcome[o])
+				buf_addf(b, "switchd_probes_total{service=\"%s\",outcome=\"%s\"} %llu\n", e->services[i]->cfg->name,
+					 outcome_info((enum outcome)o)->code, (unsigned long long)e->services[i]->probes_by_outcome[o]);
+	family(b, "switchd_shield_caught_total", "counter", "answers that the other slot gave in place of the active one");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_shield_caught_total{service=\"%s\"} %llu\n", e->services[i]->cfg->name, (unsigned long long)e->services[i]->caught_total);
+	family(b, "switchd_shield_missed_total", "counter", "requests under the shield that the other slot could not answer either");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_shield_missed_total{service=\"%s\"} %llu\n", e->services[i]->cfg->name, (unsigned long long)e->services[i]->missed_total);
+}
+
+static void own(const struct engine *e, struct buf *b)
+{
+	family(b, "switchd_state_up", "gauge", "1 when the store answers, is reconciled and this controller leads");
+	buf_addf(b, "switchd_state_up %d\n", store_is_up(e->store));
+	family(b, "switchd_state_pending", "gauge", "1 when something was decided here and is not yet recorded");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_state_pending{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->pending);
+	family(b, "switchd_config_reload_success", "gauge", "0 when the last reload was refused: the old configuration stands");
+	buf_addf(b, "switchd_config_reload_success %d\n", e->reload_ok);
+	family(b, "switchd_gaps_total", "counter", "times this process stood still for over 2 s");
+	buf_addf(b, "switchd_gaps_total %llu\n", (unsigned long long)e->gaps);
+	family(b, "switchd_log_lost_total", "counter", "log lines that stderr did not take");
+	buf_addf(b, "switchd_log_lost_total %llu\n", (unsigned long long)log_lost());
+	family(b, "switchd_build_info", "gauge", "always 1");
+	buf_addf(b, "switchd_build_info{version=\"%s\"} 1\n", SWITCHD_VERSION);
+	family(b, "process_start_time_seconds", "gauge", "start of the process");
+	buf_addf(b, "process_start_time_seconds %.3f\n", (double)e->born.ms / 1000.);
+}
+
+void engine_metrics(const struct engine *e, struct buf *out)
+{
+	service_gauges(e, out);
+	feature_gauges(e, out);
+	counters(e, out);
+	own(e, out);
+}

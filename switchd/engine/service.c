@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ * service.c - one service's turn: an input, decide, commit; its birth and death.
+ *
+ * One commit is in flight per service; everything else waits behind it (line.c).  Memory never
+ * runs ahead of Redis: s->rec is what was committed (or, while the store is away, what the
+ * journal holds durably), and actions follow the commit (adopt.c). */
+#include "switchd/engine/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/log.h"
+
+/* ---- the measured world ---- */
+
+void service_world(struct service *s, struct world *w)
+{
+	measure_view(s);
+	traffic_view(s);
+	*w = (struct world){
+		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
+		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = true, .started = s->started,
+		.control_done = s->control_done, .vacuous = s->vacuous,
+		.now = mono_now(), .wall = wall_now(),
+		.since_flip = s->since_flip, .phase_entered = s->phase_entered,
+		.whole_since = s->whole_since, .broken_both_since = s->broken_both_since, .bake_stood_ms = s->bake_stood_us / 1000,
+	};
+	TEXT_COPY(w->vacuous_name, s->vacuous_name);
+}
+
+/* whole_since and broken_both_since are the engine's clocks over what health says. */
+static void clocks(struct service *s)
+{
+	mono_us now = mono_now();
+	bool whole = false, broken = false;
+
+	if (s->rec.active != NO_SLOT) {
+		whole = s->view->slot[s->rec.active].whole && !s->view->suspect &&
+			s->pv.observed >= s->pv.can_observe && s->pv.acked >= s->pv.all - s->pv.down;
+		for (size_t i = 0; i < s->view->n; i++)
+			if (s->view->f[i].votes && s->view->f[i].cmp[s->rec.active] == CMP_BROKEN_BOTH)
+				broken = true;
+	}
+	if (!whole)
+		s->whole_since = (mono_us){ 0 };
+	else if (!s->whole_since.us)
+		s->whole_since = now;
+	/* The bake's clock stands while a feature is broken on both slots (B4). */
+	if (s->rec.phase != PH_BAKING)
+		s->bake_stood_us = 0;
+	else if (s->broken_both_since.us)
+		s->bake_stood_us += now.us - s->bake_counted.us;
+	s->bake_counted = now;
+	if (!broken)
+		s->broken_both_since = (mono_us){ 0 };
+	else if (!s->broken_both_since.us)
+		s->broken_both_since = now;
+}
+
+/* ---- the turn ---- */
+
+/* An alarm without a commit of its own: written once, until it changes. */
+static void alarm_note(struct service *s)
+{
+	struct decision *d = s->d;
+	char said[sizeof(s->said)];
+
+	TEXT_FORMAT(said, "%s|%s", d->because, d->detail);
+	if (strcmp(said, s->said) == 0)
+		return;
+	TEXT_COPY(s->said, said);
+	d->next = s->rec;
+	d->condemn_it = d->pardon_it = false;
+	commit_event(s, d);
+	if (d->actions & ACT_CALL_HUMAN)
+		log_error("human-needed", "service=%s because=%s detail=%s", s->cfg->name, LOG_Q(d->because), LOG_Q(d->detail));
+	d->commit = store_is_up(s->e->store) && !s->pending;
+	if (!d->commit) {
+		publish_event(s->e, &d->event);
+		return;
+	}
+	d->mode = MOVE_NOTE;
+	d->actions &= ACT_FRESH_OTHER;
+}
+
+static void order_dry(struct service *s, struct order *o)
+{
+	struct order_result r = { .status = ORDER_DONE, .dry_run = true, .because = s->d->because, .record = &s->d->next };
+	struct buf would = BUF_INIT(4096);
+	struct proxy_value v = decide_value(&s->d->next);
+	char text[PROXY_VALUE_TEXT];
+
+	TEXT_COPY(r.detail, s->d->detail);
+	for (size_t i = 0; s->d->commit && v.slot != NO_SLOT && i < s->cfg->n_proxies; i++)
+		buf_addf(&would, "%s: set map %s %s %s\n", s->cfg->proxies[i].name, s->cfg->proxies[i].map, s->cfg->name,
+			 proxy_value_text(&v, text));
+	r.would = buf_str(&would);
+	if (!s->d->commit)
+		r.record = &s->rec;
+	order_end(s, o, &r);
+	buf_free(&would);
+}
+
+/* True when the order waits for something (a preflight): nothing else goes before it. */
+static bool order_waits(struct service *s, const struct order *o)
+{
+	enum slot to;
+
+	if (o->input.kind != IN_FLIP || o->input.force || !s->cfg->n_proxies || s->rec.phase == PH_READY || s->rec.phase == PH_PROVING)
+		return false;
+	to = o->input.slot != NO_SLOT ? o->input.slot : other_slot(s->rec.active);
+	if (to == NO_SLOT || to == s->rec.active)
+		return false;
+	bool asked = true, all = true;
+
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		asked = asked && s->px[i].pre_asked;
+		all = all && s->px[i].pre_done;
+	}
+	if (!asked)
+		traffic_preflight(s, to);
+	return !asked || !all;
+}
+
+static void preflight_forget(struct service *s)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++)
+		s->px[i].pre_asked = s->px[i].pre_done = s->px[i].pre_ok = false;
+}
+
+/* One input. Returns false when nothing more is to be done now. */
+static bool step(struct service *s)
+{
+	static struct world w;
+	static const struct input tick = { .kind = IN_TICK, .slot = NO_SLOT, .found_slot = NO_SLOT };
+	struct order *o = NULL;
+	const struct input *in = &tick;
+
+	service_world(s, &w);
+	clocks(s);
+	w.whole_since = s->whole_since;
+	w.broken_both_since = s->broken_both_since;
+	w.bake_stood_ms = s->bake_stood_us / 1000;
+	if (s->fresh_start) {
+		if (!traffic_asked(s) || !s->identity_asked)
+			return false;
+		s->fresh_start = false;
+		in = &s->start;
+	} else if (s->first) {
+		if (order_waits(s, s->first))
+			return false;
+		o = order_next(s);
+		in = &o->input;
+		if (o->rid[0] && strcmp(o->rid, s->rec.cid) == 0) {
+			struct order_result r = { .status = ORDER_DONE, .dup = true, .deploy = s->rec.deploy.id };
+
+			order_end(s, o, &r);
+			return true;
+		}
+		if (o->has_match && version_cmp(o->match, s->rec.v) != 0) {
+			struct order_result r = { .status = ORDER_STALE };
+			char v[VERSION_TEXT];
+
+			TEXT_FORMAT(r.detail, "the version is %s now", version_text(s->rec.v, v));
+			order_end(s, o, &r);
+			return true;
+		}
+	}
+	decide(&s->rec, &w, in, s->d);
+	if (o && o->input.kind == IN_FLIP)
+		preflight_forget(s);
+	if (o && s->d->refusal != RF_NONE) {
+		struct order_result r = { .status = ORDER_REFUSED, .refusal = s->d->refusal, .because = s->d->because };
+
+		TEXT_COPY(r.detail, s->d->detail);
+		r.dry_run = o->input.dry_run;
+		order_end(s, o, &r);
+		return true;
+	}
+	if (o && o->input.dry_run) {
+		order_dry(s, o);
+		return true;
+	}
+	if (!s->d->row && in == &tick)
+		s->said[0] = '\0';
+	if (!s->d->commit && s->d->alarm && s->next_note.us <= w.now.us)
+		alarm_note(s);
+	if (s->d->commit && !o && s->d->mode == MOVE_NOTE && in == &tick && s->next_note.us > w.now.us)
+		return false; /* a refused note is not asked again at once */
+	if (s->d->commit) {
+		commit_begin(s, o);
+		return true;
+	}
+	if (s->d->actions & ACT_FRESH_OTHER)
+		measure_fresh(s, other_slot(s->rec.active));
+	if (o) {
+		struct order_result r = { .status = ORDER_DONE, .because = s->d->because, .deploy = s->rec.deploy.id };
+
+		TEXT_COPY(r.detail, s->d->detail);
+		order_end(s, o, &r);
+		return true;
+	}
+	return in != &tick;
+}
+
+void service_tick(struct service *s)
+{
+	if (s->ticking) {
+		s->dirty = true;
+		return;
+	}
+	s->ticking = true;
+	do {
+		s->dirty = false;
+		for (int i = 0; i < 32 && s->loaded && !s->committing && !s->replaying && !s->loading && !s->e->stopping; i++)
+			if (!step(s))
+				break;
+	} while (s->dirty && !s->committing);
+	s->ticking = false;
+	if (!s->loaded && !s->loading && s->first && !store_is_up(s->e->store)) {
+		/* No record yet and no store: an order cannot wait for ever. */
+		while (s->first)
+			order_refuse(s, order_next(s), RF_STORE, "no record of this service is known yet, and the store is away");
+	}
+}
+
+/* ---- birth and death ---- */
+
+struct service *service_new(struct engine *e, const struct service_config *cfg, struct buf *errors)
+{
+	struct service *s = xcalloc(1, sizeof(*s));
+	const struct journal_entry *j = journal_last(e->journal, cfg->name);
+
+	s->e = e;
+	s->cfg = cfg;
+	s->rec.active = s->rec.move.from = s->rec.move.to = NO_SLOT;
+	s->d = xcalloc(1, sizeof(*s->d));
+	s->view = xcalloc(1, sizeof(*s->view));
+	s->probes_by_outcome = xcalloc(N_OUTCOMES, sizeof(uint64_t));
+	s->runner = probe_runner_new(e->loop, e->cfg, cfg, errors);
+	if (!s->runner) {
+		service_free(&s);
+		return NULL;
+	}
+	if (j) {
+		/* What this disk knows is what load balancers are told until the store answers. */
+		s->rec = j->record;
+		s->pending = j->kind == JR_OFFLINE;
+		s->pending_base = j->base;
+		s->pending_mode = MOVE_BACK;
+		s->pending_condemn = j->condemn;
+		journal_condemned(e->journal, cfg->name, &s->condemned);
+	}
+	s->last_phase = s->rec.phase;
+	s->phase_entered = mono_now();
+	measure_start(s);
+	traffic_start(s);
+	return s;
+}
+
+void service_abandon(struct service *s)
+{
+	while (s->first) {
+		struct order_result r = { .status = ORDER_UNKNOWN };
+
+		TEXT_COPY(r.detail, "switchd is ending; ask again");
+		order_end(s, order_next(s), &r);
+	}
+}
+
+void service_free(struct service **sp)
+{
+	struct service *s = *sp;
+
+	if (!s)
+		return;
+	service_abandon(s);
+	if (s->current) {
+		struct order_result r = { .status = ORDER_UNKNOWN };
+
+		TEXT_COPY(r.detail, "switchd is ending; ask again with the same request id");
+		order_end(s, s->current, &r);
+	}
+	if (s->sched)
+		measure_stop(s);
+	traffic_stop(s);
+	probe_runner_free(&s->runner);
+	health_free(&s->health);
+	free(s->probes_by_outcome);
+	free(s->view);
+	free(s->d);
+	free(s);
+	*sp = NULL;
+}
+
+void service_apply_config(struct service *s, const struct service_config *cfg, struct probe_runner *runner)
+{
+	s->ticking = true; /* nothing is decided while the parts are changed */
+	measure_stop(s);
+	traffic_stop(s);
+	probe_runner_free(&s->runner);
+	s->cfg = cfg;
+	s->runner = runner;
+	s->health = health_reload(s->health, cfg);
+	measure_start(s);
+	traffic_start(s);
+	measure_pace(s);
+	s->ticking = false;
+	if (s->loaded && s->rec.active != NO_SLOT && !s->rec.pin.on)
+		traffic_apply(s, ORDER_FORWARD);
+	service_tick(s);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ * service.h - one service inside the engine.  Only engine/ includes this.
+ *
+ * line.c     orders in line;  service.c  one turn: an input, decide, commit
+ * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
+ * measure.c  probes -> health; controls, baselines, evidence
+ * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
+ * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
+#ifndef SWITCHD_ENGINE_SERVICE_H
+#define SWITCHD_ENGINE_SERVICE_H
+
+#include <ev.h>
+
+#include "probes/schedule.h"
+#include "switchd/base/version.h"
+#include "switchd/engine/engine.h"
+#include "switchd/proxy/proxy.h"
+#include "switchd/store/embedded.h"
+#include "switchd/store/journal.h"
+#include "switchd/store/store.h"
+
+enum {
+	MAX_ORDERS = 64,        /* waiting in line at one service */
+	MAX_EVENTS_KEPT = 256,  /* in memory, of all services, for SSE resume and while the store is away */
+	MAX_RIDS = 64,          /* answers remembered for a repeated request id */
+	POLL_PROXY_MS = 200,    /* haproxy.md: pid and uptime every 200 ms */
+	HEARTBEAT_MS = 250,     /* the engine's own tick: gaps, timers in wall time */
+	GAP_MS = 2000,          /* B1.8 */
+	REFERENCE_MS = 1000,
+	CONTROL_EVERY_MS = 3600 * 1000,
+};
+
+struct order {
+	struct input input;
+	id_text rid;
+	bool has_match;
+	struct version match;
+	order_done_fn *done;
+	void *arg;
+	struct order *next;
+	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
+	bool answered; struct order_result result;      /* of a remembered or impossible order */
+};
+
+/* One local proxy of a service. */
+struct px {
+	struct service *s;
+	struct proxy *proxy;
+	const struct proxy_config *cfg;
+	size_t index;
+	/* the value that must be shown */
+	struct proxy_value want;
+	bool has_want, applying, again; /* again: want changed while applying */
+	int64_t retry_ms; mono_us retry_at;
+	bool acked; mono_us acked_at;
+	/* observed through the front */
+	int in_a_row; bool observed, observing; mono_us observed_at;
+	mono_us next_observe;
+	bool stamps, stamp_known;       /* one complete answer tells whether the front stamps */
+	bool front_answers;             /* the last answer through the front was a complete one */
+	/* what it says */
+	bool socket_down, known; enum proxy_result last; char detail[256];
+	bool has_value; struct proxy_value value; bool durable;
+	int64_t us;
+	bool polling, first_poll_done; mono_us next_poll;
+	enum proxy_order order;
+	ev_timer reobserve;
+	/* fights (B5.6): a foreign value is re-asserted once a minute, then left alone */
+	mono_us foreign_at; bool fight;
+	bool refused; char refused_why[160];
+	/* preflight of the forward flip in question */
+	bool pre_asked, pre_done, pre_ok; char pre_why[160]; int servers_up, servers_all;
+	/* shield */
+	bool shield_base, shield_asking; uint64_t caught0, missed0, caught, missed; mono_us caught_rise, next_shield;
+	bool cutting;
+	ev_timer cut; enum slot cut_slot;
+};
+
+struct cell_control { bool pending, asking, done, vacuous; };
+
+struct feature_evidence { struct evidence *absent, *present; };      /* last absent; last present before it */
+
+struct service {
+	struct engine *e;
+	const struct service_config *cfg;
+	/* the committed truth */
+	struct record rec;
+	struct condemned_set condemned;
+	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
+	struct input start;             /* what a first start found */
+	/* the store is away: the record is ahead of it */
+	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
+	bool replaying; struct condemned pending_condemn; struct event pending_event;
+	/* deciding */
+	struct order *first, *last;     /* waiting orders */
+	struct order *current;          /* whose commit is in flight */
+	bool committing, ticking, dirty;
+	struct decision *d;             /* of the commit in flight */
+	struct input *di;
+	id_text rid;
+	mono_us decided_at;
+	char said[160 + 512];           /* last alarm without a commit: not said again until it changes */
+	mono_us next_note;              /* verdict changes are written at most once a second (D12) */
+	bool note_wanted;
+	/* times on this process's clock */
+	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
+	int64_t bake_stood_us;
+	enum phase last_phase;
+	/* measuring */
+	struct health *health;
+	struct health_view *view;
+	struct view_rules rules;
+	struct probe_runner *runner;
+	struct schedule *sched;
+	bool started;
+	struct cell_control *control;   /* [target][feature] of the idle slot */
+	size_t control_targets; enum slot control_slot; bool controlling, control_done; int vacuous; name_text vacuous_name;
+	mono_us next_control;
+	struct feature_evidence *evidence;      /* [slot][feature], identity last */
+	enum verdict *last_verdict;             /* [slot][feature]: what was last told */
+	uint64_t *probes_by_outcome;            /* [N_OUTCOMES] */
+	bool asking_reference; mono_us next_reference;
+	mono_us last_fresh, last_front;
+	bool asking_identity, identity_asked;   /* before a first start: which release the slot says it runs */
+	/* exposure of the last bad release: when it was first seen bad */
+	mono_us first_bad; int64_t exposed_ms;
+	/* proxies */
+	struct px px[MAX_PROXIES];
+	struct proxies_view pv;
+	/* counters */
+	uint64_t flips[2][3];                   /* [to][auto, forward/force, back] */
+	uint64_t caught_total, missed_total;
+	struct deploy deploys[100]; size_t n_deploys;  /* newest last */
+	uint64_t deploy_epoch[100];
+	char deploy_lost[100][256]; int64_t deploy_exposed[100];
+	struct event last_move_event;           /* for why */
+	char last_because[160];
+};
+
+struct kept_event { char *json; char id[44]; name_text service; };
+
+struct engine {
+	struct ev_loop *loop;
+	struct config *cfg;
+	struct store *store;
+	struct embedded *embedded;
+	struct journal *journal;
+	id_text owner;
+	struct service **services; size_t n;
+	ev_timer heartbeat; mono_us last_beat;
+	ev_prepare turn;
+	bool stopping; void (*stopped)(void *); void *stopped_arg; ev_timer stop_deadline;
+	engine_watch_fn *watch; void *watch_arg;
+	struct kept_event events[MAX_EVENTS_KEPT]; size_t n_events;
+	uint64_t event_seq;
+	bool reload_ok; char reload_error[512];
+	uint64_t gaps;
+	size_t orders_open;             /* asked for and not yet answered */
+	mono_us down_since;             /* the store went away; 0 = it is up */
+	wall_ms born;
+	uint64_t rid_seq;
+	struct { id_text rid; name_text service; struct order_result result; struct record record; } *answers; size_t n_answers;
+};
+
+/* service.c */
+struct service *service_new(struct engine *, const struct service_config *, struct buf *errors);
+void service_free(struct service **);
+void service_store(struct service *, bool up);  /* the store came up, or went */
+void service_order(struct service *, struct order *);   /* takes the order */
+void service_input(struct service *, const struct input *);      /* an input of the world; one of a kind waits at most */
+void service_tick(struct service *);            /* look again: now or at the end of this loop turn */
+void service_world(struct service *, struct world *);   /* the measured world, as decide sees it */
+void service_apply_config(struct service *, const struct service_config *, struct probe_runner *);
+bool service_busy(const struct service *);
+void service_abandon(struct service *);        /* the end: orders in line are answered "unknown" */
+void service_found(struct service *);           /* every proxy was asked once, or the store is up: decide the first start */
+bool service_truth(struct service *, struct store_truth *out);
+
+/* line.c */
+void order_end(struct service *, struct order *, struct order_result *);        /* answers and frees the order */
+void order_refuse(struct service *, struct order *, enum refusal, const char *detail);
+struct order *order_next(struct service *);
+void order_put_back(struct service *, struct order *);
+
+/* commit.c */
+void commit_begin(struct service *, struct order *);    /* s->d is committed; the order (or NULL) waits for it */
+void commit_event(struct service *, struct decision *); /* fills what every event must carry */
+
+/* adopt.c */
+void adopt(struct service *, const struct record *now_rec, const char *stream_id);
+void adopt_deploy(struct service *);
+void adopt_journal(struct service *, const struct condemned *);
+
+/* load.c */
+void service_reload_record(struct service *);
+
+/* measure.c */
+void measure_start(struct service *);
+void measure_stop(struct service *);
+void measure_pace(struct service *);            /* after every change of the record */
+void measure_view(struct service *);
+void measure_filled(struct service *, enum slot);
+void measure_control(struct service *, enum slot);
+void measure_learn(struct service *);
+void measure_fresh(struct service *, enum slot);
+void measure_beat(struct service *);
+void measure_evidence(const struct service *, enum slot, const size_t *features, size_t n, char *out, size_t size);
+json_t *evidence_json(const struct evidence *);
+
+/* traffic.c */
+void traffic_start(struct service *);
+void traffic_stop(struct service *);
+void traffic_apply(struct service *, enum proxy_order);         /* every proxy must show the record's value */
+void traffic_preflight(struct service *, enum slot to);
+void traffic_drain(struct service *, enum slot left);
+void traffic_beat(struct service *);
+void traffic_view(struct service *);            /* folds px[] into pv */
+void traffic_stamp(struct service *, const struct probe_result *);      /* every answer through a front */
+bool traffic_asked(const struct service *);     /* every proxy was asked once since the start */
+bool traffic_found(const struct service *, struct input *start);        /* highest version a proxy shows */
+const char *px_state(const struct px *);
+
+/* publish.c */
+void publish_event(struct engine *, const struct event *);
+void publish_change(struct service *);
+json_t *publish_kept(const struct engine *, const char *service, const char *after_id, size_t max);
+
+/* engine.c */
+void engine_rid(struct engine *, id_text out);
+void engine_remember(struct engine *, const char *service, const char *rid, const struct order_result *);
+bool engine_recall(struct engine *, const char *service, const char *rid, struct order_result *out);
+
+#endif
