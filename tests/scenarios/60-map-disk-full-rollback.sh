@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The disk of the map file is full during a rollback: traffic moves back all the same, the proxy is called
+# not durable, and is made durable when there is room again (L8, B5.2).  A forward flip is refused instead.
+if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
+	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
+	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
+	echo "no mount namespace to be had here: a full disk cannot be made"
+	exit 77
+fi
+. "$(dirname "$0")/lib.sh"
+mount --make-rprivate / 2>/dev/null
+mkdir -p "$SITE/maps"
+mount -t tmpfs -o size=128k tmpfs "$SITE/maps" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
+SVC[bake]=60s
+PROXY_MORE=", map: $SITE/maps/shop.map, paths: $SITE/maps/shop.paths"
+MAP_FILE=$SITE/maps/shop.map
+scn_site 2
+load_start
+fill_disk() { cat /dev/zero >"$SITE/maps/full" 2>/dev/null; ! echo more >"$SITE/maps/more" 2>/dev/null || [ ! -s "$SITE/maps/more" ]; }
+
+deploy green r42 flipped
+expect_exit 0
+expect_status "proxies.0.durable" true
+load_cmd more 60
+
+step "the disk is full, quotes is lost"
+fill_disk || fail "the disk does not fill"
+before=$(cat "$SITE/maps/shop.map")
+load_cmd mark lost
+app green all lose quotes 500
+wait_status 20 "active" blue
+wait_until 10 eval '[ "$(map_slot)" = blue ]' || fail "traffic did not move back: $(map_value)"
+load_cmd mark back
+expect_eq "the map file on the full disk" "$(cat "$SITE/maps/shop.map")" "$before"
+expect_status "proxies.0.durable" false
+load_cmd more 60
+expect_no_failures back
+expect_gets_kept lost
+app green all restore all
+
+step "room again: it is made durable"
+rm -f "$SITE/maps/full" "$SITE/maps/more"
+wait_status 30 "proxies.0.durable phase" "true steady"
+case $(cat "$SITE/maps/shop.map") in *"shop blue:"*) ;; *) fail "the map file: $(cat "$SITE/maps/shop.map")" ;; esac
+
+step "full again: a flip forward is refused or put back, and blue serves"
+fill_disk || fail "the disk does not fill"
+deploy green r43 flipped
+[ $RC != 0 ] || fail "a flip was called done whose map file is not durable"
+wait_status 30 "active phase" "blue steady"
+rm -f "$SITE/maps/full" "$SITE/maps/more"
+wait_status 30 "proxies.0.durable" true
+scn_done

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT
+ * store_rig.h - a real redis-server on a unix socket, a store on the default loop, and hands in between.
+ * For tests/unit/store*.c, which include it once each. */
+#ifndef TESTS_UNIT_STORE_RIG_H
+#define TESTS_UNIT_STORE_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "switchd/base/log.h"
+#include "switchd/store/store.h"
+
+struct rig {
+	char dir[64], sock[96];
+	pid_t pid;
+	redisContext *c;        /* our own hands in Redis */
+};
+
+static int64_t now_ms(void) { return mono_now().us / 1000; }
+
+static void rig_launch(struct rig *r)
+{
+	r->pid = fork();
+	assert_true(r->pid >= 0);
+	if (r->pid == 0) {
+		char log[128];
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		snprintf(log, sizeof(log), "%s/log", r->dir);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->sock, "--dir", r->dir, "--appendonly", "yes",
+		       "--appendfsync", "always", "--save", "", "--logfile", log, (char *)NULL);
+		_exit(127);
+	}
+	for (int64_t until = now_ms() + 10000; !r->c;) {
+		redisContext *c = redisConnectUnix(r->sock);
+		redisReply *reply = c && !c->err ? redisCommand(c, "PING") : NULL;
+
+		if (reply && reply->type == REDIS_REPLY_STATUS)
+			r->c = c;
+		else if (c)
+			redisFree(c);
+		if (reply)
+			freeReplyObject(reply);
+		if (now_ms() > until)
+			fail_msg("redis-server did not start");
+		usleep(5000);
+	}
+}
+
+static void rig_kill(struct rig *r)
+{
+	if (r->c)
+		redisFree(r->c);
+	r->c = NULL;
+	kill(r->pid, SIGKILL);
+	while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static void rig_start(struct rig *r)
+{
+	*r = (struct rig){ 0 };
+	strncpy(r->dir, "/tmp/switchd-store.XXXXXX", sizeof(r->dir) - 1);
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(r->sock, sizeof(r->sock), "%s/s", r->dir);
+	rig_launch(r);
+}
+
+static void rig_stop(struct rig *r)
+{
+	char cmd[128];
+
+	rig_kill(r);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", r->dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* One command by hand; the reply's text in a rotating buffer ("(nil)" for nothing). */
+static const char *redis(struct rig *r, const char *fmt, ...) PRINTF(2, 3);
+static const char *redis(struct rig *r, const char *fmt, ...)
+{
+	static char ring[8][70000];
+	static unsigned turn;
+	char *out = ring[turn++ % 8];
+	va_list ap;
+
+	va_start(ap, fmt);
+	redisReply *reply = redisvCommand(r->c, fmt, ap);
+	va_end(ap);
+	assert_non_null(reply);
+	if (reply->type == REDIS_REPLY_INTEGER)
+		snprintf(out, sizeof(ring[0]), "%lld", reply->integer);
+	else if (reply->type == REDIS_REPLY_ARRAY)
+		snprintf(out, sizeof(ring[0]), "%zu", reply->elements);
+	else
+		snprintf(out, sizeof(ring[0]), "%s", reply->type == REDIS_REPLY_NIL ? "(nil)" : reply->str);
+	freeReplyObject(reply);
+	return out;
+}
+
+/* ---- a store ---- */
+
+struct ask {            /* one outstanding call */
+	bool done;
+	enum store_result result;
+	bool dup, none, has_record;
+	char detail[256], stream_id[44];
+	struct record record;
+	size_t n_condemned;
+	char condemned[ID_MAX_LEN + 1];
+	char *text;
+};
+
+struct hand {
+	struct config cfg;
+	struct service_config services[2];
+	struct store *store;
+	bool up;
+	int ups;
+	char why[256];
+	/* what the engine would know */
+	bool known[2], not_yet;
+	struct record truth[2];
+	struct version floor;
+	struct condemned_set *condemned;
+};
+
+static void on_up(void *arg, bool up, const char *why)
+{
+	struct hand *h = arg;
+
+	h->up = up;
+	h->ups += up;
+	TEXT_COPY(h->why, why);
+}
+
+static bool on_truth(void *arg, const char *service, store_truth *out)
+{
+	struct hand *h = arg;
+	size_t i = strcmp(service, "shop") == 0 ? 0 : 1;
+
+	out->service = service;
+	out->known = h->known[i];
+	out->record = h->truth[i];
+	out->floor = h->floor;
+	out->condemned = h->condemned;
+	return !h->not_yet;
+}
+
+static void hand_new(struct hand *h, const char *sock, const char *owner, int64_t ttl_ms)
+{
+	*h = (struct hand){ 0 };
+	h->services[0].name = "shop";
+	h->services[1].name = "blog";
+	h->cfg.redis = (struct redis_config){ .unix_path = sock, .host = "", .user = "", .password_file = "", .prefix = "switchd:" };
+	h->cfg.state_dir = "/nonexistent";
+	h->cfg.lease_ttl_ms = ttl_ms;
+	h->cfg.services = h->services;
+	h->cfg.n_services = 2;
+	h->store = store_new(EV_DEFAULT, &h->cfg, owner, on_up, h);
+	store_set_truth(h->store, on_truth, h);
+}
+
+static void on_pump_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(loop, EVBREAK_ONE);
+}
+
+/* Runs the loop until *flag is `want`, or fails. */
+static void pump_as(const bool *flag, bool want, int64_t ms, const char *what, int line)
+{
+	int64_t until = now_ms() + ms;
+	ev_timer t;
+
+	ev_timer_init(&t, on_pump_timer, 0.01, 0.01);
+	ev_timer_start(EV_DEFAULT, &t);
+	while (*flag != want && now_ms() < until)
+		ev_run(EV_DEFAULT, EVRUN_ONCE);
+	ev_timer_stop(EV_DEFAULT, &t);
+	if (*flag != want)
+		fail_msg("line %d: still not: %s", line, what);
+}
+#define pump(flag) pump_as(&(flag), true, 8000, #flag, __LINE__)
+#define pump_not(flag) pump_as(&(flag), false, 8000, "!" #flag, __LINE__)
+
+static void on_done(void *arg, const struct store_answer *a)
+{
+	struct ask *k = arg;
+
+	assert_false(k->done);
+	k->done = true;
+	k->result = a->result;
+	k->dup = a->dup;
+	k->none = a->none;
+	TEXT_COPY(k->detail, a->detail);
+	TEXT_COPY(k->stream_id, a->stream_id);
+	k->has_record = a->record != NULL;
+	if (a->record)
+		k->record = *a->record;
+	if (a->condemned && a->condemned->n) {
+		k->n_condemned = a->condemned->n;
+		TEXT_COPY(k->condemned, a->condemned->list[0].release);
+	}
+}
+
+static void ask_new(struct ask *k) { memset(k, 0, sizeof(*k)); }
+
+static void load(struct hand *h, struct ask *k)
+{
+	ask_new(k);
+	store_load(h->store, "shop", on_done, k);
+	assert_false(k->done);
+	pump(k->done);
+}
+
+static struct event one_event(const char *kind)
+{
+	struct event e = { .because = "a test wants it", .from = BLUE, .to = GREEN };
+
+	TEXT_COPY(e.kind, kind);
+	TEXT_COPY(e.service, "shop");
+	TEXT_COPY(e.by, "test");
+	e.at = wall_now();
+	return e;
+}
+
+static struct commit a_commit(const char *rid, enum move_mode mode, const struct record *was, const struct record *next, struct event *e)
+{
+	*e = one_event("flip.decided");
+	return (struct commit){ .service = "shop", .rid = rid, .mode = mode, .expect_v = was->v, .expect_rev = was->rev,
+				.next = next, .events = e, .n_events = 1 };
+}
+
+static void send_commit(struct hand *h, const struct commit *c, struct ask *k)
+{
+	ask_new(k);
+	store_commit(h->store, c, on_done, k);
+	assert_false(k->done);
+}
+
+static enum store_result commit(struct hand *h, const char *rid, enum move_mode mode, const struct record *was, const struct record *next,
+				struct ask *k)
+{
+	struct event e;
+	struct commit c = a_commit(rid, mode, was, next, &e);
+
+	send_commit(h, &c, k);
+	pump(k->done);
+	return k->result;
+}
+
+/* A plausible record: active blue r1, idle green r2. */
+static struct record first_record(void)
+{
+	struct record r = { .active = BLUE, .phase = PH_STEADY, .v = { 0, 1 } };
+
+	r.move.from = r.move.to = NO_SLOT;
+	r.claim.slot = r.deploy.slot = r.pin.slot = NO_SLOT;
+	r.move.acked_us = r.move.observed_us = -1;
+	for (int i = 0; i < 2; i++) {
+		TEXT_FORMAT(r.slot[i].id, "r%d", i + 1);
+		TEXT_FORMAT(r.slot[i].digest, "sha256:%d", i + 1);
+		r.slot[i].state = RS_GOOD;
+	}
+	return r;
+}
+
+/* The other slot, one epoch on. */
+static struct record flipped(const struct record *r)
+{
+	struct record next = *r;
+
+	next.active = other_slot(r->active);
+	next.v.epoch++;
+	return next;
+}
+
+/* Up, with a first record committed into *rec. */
+static void hand_with_record(struct hand *h, struct rig *r, struct record *rec)
+{
+	struct record none = { 0 }, first = first_record();
+	struct ask k;
+
+	hand_new(h, r->sock, "ctl-1", 6000);
+	pump(h->up);
+	assert_int_equal(commit(h, "rid-first", MOVE_NOTE, &none, &first, &k), ST_OK);
+	*rec = k.record;
+}
+
+#endif
