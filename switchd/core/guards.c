@@ -169,10 +169,10 @@ static bool whole_for_bake(struct look *l)
 	return is_slot(l->a) && l->w->whole_since.us && mono_since_ms(l->w->now, l->w->whole_since) >= l->w->cfg->bake_ms;
 }
 
-/* Active, and neither baked nor good before. */
+/* Active, and not baked (a pin, a forced rollback or the first start put it there). */
 static bool live_release(struct look *l)
 {
-	return is_slot(l->a) && !l->rec->slot[l->a].was_good && l->rec->slot[l->a].state == RS_LIVE;
+	return is_slot(l->a) && l->rec->slot[l->a].state == RS_LIVE;
 }
 
 static bool never_moved(struct look *l) { return l->rec->move.mode == MOVE_NOTE; }

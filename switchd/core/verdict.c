@@ -570,6 +570,12 @@ void health_set_vacuous(struct health *h, size_t f, bool vacuous)
 	h->vacuous[f] = vacuous;
 }
 
+void health_set_seen(struct health *h, enum slot s, size_t f)
+{
+	must((s == BLUE || s == GREEN) && f < h->n_cells);
+	h->slot[s].seen[f] = true;
+}
+
 const struct cell *health_cell(const struct health *h, enum slot s, size_t target, size_t f)
 {
 	must((s == BLUE || s == GREEN) && target < h->slot[s].n && f < h->n_cells);

@@ -61,6 +61,9 @@ void health_slot_filled(struct health *, enum slot);
 /* The hourly negative control found the probe vacuous: it has no vote until proved again. */
 void health_set_vacuous(struct health *, size_t feature, bool vacuous);
 
+/* Known from before a restart: this feature, probed as it is now, was seen present on the slot's present release. */
+void health_set_seen(struct health *, enum slot, size_t feature);
+
 /* The slots as decide sees them.  phase decides live or proving rules; active may be NO_SLOT. */
 struct feature_view {
 	enum verdict at[2];             /* V_PARTIAL only on a live slot */

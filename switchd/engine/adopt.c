@@ -23,6 +23,7 @@ void adopt_deploy(struct service *s)
 			memmove(&s->deploys[0], &s->deploys[1], (i - 1) * sizeof(s->deploys[0]));
 			memmove(&s->deploy_epoch[0], &s->deploy_epoch[1], (i - 1) * sizeof(s->deploy_epoch[0]));
 			memmove(&s->deploy_lost[0], &s->deploy_lost[1], (i - 1) * sizeof(s->deploy_lost[0]));
+			memmove(&s->deploy_digest[0], &s->deploy_digest[1], (i - 1) * sizeof(s->deploy_digest[0]));
 			memmove(&s->deploy_exposed[0], &s->deploy_exposed[1], (i - 1) * sizeof(s->deploy_exposed[0]));
 			i--;
 		} else {
@@ -30,29 +31,107 @@ void adopt_deploy(struct service *s)
 		}
 		s->deploy_lost[i][0] = '\0';
 		s->deploy_exposed[i] = -1;
+		TEXT_COPY(s->deploy_digest[i], d->slot <= GREEN ? s->rec.slot[d->slot].digest : "");
 	}
+	s->deploys_dirty |= memcmp(&s->deploys[i], d, sizeof(*d)) != 0;
 	s->deploys[i] = *d;
 	s->deploy_epoch[i] = s->rec.v.epoch;
 }
 
+/* A release that was baked here once may become a rollback target again by being proved (B3). */
+bool adopt_good_before(const struct service *s, const char *release, const char *digest)
+{
+	for (int k = BLUE; k <= GREEN; k++)
+		if (s->rec.slot[k].was_good && strcmp(s->rec.slot[k].id, release) == 0 && strcmp(s->rec.slot[k].digest, digest) == 0)
+			return true;
+	for (size_t i = 0; i < s->n_deploys; i++)
+		if (s->deploys[i].outcome == DO_BAKED && strcmp(s->deploys[i].release, release) == 0 && strcmp(s->deploy_digest[i], digest) == 0)
+			return true;
+	return false;
+}
+
+static json_t *kept_json(const struct service *s, size_t i)
+{
+	const struct deploy *d = &s->deploys[i];
+
+	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:s,s:I}", "id", (json_int_t)d->id, "release", d->release, "digest", s->deploy_digest[i],
+			 "by", d->by, "slot", slot_name(d->slot), "outcome", deploy_outcome_name(d->outcome), "since", (json_int_t)d->since.ms, "ended",
+			 (json_int_t)d->ended.ms, "reason", d->reason, "epoch", (json_int_t)s->deploy_epoch[i], "lost", s->deploy_lost[i], "exposed_ms",
+			 (json_int_t)s->deploy_exposed[i]);
+}
+
+void adopt_deploys_save(struct service *s)
+{
+	json_t *list;
+	char *text;
+
+	if (!s->deploys_dirty || !store_is_up(s->e->store))
+		return;
+	s->deploys_dirty = false;
+	list = json_array();
+	for (size_t i = s->n_deploys > KEPT_DEPLOYS ? s->n_deploys - KEPT_DEPLOYS : 0; i < s->n_deploys; i++)
+		json_array_append_new(list, kept_json(s, i));
+	text = json_dumps(list, JSON_COMPACT);
+	if (text)
+		store_put(s->e->store, s->cfg->name, "deploys", text);
+	free(text);
+	json_decref(list);
+}
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+/* Untrusted, like everything that comes from the store: an entry that does not hold is left out. */
+void adopt_deploys_load(struct service *s, const char *json)
+{
+	json_t *list = json_loads(json, 0, NULL), *o;
+	size_t k;
+
+	if (s->n_deploys > 1) /* this process knows more already */
+		list = (json_decref(list), NULL);
+	else
+		s->n_deploys = 0;
+	json_array_foreach(list, k, o) {
+		struct deploy d = { .id = (uint64_t)json_integer_value(json_object_get(o, "id")) };
+		size_t i = s->n_deploys;
+
+		if (i == ARRAY_LEN(s->deploys) || !d.id || !id_ok(str(o, "release")) || !slot_parse(str(o, "slot"), &d.slot) ||
+		    !deploy_outcome_parse(str(o, "outcome"), &d.outcome) || !id_ok(str(o, "by")))
+			continue;
+		TEXT_COPY(d.release, str(o, "release"));
+		TEXT_COPY(d.by, str(o, "by"));
+		text_printable(d.reason, sizeof(d.reason), str(o, "reason"), strlen(str(o, "reason")));
+		d.since.ms = json_integer_value(json_object_get(o, "since"));
+		d.ended.ms = json_integer_value(json_object_get(o, "ended"));
+		s->deploys[i] = d;
+		s->deploy_epoch[i] = (uint64_t)json_integer_value(json_object_get(o, "epoch"));
+		s->deploy_exposed[i] = json_integer_value(json_object_get(o, "exposed_ms"));
+		text_printable(s->deploy_lost[i], sizeof(s->deploy_lost[i]), str(o, "lost"), strlen(str(o, "lost")));
+		text_printable(s->deploy_digest[i], sizeof(s->deploy_digest[i]), str(o, "digest"), strlen(str(o, "digest")));
+		s->n_deploys++;
+	}
+	json_decref(list);
+	adopt_deploy(s);
+}
+
+/* Which features a deploy was refused or taken back for: shown with it. */
 static void note_lost(struct service *s, const struct record *was)
 {
-	struct world w;
-	size_t lost[MAX_FEATURES], n;
-	char *out;
+	enum slot bad = s->rec.deploy.slot;
 	struct buf b = BUF_INIT(240);
 
-	if (!s->n_deploys || s->d->mode != MOVE_AUTO)
-		goto refused;
-	service_world(s, &w);
-	n = decide_lost(was, &w, s->cfg, lost);
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&b, "%s%s", i ? "," : "", s->cfg->features[lost[i]].name);
-	out = s->deploy_lost[s->n_deploys - 1];
-	text_copy(out, sizeof(s->deploy_lost[0]), buf_str(&b));
-	buf_free(&b);
-	return;
-refused:
+	if (!s->n_deploys || bad > GREEN || was->deploy.outcome == s->rec.deploy.outcome ||
+	    (s->rec.deploy.outcome != DO_REFUSED && s->rec.deploy.outcome != DO_ROLLED_BACK && s->rec.deploy.outcome != DO_WOULD_REFUSE))
+		return;
+	for (size_t i = 0; i < s->view->n; i++)
+		if (s->view->f[i].votes && (s->view->f[i].at[bad] == V_ABSENT || s->view->f[i].at[bad] == V_PARTIAL) &&
+		    s->view->f[i].at[other_slot(bad)] == V_PRESENT)
+			buf_addf(&b, "%s%s", b.len ? "," : "", s->cfg->features[i].name);
+	text_copy(s->deploy_lost[s->n_deploys - 1], sizeof(s->deploy_lost[0]), buf_str(&b));
 	buf_free(&b);
 }
 
@@ -116,10 +195,10 @@ static void perform(struct service *s, const struct decision *d, const struct re
 	bool moved = memcmp(&before.v, &after.v, sizeof(before.v)) != 0 || before.slot != after.slot || before.shield != after.shield;
 	enum slot idle = other_slot(s->rec.active);
 
-	if ((d->actions & ACT_APPLY) || (moved && !(d->actions & ACT_ADOPT_PIN)))
+	if (d->actions & ACT_UNPIN)
+		traffic_unpin(s);
+	if ((d->actions & (ACT_APPLY | ACT_UNPIN)) || (moved && !(d->actions & ACT_ADOPT_PIN)))
 		traffic_apply(s, d->mode == MOVE_AUTO || d->mode == MOVE_BACK ? ORDER_BACK : ORDER_FORWARD);
-	else if (d->actions & ACT_UNPIN)
-		traffic_apply(s, ORDER_BACK);
 	if (d->actions & ACT_FILLED)
 		measure_filled(s, s->rec.active == NO_SLOT ? s->rec.deploy.slot : idle);
 	if (d->actions & ACT_CONTROL)
@@ -160,8 +239,7 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 		s->whole_since = (mono_us){ 0 };
 	}
 	adopt_deploy(s);
-	if (s->rec.active != was->active)
-		note_lost(s, was);
+	note_lost(s, was);
 	count_move(s, d, was);
 	TEXT_COPY(s->last_because, d->because);
 	TEXT_COPY(d->event.stream_id, stream_id);
@@ -175,6 +253,8 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 		 LOG_Q(d->because));
 	measure_pace(s);
 	perform(s, d, was);
+	if (s->rec.active != was->active)
+		measure_seen_save(s);
 	publish_change(s);
 	free(was);
 }

@@ -207,7 +207,12 @@ static void offline_done(void *arg, bool durable)
 	if (s->d->condemn_it)
 		s->pending_condemn = s->d->condemn;
 	adopt(s, &s->d->next, "");
-	s->pending_event = s->d->event;
+	if (!s->pending_events)
+		s->pending_events = xcalloc(MAX_PENDING, sizeof(*s->pending_events));
+	if (s->n_pending == MAX_PENDING)
+		s->n_pending--;
+	s->pending_events[s->n_pending] = s->d->event;
+	s->pending_events[s->n_pending++].stream_id[0] = '\0';
 	TEXT_COPY(r.detail, "done here, not yet recorded: the store is away");
 	current_end(s, &r);
 	service_tick(s);

@@ -12,7 +12,7 @@
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 
-enum { BEAT_MS = 100, STOP_MS = 3000, LOAD_FROM_JOURNAL_MS = 1000 };
+enum { BEAT_MS = 100, STOP_MS = 3000, LOAD_FROM_JOURNAL_MS = 1000, TURN_MOST_US = 50000, CLOCK_JUMP_MS = 2000 };
 
 /* ---- request ids ---- */
 
@@ -51,6 +51,25 @@ bool engine_recall(struct engine *e, const char *service, const char *rid, struc
 			return true;
 		}
 	return false;
+}
+
+/* ---- time for deadlines ---- */
+
+wall_ms engine_wall(const struct engine *e) { return (wall_ms){ mono_now().us / 1000 + e->wall_ahead_ms }; }
+
+/* Drift is followed; a jump (H1) is not: no phase ends early because somebody set the clock. */
+static void wall_follow(struct engine *e)
+{
+	int64_t ahead = wall_now().ms - mono_now().us / 1000, off = ahead - e->wall_ahead_ms;
+
+	if (!e->wall_known || (off < CLOCK_JUMP_MS && off > -CLOCK_JUMP_MS)) {
+		e->wall_ahead_ms = ahead;
+		e->wall_known = true;
+		e->clock_jumped = false;
+	} else if (!e->clock_jumped) {
+		e->clock_jumped = true;
+		log_warn("clock", "ms=%lld what=\"the wall clock jumped; deadlines go on as if it had not, until a restart\"", (long long)off);
+	}
 }
 
 /* ---- lookups ---- */
@@ -165,6 +184,43 @@ static void order_asked(void *arg, bool ok, const char *value)
 	order_soon(o->e, o, false);
 }
 
+/* ---- how long one turn keeps the loop (I10) ---- */
+
+static void turn_begins(EV_P_ ev_check *w, int revents)
+{
+	struct engine *e = w->data;
+
+	(void)loop;
+	(void)revents;
+	e->turn_cpu = cpu_now_us();
+}
+
+static void turn_ends(EV_P_ ev_prepare *w, int revents)
+{
+	struct engine *e = w->data;
+	int64_t us = e->turn_cpu ? cpu_now_us() - e->turn_cpu : 0;
+
+	(void)loop;
+	(void)revents;
+	if (us > e->turn_most_us)
+		e->turn_most_us = us;
+	if (us > TURN_MOST_US) {
+		e->turns_long++;
+		log_warn("loop", "us=%lld what=\"one turn of the loop took too much CPU\"", (long long)us);
+	}
+}
+
+static void turns_start(struct engine *e)
+{
+	ev_check_init(&e->check, turn_begins);
+	ev_prepare_init(&e->turn, turn_ends);
+	ev_set_priority(&e->check, EV_MAXPRI); /* before every other callback of the turn */
+	ev_set_priority(&e->turn, EV_MAXPRI);
+	e->check.data = e->turn.data = e;
+	ev_check_start(e->loop, &e->check);
+	ev_prepare_start(e->loop, &e->turn);
+}
+
 /* ---- the beat ---- */
 
 static void beat(EV_P_ ev_timer *t, int revents)
@@ -182,6 +238,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			health_blind(e->services[i]->health, now);
 	}
 	e->last_beat = now;
+	wall_follow(e);
 	for (size_t i = 0; i < e->n && !e->stopping; i++) {
 		struct service *s = e->services[i];
 
@@ -276,6 +333,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	e->cfg = cfg;
 	e->reload_ok = true;
 	e->born = wall_now();
+	wall_follow(e);
 	e->down_since = mono_now();
 	e->answers = xcalloc(MAX_RIDS, sizeof(*e->answers));
 	ev_timer_init(&e->heartbeat, beat, BEAT_MS / 1000., BEAT_MS / 1000.);
@@ -304,6 +362,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	}
 	buf_free(&errors);
 	ev_timer_start(loop, &e->heartbeat);
+	turns_start(e);
 	return e;
 fail:
 	buf_free(&errors);
@@ -505,6 +564,10 @@ void engine_free(struct engine **ep)
 		return;
 	e->stopping = true;
 	ev_timer_stop(e->loop, &e->heartbeat);
+	if (ev_is_active(&e->check)) {
+		ev_check_stop(e->loop, &e->check);
+		ev_prepare_stop(e->loop, &e->turn);
+	}
 	for (size_t i = 0; i < e->n; i++)
 		service_free(&e->services[i]);
 	free(e->services);

@@ -45,6 +45,19 @@ static void baseline_got(void *arg, bool ok, const char *value)
 	json_decref(all);
 }
 
+static void seen_got(void *arg, bool ok, const char *value)
+{
+	if (ok && value[0])
+		measure_seen_load(arg, value);
+	service_tick(arg);
+}
+
+static void deploys_got(void *arg, bool ok, const char *value)
+{
+	if (ok && value[0])
+		adopt_deploys_load(arg, value);
+}
+
 static void load_done(void *arg, const struct store_answer *a)
 {
 	struct service *s = arg;
@@ -58,6 +71,8 @@ static void load_done(void *arg, const struct store_answer *a)
 	if (a->condemned)
 		s->condemned = *a->condemned;
 	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, s);
+	store_get(s->e->store, s->cfg->name, "seen", seen_got, s);
+	store_get(s->e->store, s->cfg->name, "deploys", deploys_got, s);
 	if (s->pending) {
 		replay(s, a);
 		return;
@@ -86,6 +101,18 @@ void service_reload_record(struct service *s)
 	store_load(s->e->store, s->cfg->name, load_done, s);
 }
 
+/* Recorded: what was decided alone is everybody's now. */
+static void pending_over(struct service *s)
+{
+	const struct condemned *c = &s->pending_condemn;
+
+	s->pending = false;
+	s->n_pending = 0;
+	if (c->release[0] && !condemned_find(&s->condemned, c->release, "") && s->condemned.n < MAX_CONDEMNED)
+		s->condemned.list[s->condemned.n++] = *c;
+	s->pending_condemn = (struct condemned){ .release = "" };
+}
+
 static void replay_done(void *arg, const struct store_answer *a)
 {
 	struct service *s = arg;
@@ -93,8 +120,7 @@ static void replay_done(void *arg, const struct store_answer *a)
 	s->replaying = false;
 	if (a->result == ST_OK) {
 		log_info("replayed", "service=%s rid=%s dup=%d", s->cfg->name, s->rec.cid, a->dup);
-		s->pending = false;
-		s->pending_condemn = (struct condemned){ .release = "" };
+		pending_over(s);
 		if (a->record)
 			set_loaded(s, a->record);
 		adopt_journal(s, NULL);
@@ -110,12 +136,12 @@ static void replay(struct service *s, const struct store_answer *a)
 {
 	static struct record next;
 	struct commit c = { .service = s->cfg->name, .rid = s->rec.cid, .mode = s->pending_mode, .next = &next,
-			    .events = &s->pending_event, .n_events = 1,
+			    
 			    .condemn = s->pending_condemn.release[0] ? &s->pending_condemn : NULL };
 
 	next = s->rec;
 	if (a->record && strcmp(a->record->cid, s->rec.cid) == 0) {
-		s->pending = false;
+		pending_over(s);
 		set_loaded(s, a->record);
 		service_tick(s);
 		return;
@@ -134,11 +160,17 @@ static void replay(struct service *s, const struct store_answer *a)
 		if (c.mode == MOVE_AUTO && condemned_find(&s->condemned, next.slot[next.active].id, next.slot[next.active].digest))
 			c.mode = MOVE_FORCE;
 	}
-	TEXT_COPY(s->pending_event.service, s->cfg->name);
-	if (!s->pending_event.because)
-		s->pending_event.because = "decided while the store was away";
-	if (!s->pending_event.kind[0])
-		TEXT_COPY(s->pending_event.kind, "offline.recorded");
+	if (!s->n_pending) { /* a restart lies between: the journal has the record, not the event */
+		if (!s->pending_events)
+			s->pending_events = xcalloc(MAX_PENDING, sizeof(*s->pending_events));
+		s->pending_events[0] = (struct event){ .at = wall_now(), .by = "switchd", .kind = "offline.recorded", .from_v = s->pending_base,
+						       .to_v = next.v, .from = s->rec.move.from, .to = next.active,
+						       .because = "decided while the store was away, recorded after a restart" };
+		TEXT_COPY(s->pending_events[0].service, s->cfg->name);
+		s->n_pending = 1;
+	}
+	c.events = s->pending_events;
+	c.n_events = s->n_pending;
 	s->replaying = true;
 	store_commit(s->e->store, &c, replay_done, s);
 }
@@ -210,6 +242,9 @@ bool service_truth(struct service *s, struct store_truth *out)
 
 	memset(out, 0, sizeof(*out));
 	out->service = s->cfg->name;
+	out->condemned = &s->condemned;
+	if (!traffic_asked(s))
+		return false;
 	if (j) {
 		out->known = true;
 		out->record = j->record;

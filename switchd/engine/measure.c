@@ -10,7 +10,10 @@
 
 #include "switchd/base/log.h"
 
-enum { FRESH_EVERY_MS = 100 };          /* fresh rounds of the other slot are not asked more often than this */
+enum {
+	FRESH_EVERY_MS = 100,   /* fresh rounds of the other slot are not asked more often than this */
+	WARM_UP_MS = 3000,
+};
 
 static size_t n_cells(const struct service *s) { return s->cfg->n_features + 1; }
 
@@ -29,7 +32,7 @@ void measure_view(struct service *s)
 	s->rules = (struct view_rules){
 		.active = r->active, .live = { proving != BLUE, proving != GREEN },
 		.baking = r->phase == PH_BAKING || r->phase == PH_FLIPPING,
-		.mutes = r->mutes, .n_mutes = r->n_mutes, .now = mono_now(), .wall = wall_now(),
+		.mutes = r->mutes, .n_mutes = r->n_mutes, .now = mono_now(), .wall = engine_wall(s->e),
 	};
 	health_view(s->health, &s->rules, s->view);
 	if (!s->view->suspect)
@@ -295,6 +298,7 @@ static void probe_result(void *arg, const struct probe_result *r)
 void measure_pace(struct service *s)
 {
 	const struct record *r = &s->rec;
+	mono_us now = mono_now();
 	bool fast = r->phase == PH_PROVING || r->phase == PH_BAKING || r->phase == PH_FLIPPING || r->phase == PH_REVERTING;
 
 	for (int i = BLUE; i <= GREEN; i++) {
@@ -306,9 +310,8 @@ void measure_pace(struct service *s)
 			doubt = active && s->view->f[f].doubted[slot];
 		enum pace p = fast || doubt ? PACE_FAST : active ? PACE_STEADY : PACE_IDLE;
 
-		if (!s->started && !active && r->active != NO_SLOT)
-			p = PACE_STEADY; /* warm up both slots quickly after a start */
-		if (!s->started)
+		/* After a start everything is unknown, and nothing is armed: both slots are learned quickly. */
+		if (!s->started || mono_since_ms(now, s->born) < WARM_UP_MS)
 			p = PACE_FAST;
 		schedule_pace(s->sched, slot, p);
 		if (active)
@@ -389,6 +392,64 @@ static void learn_missing(struct service *s)
 			probe_learn_baseline(s->runner, s->rec.active, i, learned, s);
 }
 
+/* ---- seen (B2): what disappeared is known after a restart too ---- */
+
+static json_t *seen_json(const struct service *s, enum slot slot)
+{
+	json_t *o = json_object();
+	char print[24];
+
+	for (size_t i = 0; i < s->cfg->n_features; i++)
+		if (s->view->f[i].seen[slot]) {
+			TEXT_FORMAT(print, "%016llx", (unsigned long long)s->cfg->features[i].fingerprint);
+			json_object_set_new(o, s->cfg->features[i].name, json_string(print));
+		}
+	return json_pack("{s:s,s:o}", "release", s->rec.slot[slot].id, "features", o);
+}
+
+void measure_seen_save(struct service *s)
+{
+	char now[2][2 * MAX_FEATURES] = { { 0 } };
+	json_t *o;
+	char *text;
+
+	for (size_t i = 0; i < s->cfg->n_features; i++)
+		for (int k = BLUE; k <= GREEN; k++)
+			now[k][i] = s->view->f[i].seen[k] ? 'y' : 'n';
+	/* A few bytes of the release beside it: another release with the same features is another memory. */
+	for (int k = BLUE; k <= GREEN; k++)
+		text_copy(&now[k][s->cfg->n_features], sizeof(now[k]) - s->cfg->n_features, s->rec.slot[k].id);
+	if (memcmp(now, s->seen_saved, sizeof(now)) == 0 || !s->loaded || !store_is_up(s->e->store))
+		return;
+	memcpy(s->seen_saved, now, sizeof(now));
+	o = json_pack("{s:o,s:o}", "blue", seen_json(s, BLUE), "green", seen_json(s, GREEN));
+	text = json_dumps(o, JSON_COMPACT);
+	if (text)
+		store_put(s->e->store, s->cfg->name, "seen", text);
+	free(text);
+	json_decref(o);
+}
+
+void measure_seen_load(struct service *s, const char *json)
+{
+	json_t *o = json_loads(json, 0, NULL);
+
+	for (int k = BLUE; k <= GREEN; k++) {
+		const json_t *side = json_object_get(o, slot_name((enum slot)k)), *features = json_object_get(side, "features");
+		const char *release = json_string_value(json_object_get(side, "release"));
+
+		for (size_t i = 0; release && strcmp(release, s->rec.slot[k].id) == 0 && i < s->cfg->n_features; i++) {
+			const char *print = json_string_value(json_object_get(features, s->cfg->features[i].name));
+			char mine[24];
+
+			TEXT_FORMAT(mine, "%016llx", (unsigned long long)s->cfg->features[i].fingerprint);
+			if (print && strcmp(print, mine) == 0)
+				health_set_seen(s->health, (enum slot)k, i);
+		}
+	}
+	json_decref(o);
+}
+
 /* ---- the beat ---- */
 
 static void reference_said(void *arg, const struct probe_result *r)
@@ -422,6 +483,15 @@ void measure_beat(struct service *s)
 	}
 	if (++turn % 20 == 0)
 		learn_missing(s);
+	if (s->view->front_down != s->front_was_down) {
+		s->front_was_down = s->view->front_down;
+		publish_front(s);
+	}
+	if (s->next_seen.us <= now.us) {
+		s->next_seen = mono_plus_ms(now, 1000);
+		measure_seen_save(s);
+		adopt_deploys_save(s);
+	}
 	if (s->rec.active != NO_SLOT && s->view->slot[s->rec.active].awaiting)
 		ask_front(s);
 	measure_pace(s);
@@ -436,6 +506,7 @@ void measure_start(struct service *s)
 	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
 	s->evidence = xcalloc(2 * n_cells(s), sizeof(*s->evidence));
 	s->last_verdict = xcalloc(2 * MAX_TARGETS * n_cells(s), sizeof(*s->last_verdict));
+	s->born = mono_now();
 	measure_view(s);
 	measure_pace(s);
 }

@@ -51,6 +51,9 @@ static void service_gauges(const struct engine *e, struct buf *b)
 	family(b, "switchd_shield_up", "gauge", "1 while the other slot answers what the active one fails");
 	for (size_t i = 0; i < e->n; i++)
 		buf_addf(b, "switchd_shield_up{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->rec.shield);
+	family(b, "switchd_front_down", "gauge", "1 while the public address refuses, resets or does not stamp");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_front_down{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->view->front_down);
 	family(b, "switchd_prober_suspect", "gauge", "1 while the prober does not trust itself");
 	for (size_t i = 0; i < e->n; i++)
 		buf_addf(b, "switchd_prober_suspect{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->view->suspect);
@@ -136,6 +139,10 @@ static void own(const struct engine *e, struct buf *b)
 	buf_addf(b, "switchd_config_reload_success %d\n", e->reload_ok);
 	family(b, "switchd_gaps_total", "counter", "times this process stood still for over 2 s");
 	buf_addf(b, "switchd_gaps_total %llu\n", (unsigned long long)e->gaps);
+	family(b, "switchd_loop_turn_cpu_max_seconds", "gauge", "the most CPU time that one turn of the loop took since the start");
+	buf_addf(b, "switchd_loop_turn_cpu_max_seconds %.6f\n", (double)e->turn_most_us / 1e6);
+	family(b, "switchd_loop_turns_long_total", "counter", "turns of the loop that took over 50 ms of CPU time");
+	buf_addf(b, "switchd_loop_turns_long_total %llu\n", (unsigned long long)e->turns_long);
 	family(b, "switchd_log_lost_total", "counter", "log lines that stderr did not take");
 	buf_addf(b, "switchd_log_lost_total %llu\n", (unsigned long long)log_lost());
 	family(b, "switchd_build_info", "gauge", "always 1");

@@ -48,6 +48,23 @@ void publish_change(struct service *s)
 		s->e->watch(s->e->watch_arg, s->cfg->name, NULL, NULL);
 }
 
+void publish_front(struct service *s)
+{
+	static struct event ev;
+	bool down = s->view->front_down;
+
+	memset(&ev, 0, sizeof(ev));
+	TEXT_COPY(ev.kind, down ? "front.down" : "front.up");
+	TEXT_COPY(ev.service, s->cfg->name);
+	TEXT_COPY(ev.by, "switchd");
+	ev.at = wall_now();
+	ev.from = ev.to = s->rec.active;
+	ev.from_v = ev.to_v = s->rec.v;
+	ev.because = down ? "the front refuses, resets or does not stamp: an alert about the proxy, never a reason to move" : "the front answers as it should again";
+	TEXT_COPY(ev.detail, s->cfg->front);
+	publish_event(s->e, &ev);
+}
+
 /* What memory holds of a service's events, after an id (all of them when the id is not held). */
 json_t *publish_kept(const struct engine *e, const char *service, const char *after_id, size_t max)
 {

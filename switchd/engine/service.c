@@ -21,7 +21,7 @@ void service_world(struct service *s, struct world *w)
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = true, .started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous,
-		.now = mono_now(), .wall = wall_now(),
+		.now = mono_now(), .wall = engine_wall(s->e),
 		.since_flip = s->since_flip, .phase_entered = s->phase_entered,
 		.whole_since = s->whole_since, .broken_both_since = s->broken_both_since, .bake_stood_ms = s->bake_stood_us / 1000,
 	};
@@ -166,6 +166,8 @@ static bool step(struct service *s)
 			return true;
 		}
 	}
+	if (o && o->input.kind == IN_DEPLOY)
+		o->input.good_before = adopt_good_before(s, o->input.release, o->input.digest);
 	decide(&s->rec, &w, in, s->d);
 	if (o && o->input.kind == IN_FLIP)
 		preflight_forget(s);
@@ -287,6 +289,7 @@ void service_free(struct service **sp)
 	probe_runner_free(&s->runner);
 	health_free(&s->health);
 	free(s->probes_by_outcome);
+	free(s->pending_events);
 	free(s->view);
 	free(s->d);
 	free(s);

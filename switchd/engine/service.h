@@ -22,6 +22,8 @@
 enum {
 	MAX_ORDERS = 64,        /* waiting in line at one service */
 	MAX_EVENTS_KEPT = 256,  /* in memory, of all services, for SSE resume and while the store is away */
+	KEPT_DEPLOYS = 40,      /* across restarts: 32 kB in the store */
+	MAX_PENDING = 16,       /* events decided while the store is away; the last one takes the place of more */
 	MAX_RIDS = 64,          /* answers remembered for a repeated request id */
 	POLL_PROXY_MS = 200,    /* haproxy.md: pid and uptime every 200 ms */
 	HEARTBEAT_MS = 250,     /* the engine's own tick: gaps, timers in wall time */
@@ -71,7 +73,9 @@ struct px {
 	/* preflight of the forward flip in question */
 	bool pre_asked, pre_done, pre_ok; char pre_why[160]; int servers_up, servers_all;
 	/* shield */
-	bool shield_base, shield_asking; uint64_t caught0, missed0, caught, missed; mono_us caught_rise, next_shield;
+	/* HAProxy's counters as last read, by the slot that was active */
+	bool shield_known[2], shield_asking; uint64_t caught0[2], missed0[2]; enum slot shield_slot, up_slot; mono_us shield_until, caught_rise, next_shield;
+	uint64_t caught;
 	bool cutting;
 	ev_timer cut; enum slot cut_slot;
 };
@@ -90,7 +94,8 @@ struct service {
 	struct input start;             /* what a first start found */
 	/* the store is away: the record is ahead of it */
 	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
-	bool replaying; struct condemned pending_condemn; struct event pending_event;
+	bool replaying; struct condemned pending_condemn;
+	struct event *pending_events; size_t n_pending;  /* what was decided meanwhile, oldest first */
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
@@ -100,11 +105,13 @@ struct service {
 	id_text rid;
 	mono_us decided_at;
 	char said[160 + 512];           /* last alarm without a commit: not said again until it changes */
+	char seen_saved[2][2 * MAX_FEATURES]; mono_us next_seen;       /* what is kept of B2's "seen present", a restart must not forget it */
 	mono_us next_note;              /* verdict changes are written at most once a second (D12) */
 	bool note_wanted;
 	/* times on this process's clock */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
 	int64_t bake_stood_us;
+	bool deploys_dirty, front_was_down;
 	enum phase last_phase;
 	/* measuring */
 	struct health *health;
@@ -120,7 +127,7 @@ struct service {
 	enum verdict *last_verdict;             /* [slot][feature]: what was last told */
 	uint64_t *probes_by_outcome;            /* [N_OUTCOMES] */
 	bool asking_reference; mono_us next_reference;
-	mono_us last_fresh, last_front;
+	mono_us last_fresh, last_front, last_caught, born;
 	bool asking_identity, identity_asked;   /* before a first start: which release the slot says it runs */
 	/* exposure of the last bad release: when it was first seen bad */
 	mono_us first_bad; int64_t exposed_ms;
@@ -132,7 +139,7 @@ struct service {
 	uint64_t caught_total, missed_total;
 	struct deploy deploys[100]; size_t n_deploys;  /* newest last */
 	uint64_t deploy_epoch[100];
-	char deploy_lost[100][256]; int64_t deploy_exposed[100];
+	char deploy_lost[100][256]; int64_t deploy_exposed[100]; tag_text deploy_digest[100];
 	struct event last_move_event;           /* for why */
 	char last_because[160];
 };
@@ -148,7 +155,8 @@ struct engine {
 	id_text owner;
 	struct service **services; size_t n;
 	ev_timer heartbeat; mono_us last_beat;
-	ev_prepare turn;
+	ev_check check; ev_prepare turn; int64_t turn_cpu, turn_most_us; uint64_t turns_long;      /* I10 */
+	int64_t wall_ahead_ms; bool wall_known, clock_jumped; /* wall clock minus this process's own: a jump of the one does not move deadlines */
 	bool stopping; void (*stopped)(void *); void *stopped_arg; ev_timer stop_deadline;
 	engine_watch_fn *watch; void *watch_arg;
 	struct kept_event events[MAX_EVENTS_KEPT]; size_t n_events;
@@ -189,6 +197,9 @@ void commit_event(struct service *, struct decision *); /* fills what every even
 /* adopt.c */
 void adopt(struct service *, const struct record *now_rec, const char *stream_id);
 void adopt_deploy(struct service *);
+void adopt_deploys_save(struct service *);      /* when one changed: kept across restarts */
+void adopt_deploys_load(struct service *, const char *json);
+bool adopt_good_before(const struct service *, const char *release, const char *digest);
 void adopt_journal(struct service *, const struct condemned *);
 
 /* load.c */
@@ -202,6 +213,8 @@ void measure_view(struct service *);
 void measure_filled(struct service *, enum slot);
 void measure_control(struct service *, enum slot);
 void measure_learn(struct service *);
+void measure_seen_save(struct service *);       /* when it changed */
+void measure_seen_load(struct service *, const char *json);
 void measure_fresh(struct service *, enum slot);
 void measure_beat(struct service *);
 void measure_evidence(const struct service *, enum slot, const size_t *features, size_t n, char *out, size_t size);
@@ -211,6 +224,7 @@ json_t *evidence_json(const struct evidence *);
 void traffic_start(struct service *);
 void traffic_stop(struct service *);
 void traffic_apply(struct service *, enum proxy_order);         /* every proxy must show the record's value */
+void traffic_unpin(struct service *);          /* a person ended the pin: the next apply may overwrite it */
 void traffic_preflight(struct service *, enum slot to);
 void traffic_drain(struct service *, enum slot left);
 void traffic_beat(struct service *);
@@ -223,9 +237,11 @@ const char *px_state(const struct px *);
 /* publish.c */
 void publish_event(struct engine *, const struct event *);
 void publish_change(struct service *);
+void publish_front(struct service *);           /* the front went down, or is back: an alert, never a reason to move */
 json_t *publish_kept(const struct engine *, const char *service, const char *after_id, size_t max);
 
 /* engine.c */
+wall_ms engine_wall(const struct engine *);     /* wall time that never jumps: for deadlines; events carry wall_now() */
 void engine_rid(struct engine *, id_text out);
 void engine_remember(struct engine *, const char *service, const char *rid, const struct order_result *);
 bool engine_recall(struct engine *, const char *service, const char *rid, struct order_result *out);

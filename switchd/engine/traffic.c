@@ -164,6 +164,14 @@ static void apply(struct px *p)
 	proxy_apply(p->proxy, &p->want, p->order, apply_done, p);
 }
 
+void traffic_unpin(struct service *s)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		proxy_unpin(s->px[i].proxy);
+		s->px[i].acked = false; /* it shows the pin: told again, whatever was acknowledged before */
+	}
+}
+
 void traffic_apply(struct service *s, enum proxy_order order)
 {
 	struct proxy_value v = decide_value(&s->rec);
@@ -179,7 +187,6 @@ void traffic_apply(struct service *s, enum proxy_order order)
 		if (changed) {
 			p->acked = p->observed = false;
 			p->in_a_row = 0;
-			p->shield_base = false;
 		}
 		p->want = v;
 		p->has_want = true;
@@ -318,6 +325,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 	if (p->applying) /* what it says now is older than what it is being told */
 		goto out;
 	note_value(p, a);
+	if (a->result == PX_OK)
+		p->durable = a->durable;
 	if (a->result == PX_OK && a->has_value && a->value.pin)
 		found_pin(p);
 	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !same_value(&a->value, &p->want)) {
@@ -346,33 +355,52 @@ static void shield_said(void *arg, bool known, uint64_t caught, uint64_t missed)
 {
 	struct px *p = arg;
 	struct service *s = p->s;
+	enum slot k = p->shield_slot;
 	mono_us now = mono_now();
+	bool first = !p->shield_known[k] || caught < p->caught0[k] || missed < p->missed0[k]; /* or HAProxy began to count anew */
+	uint64_t more = first ? 0 : caught - p->caught0[k], more_missed = first ? 0 : missed - p->missed0[k];
 
 	p->shield_asking = false;
 	if (!known)
 		return;
-	if (!p->shield_base || caught < p->caught0 || missed < p->missed0) {
-		p->shield_base = true;
-		p->caught0 = caught;
-		p->missed0 = missed;
-		p->caught = p->missed = 0;
-		return;
-	}
-	uint64_t more = caught - p->caught0 - p->caught, more_missed = missed - p->missed0 - p->missed;
-
+	p->shield_known[k] = true;
+	p->caught0[k] = caught;
+	p->missed0[k] = missed;
 	p->caught += more;
-	p->missed += more_missed;
 	s->caught_total += more;
 	s->missed_total += more_missed;
 	if (!more)
 		return;
 	p->caught_rise = now;
 	/* Users' own traffic says that something is wrong: ask every feature now, at most once a second. */
-	if (s->rec.active != NO_SLOT && mono_since_ms(now, s->last_fresh) >= 1000) {
-		s->last_fresh = now;
-		schedule_fresh(s->sched, s->rec.active);
+	if (s->rec.active == k && mono_since_ms(now, s->last_caught) >= 1000) {
+		s->last_caught = now;
+		schedule_fresh(s->sched, k);
 	}
 	publish_change(s);
+}
+
+/* Read while the shield is up and a moment longer: what it caught last was answered before it came down.
+ * Each slot's counters are read once at the start, so that what they held before is not counted. */
+static void shield_beat(struct px *p, mono_us now)
+{
+	struct service *s = p->s;
+
+	if (s->rec.shield) {
+		p->shield_until = mono_plus_ms(now, 5 * POLL_PROXY_MS);
+		p->up_slot = s->rec.active;
+	}
+	if (p->shield_asking || p->socket_down || !p->first_poll_done || p->next_shield.us > now.us)
+		return;
+	if (!p->shield_known[BLUE] || !p->shield_known[GREEN])
+		p->shield_slot = p->shield_known[BLUE] ? GREEN : BLUE;
+	else if (p->shield_until.us > now.us)
+		p->shield_slot = p->up_slot;
+	else
+		return;
+	p->shield_asking = true;
+	p->next_shield = mono_plus_ms(now, p->shield_known[GREEN] ? POLL_PROXY_MS : 0);
+	proxy_shield(p->proxy, p->shield_slot, shield_said, p);
 }
 
 static void sessions_cut(void *arg, bool known, uint64_t sessions)
@@ -550,11 +578,7 @@ void traffic_beat(struct service *s)
 		if (p->retry_at.us && p->retry_at.us <= now.us && !p->applying && !p->fight)
 			apply(p);
 		front_asks(s, p, now);
-		if (s->rec.shield && p->acked && !p->shield_asking && p->next_shield.us <= now.us) {
-			p->shield_asking = true;
-			p->next_shield = mono_plus_ms(now, POLL_PROXY_MS);
-			proxy_shield(p->proxy, s->rec.active, shield_said, p);
-		}
+		shield_beat(p, now);
 		if ((proving || ready) && p->pre_done && p->next_observe.us + (ready ? 1000000 : 0) <= now.us) {
 			/* Servers come up by the proxy's own checks: waited for within prove_timeout (B5.4). */
 			p->next_observe = mono_plus_ms(now, POLL_PROXY_MS);
