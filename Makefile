@@ -60,7 +60,7 @@ $(LIB): $(LIB_OBJ)
 	@$(AR) rcs $@ $^
 
 # Lua scripts and other embedded files are included by .incbin in the C that sits beside them.
-$(OUT)/switchd/store/%.o: $(wildcard switchd/store/*.lua)
+$(OUT)/switchd/store/scripts.o: $(wildcard switchd/store/*.lua)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)

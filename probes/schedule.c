@@ -558,7 +558,8 @@ static void lay_out(struct schedule *s, int w, size_t n_lanes, int64_t step)
 	}
 }
 
-struct schedule *schedule_new(struct ev_loop *loop, struct probe_runner *runner, const struct service_config *cfg, probe_done_fn *done, void *arg)
+struct schedule *schedule_new(struct ev_loop *loop, struct probe_runner *runner, const struct service_config *cfg, probe_done_fn *done,
+			      void *arg)
 {
 	struct schedule *s = xcalloc(1, sizeof(*s));
 	size_t fronts = cfg->n_proxies ? cfg->n_proxies : 1, nodes = 0;

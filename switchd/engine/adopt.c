@@ -157,7 +157,7 @@ static void journalled(void *arg, bool durable)
 		log_error("journal", "service=%s what=\"not durable: a restart without the store may not know the last commit\"", s->cfg->name);
 }
 
-void adopt_journal(struct service *s, const struct condemned *condemn)
+void adopt_journal(struct service *s, const struct condemned *condemn, const char *pardon)
 {
 	struct journal_entry *j = xcalloc(1, sizeof(*j));
 
@@ -166,6 +166,7 @@ void adopt_journal(struct service *s, const struct condemned *condemn)
 	j->record = s->rec;
 	if (condemn)
 		j->condemn = *condemn;
+	TEXT_COPY(j->pardon, pardon);
 	journal_add(s->e->journal, j, journalled, s);
 	free(j);
 }

@@ -94,6 +94,9 @@ static void commit_send(struct service *s)
 	d->next = j->record;
 	if (d->condemn_it)
 		j->condemn = d->condemn;
+	if (d->pardon_it)
+		TEXT_COPY(j->pardon, d->pardon);
+	offline_text(s, &d->event, j->events, sizeof(j->events));
 	journal_add(s->e->journal, j, offline_done, s);
 	free(j);
 }
@@ -138,7 +141,7 @@ static void commit_done(void *arg, const struct store_answer *a)
 	switch (a->result) {
 	case ST_OK:
 		adopt(s, a->record ? a->record : &s->d->next, a->stream_id);
-		adopt_journal(s, s->d->condemn_it ? &s->d->condemn : NULL);
+		adopt_journal(s, s->d->condemn_it ? &s->d->condemn : NULL, s->d->pardon_it ? s->d->pardon : "");
 		current_end(s, &r);
 		break;
 	case ST_DOWN:
@@ -167,14 +170,21 @@ static void commit_done(void *arg, const struct store_answer *a)
 		s->loaded = false;
 		service_reload_record(s);
 		break;
-	case ST_LOST:
 	case ST_NOT_LEADER:
-	case ST_NEWSTORE:
+	case ST_NEWSTORE: /* nothing was written */
+		log_warn("commit-refused", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
+		r.status = ORDER_REFUSED;
+		r.refusal = RF_STORE;
+		TEXT_COPY(r.detail, "the store is being reconciled; ask again");
+		current_end(s, &r);
+		s->loaded = false;
+		service_reload_record(s);
+		break;
+	case ST_LOST:
 	default:
 		log_warn("commit-unknown", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
 		r.status = ORDER_UNKNOWN;
-		TEXT_COPY(r.detail, a->result == ST_LOST ? "the store did not answer: the commit may or may not have happened; ask again with the same request id"
-							 : "the store is being reconciled; ask again");
+		TEXT_COPY(r.detail, "the store did not answer: the commit may or may not have happened; ask again with the same request id");
 		current_end(s, &r);
 		s->loaded = false;
 		service_reload_record(s);
@@ -207,12 +217,7 @@ static void offline_done(void *arg, bool durable)
 	if (s->d->condemn_it)
 		s->pending_condemn = s->d->condemn;
 	adopt(s, &s->d->next, "");
-	if (!s->pending_events)
-		s->pending_events = xcalloc(MAX_PENDING, sizeof(*s->pending_events));
-	if (s->n_pending == MAX_PENDING)
-		s->n_pending--;
-	s->pending_events[s->n_pending] = s->d->event;
-	s->pending_events[s->n_pending++].stream_id[0] = '\0';
+	offline_keep(s, &s->d->event);
 	TEXT_COPY(r.detail, "done here, not yet recorded: the store is away");
 	current_end(s, &r);
 	service_tick(s);

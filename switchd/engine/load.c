@@ -123,7 +123,7 @@ static void replay_done(void *arg, const struct store_answer *a)
 		pending_over(s);
 		if (a->record)
 			set_loaded(s, a->record);
-		adopt_journal(s, NULL);
+		adopt_journal(s, NULL, "");
 		service_tick(s);
 		return;
 	}
@@ -160,14 +160,12 @@ static void replay(struct service *s, const struct store_answer *a)
 		if (c.mode == MOVE_AUTO && condemned_find(&s->condemned, next.slot[next.active].id, next.slot[next.active].digest))
 			c.mode = MOVE_FORCE;
 	}
-	if (!s->n_pending) { /* a restart lies between: the journal has the record, not the event */
-		if (!s->pending_events)
-			s->pending_events = xcalloc(MAX_PENDING, sizeof(*s->pending_events));
-		s->pending_events[0] = (struct event){ .at = wall_now(), .by = "switchd", .kind = "offline.recorded", .from_v = s->pending_base,
-						       .to_v = next.v, .from = s->rec.move.from, .to = next.active,
-						       .because = "decided while the store was away, recorded after a restart" };
-		TEXT_COPY(s->pending_events[0].service, s->cfg->name);
-		s->n_pending = 1;
+	if (!s->n_pending) { /* more than the journal holds: at least that it happened */
+		struct event e = { .at = wall_now(), .by = "switchd", .kind = "offline.recorded", .from_v = s->pending_base, .to_v = next.v,
+				   .from = s->rec.move.from, .to = next.active, .because = "decided while the store was away, recorded now" };
+
+		TEXT_COPY(e.service, s->cfg->name);
+		offline_keep(s, &e);
 	}
 	c.events = s->pending_events;
 	c.n_events = s->n_pending;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * metrics.c - the Prometheus text (exposition format 0.0.4): one table of families, labels bounded by the config. */
+#include <dirent.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
@@ -128,6 +132,60 @@ static void counters(const struct engine *e, struct buf *b)
 		buf_addf(b, "switchd_shield_missed_total{service=\"%s\"} %llu\n", e->services[i]->cfg->name, (unsigned long long)e->services[i]->missed_total);
 }
 
+static size_t open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n > 3 ? n - 3 : 0; /* ".", ".." and the one that looks */
+}
+
+static void process(const struct engine *e, struct buf *b)
+{
+	struct rusage ru;
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f) {
+		if (fscanf(f, "%*s %ld", &pages) != 1)
+			pages = 0;
+		fclose(f);
+	}
+	family(b, "process_start_time_seconds", "gauge", "start of the process");
+	buf_addf(b, "process_start_time_seconds %.3f\n", (double)e->born.ms / 1000.);
+	family(b, "process_resident_memory_bytes", "gauge", "resident memory");
+	buf_addf(b, "process_resident_memory_bytes %lld\n", (long long)pages * sysconf(_SC_PAGESIZE));
+	family(b, "process_open_fds", "gauge", "open file descriptors");
+	buf_addf(b, "process_open_fds %zu\n", open_fds());
+	getrusage(RUSAGE_SELF, &ru);
+	family(b, "process_cpu_seconds_total", "counter", "user and system time");
+	buf_addf(b, "process_cpu_seconds_total %.3f\n",
+		 (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) + (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6);
+}
+
+/* The three times of the last move, as far as they are known: decided to acked, decided to observed. */
+static void move_gauges(const struct engine *e, struct buf *b)
+{
+	family(b, "switchd_move_acked_seconds", "gauge", "last move: from its decision to the last proxy's answer");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct move *m = &e->services[i]->rec.move;
+
+		if (m->acked.ms && m->acked_us >= 0)
+			buf_addf(b, "switchd_move_acked_seconds{service=\"%s\"} %.6f\n", e->services[i]->cfg->name, (double)m->acked_us / 1e6);
+	}
+	family(b, "switchd_move_observed_seconds", "gauge", "last move: from its decision until it was seen through every front");
+	for (size_t i = 0; i < e->n; i++) {
+		const struct move *m = &e->services[i]->rec.move;
+
+		if (m->observed.ms && m->observed_us >= 0)
+			buf_addf(b, "switchd_move_observed_seconds{service=\"%s\"} %.6f\n", e->services[i]->cfg->name, (double)m->observed_us / 1e6);
+	}
+}
+
 static void own(const struct engine *e, struct buf *b)
 {
 	family(b, "switchd_state_up", "gauge", "1 when the store answers, is reconciled and this controller leads");
@@ -147,14 +205,14 @@ static void own(const struct engine *e, struct buf *b)
 	buf_addf(b, "switchd_log_lost_total %llu\n", (unsigned long long)log_lost());
 	family(b, "switchd_build_info", "gauge", "always 1");
 	buf_addf(b, "switchd_build_info{version=\"%s\"} 1\n", SWITCHD_VERSION);
-	family(b, "process_start_time_seconds", "gauge", "start of the process");
-	buf_addf(b, "process_start_time_seconds %.3f\n", (double)e->born.ms / 1000.);
+	process(e, b);
 }
 
 void engine_metrics(const struct engine *e, struct buf *out)
 {
 	service_gauges(e, out);
 	feature_gauges(e, out);
+	move_gauges(e, out);
 	counters(e, out);
 	own(e, out);
 }

@@ -251,6 +251,8 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 		s->pending_base = j->base;
 		s->pending_mode = MOVE_BACK;
 		s->pending_condemn = j->condemn;
+		if (s->pending)
+			offline_read(s, j->events);
 		journal_condemned(e->journal, cfg->name, &s->condemned);
 	}
 	s->last_phase = s->rec.phase;
@@ -289,7 +291,7 @@ void service_free(struct service **sp)
 	probe_runner_free(&s->runner);
 	health_free(&s->health);
 	free(s->probes_by_outcome);
-	free(s->pending_events);
+	offline_free(s);
 	free(s->view);
 	free(s->d);
 	free(s);

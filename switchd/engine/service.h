@@ -53,6 +53,7 @@ struct px {
 	/* the value that must be shown */
 	struct proxy_value want;
 	bool has_want, applying, again; /* again: want changed while applying */
+	bool overtaken;                 /* a way back overtook an apply under way: two answers are to come */
 	int64_t retry_ms; mono_us retry_at;
 	bool acked; mono_us acked_at;
 	/* observed through the front */
@@ -96,6 +97,7 @@ struct service {
 	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
 	bool replaying; struct condemned pending_condemn;
 	struct event *pending_events; size_t n_pending;  /* what was decided meanwhile, oldest first */
+	char *because[MAX_PENDING];     /* texts of those read from the journal */
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
@@ -200,7 +202,13 @@ void adopt_deploy(struct service *);
 void adopt_deploys_save(struct service *);      /* when one changed: kept across restarts */
 void adopt_deploys_load(struct service *, const char *json);
 bool adopt_good_before(const struct service *, const char *release, const char *digest);
-void adopt_journal(struct service *, const struct condemned *);
+void adopt_journal(struct service *, const struct condemned *, const char *pardon);
+
+/* offline.c */
+void offline_keep(struct service *, const struct event *);
+void offline_text(const struct service *, const struct event *more, char *out, size_t size);
+void offline_read(struct service *, const char *text);
+void offline_free(struct service *);
 
 /* load.c */
 void service_reload_record(struct service *);

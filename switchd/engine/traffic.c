@@ -110,6 +110,10 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 	struct service *s = p->s;
 	bool was_acked = p->acked;
 
+	if (p->overtaken) { /* the one that was overtaken ends first; ours is still to come */
+		p->overtaken = false;
+		return;
+	}
 	p->applying = false;
 	note_value(p, a);
 	p->us = a->us;
@@ -155,10 +159,12 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 
 static void apply(struct px *p)
 {
-	if (p->applying) {
+	/* A way back does not wait behind a disk that takes its time: the adapter lets it overtake. */
+	if (p->applying && (p->order != ORDER_BACK || p->overtaken)) {
 		p->again = true;
 		return;
 	}
+	p->overtaken = p->applying;
 	p->applying = true;
 	p->retry_at = (mono_us){ 0 };
 	proxy_apply(p->proxy, &p->want, p->order, apply_done, p);
@@ -381,25 +387,27 @@ static void shield_said(void *arg, bool known, uint64_t caught, uint64_t missed)
 }
 
 /* Read while the shield is up and a moment longer: what it caught last was answered before it came down.
- * Each slot's counters are read once at the start, so that what they held before is not counted. */
+ * HAProxy counts an answer of the other slot's server the same whether that slot was asked first or second,
+ * so a slot's count is only known when it was read after the last time that the other one was active. */
 static void shield_beat(struct px *p, mono_us now)
 {
 	struct service *s = p->s;
 
-	if (s->rec.shield) {
-		p->shield_until = mono_plus_ms(now, 5 * POLL_PROXY_MS);
+	if (s->rec.shield && s->rec.active <= GREEN) {
+		p->shield_until = mono_plus_ms(now, 3 * POLL_PROXY_MS);
 		p->up_slot = s->rec.active;
+		p->shield_known[other_slot(p->up_slot)] = false;
 	}
 	if (p->shield_asking || p->socket_down || !p->first_poll_done || p->next_shield.us > now.us)
 		return;
-	if (!p->shield_known[BLUE] || !p->shield_known[GREEN])
-		p->shield_slot = p->shield_known[BLUE] ? GREEN : BLUE;
-	else if (p->shield_until.us > now.us)
+	if (p->shield_until.us > now.us)
 		p->shield_slot = p->up_slot;
+	else if (!p->shield_known[BLUE] || !p->shield_known[GREEN])
+		p->shield_slot = p->shield_known[BLUE] ? GREEN : BLUE;
 	else
 		return;
 	p->shield_asking = true;
-	p->next_shield = mono_plus_ms(now, p->shield_known[GREEN] ? POLL_PROXY_MS : 0);
+	p->next_shield = mono_plus_ms(now, p->shield_until.us > now.us ? POLL_PROXY_MS : 0);
 	proxy_shield(p->proxy, p->shield_slot, shield_said, p);
 }
 

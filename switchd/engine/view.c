@@ -19,8 +19,12 @@ static void put(json_t *o, const char *key, json_t *value) { must(json_object_se
 static json_t *text(const char *s)
 {
 	json_t *j = json_string(s);
+	char safe[1024];
 
-	return j ? j : json_string("?"); /* not UTF-8: never let one bad byte hide a whole status */
+	if (j) /* else not UTF-8: never let one bad byte hide a whole status */
+		return j;
+	text_printable(safe, sizeof(safe), s, strlen(s));
+	return json_string(safe);
 }
 
 static json_t *who_why(const char *by, const char *why, wall_ms since, wall_ms until)
@@ -312,8 +316,8 @@ json_t *engine_overview(const struct engine *e)
 
 	for (size_t i = 0; i < e->n; i++)
 		json_array_append_new(list, engine_status(e, e->services[i]->cfg->name));
-	return json_pack("{s:s,s:{s:b,s:s},s:{s:b,s:s,s:b},s:I,s:o}", "version", SWITCHD_VERSION, "reload", "ok", e->reload_ok, "error",
-			 e->reload_error, "store", "up", store_is_up(e->store), "why", store_why_down(e->store), "embedded",
+	return json_pack("{s:s,s:{s:b,s:o},s:{s:b,s:s,s:b},s:I,s:o}", "version", SWITCHD_VERSION, "reload", "ok", e->reload_ok, "error",
+			 text(e->reload_error), "store", "up", store_is_up(e->store), "why", store_why_down(e->store), "embedded",
 			 e->cfg->redis.embedded, "since", (json_int_t)e->born.ms, "services", list);
 }
 
@@ -375,6 +379,7 @@ static json_t *deploy_whole(const struct service *s, size_t i)
 	bool last = i + 1 == s->n_deploys;
 
 	put(o, "phase", json_string(last ? phase_name(s->rec.phase) : "steady"));
+	put(o, "phase_left_ms", last && s->rec.phase_until.ms ? json_integer(s->rec.phase_until.ms - wall_now().ms) : json_null());
 	put(o, "active", json_string(slot_name(s->rec.active)));
 	put(o, "epoch", json_integer((json_int_t)s->deploy_epoch[i]));
 	put(o, "version", version_json(s->rec.v));

@@ -184,10 +184,11 @@ static void begin(struct httpc_req *q, struct handle *h, const struct httpc_requ
  * at the limit is one made to ask something else. */
 static struct handle *pick(struct httpc_pool *p, const struct httpc_request *r)
 {
+	uint64_t key = easy_key(r);
 	struct handle *h;
 
 	TAILQ_FOREACH(h, &p->idle, link)
-		if (easy_same(&h->easy, r)) {
+		if (h->easy.key == key && easy_same(&h->easy, r)) {
 			TAILQ_REMOVE(&p->idle, h, link);
 			return h;
 		}

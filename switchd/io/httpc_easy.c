@@ -81,6 +81,21 @@ static bool same_body(const struct httpc_request *a, const struct httpc_request 
 	return a->body_len == len && (len == 0 || memcmp(a->body, b->body, len) == 0);
 }
 
+static uint64_t mix(uint64_t h, const char *s)
+{
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return h;
+}
+
+/* What differs most between the requests of one pool. */
+uint64_t easy_key(const struct httpc_request *r)
+{
+	uint64_t h = 0xcbf29ce484222325ULL ^ r->connect_port ^ (uint64_t)r->fresh << 32;
+
+	return mix(mix(mix(h, r->url), or_empty(r->connect_host)), or_empty(r->method));
+}
+
 bool easy_same(const struct easy *e, const struct httpc_request *r)
 {
 	const struct httpc_request *a = e->asked ? &e->asked->r : NULL;
@@ -351,6 +366,7 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 		long alone = a->fresh || !safe_method(a->method);
 
 		e->asked = k;
+		e->key = easy_key(r);
 		e->tls = strncasecmp(a->url, "https:", 6) == 0;
 		e->numeric = no_name(a);
 		if (!o || !eq(o->url, a->url))

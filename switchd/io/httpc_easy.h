@@ -41,6 +41,7 @@ struct easy_pool {
 struct easy {
 	CURL *curl;
 	struct asked *asked;            /* NULL: never used */
+	uint64_t key;                   /* of asked */
 	struct curl_slist *headers, *connect_to;
 	int64_t timeout_ms, connect_ms; /* as set */
 	bool numeric;                   /* no name to resolve */
@@ -60,6 +61,8 @@ struct easy {
 
 void easy_open(struct easy *, struct easy_pool *);
 void easy_close(struct easy *);
+/* Requests of different keys differ; for those of one key easy_same() decides. */
+uint64_t easy_key(const struct httpc_request *);
 bool easy_same(const struct easy *, const struct httpc_request *);
 /* Sets what differs and empties the buffers. timeout_ms: what is left of it. */
 void easy_prepare(struct easy *, const struct httpc_request *, int64_t timeout_ms);

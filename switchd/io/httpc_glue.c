@@ -95,15 +95,10 @@ static void arm(struct glue *g, long ms)
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct glue *g = timer->data;
-	long ms = -1;
 
 	(void)loop, (void)revents;
+	/* It may fire a hair early, by the loop's clock: libcurl (7.88 and later) then asks again for the same time. */
 	act(g, CURL_SOCKET_TIMEOUT, 0);
-	/* The loop's clock and libcurl's are read at different moments: a timer that fires a hair
-	 * early does nothing in libcurl, and libcurl does not ask twice for one and the same time.
-	 * Without this the transfer would never time out. */
-	if (!ev_is_active(&g->timer) && curl_multi_timeout(g->multi, &ms) == CURLM_OK && ms >= 0)
-		arm(g, ms > 0 ? ms : 1);
 	drain(g);
 }
 

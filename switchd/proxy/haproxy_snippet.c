@@ -102,9 +102,9 @@ static void frontend_part(struct snip *s, const char *bind)
 		       lb - 4 == lg - 5 && memcmp(blue, green, lb - 4) == 0;
 
 	buf_addf(s->out,
-		 "# A second service in the same frontend: its http-request lines and its set-header line go beside these (its\n"
-		 "# variables have its own name), del-header stays the last of them, every use_backend line of both services gets a\n"
-		 "# condition such as { req.hdr(host) -i shop.example.com }, and one default_backend remains.\n"
+		 "# A second service in the same frontend: its http-request lines and its set-header line go beside these, above\n"
+		 "# every use_backend (its variables have its own name); del-header stays the last; every use_backend line of both gets\n"
+		 "# a condition such as { req.hdr(host) -i shop.example.com }, and one default_backend remains.\n"
 		 "frontend %s\n", name);
 	bind_lines(s, bind);
 	buf_addf(s->out,

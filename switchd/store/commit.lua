@@ -16,6 +16,7 @@ local done = call('GET', KEYS[7])
 local m = call('HMGET', KEYS[1], 'gen', 'seq', 'lin')
 local s = call('HMGET', KEYS[3], 'gen', 'epoch', 'rev', 'cid', 'active', 'shield', 'phase', 'hold', 'blue', 'green', 'doc')
 local lease, rec, n_condemned = call('GET', KEYS[2]), call('GET', KEYS[4]), call('HLEN', KEYS[5])
+if #(s[11] or '') > 262144 then s[11] = 'too long' end -- sent back with a refusal: see load.lua
 local function no(code, detail) return {code, detail or '', m[2] or '0', '0', s} end
 
 if done then

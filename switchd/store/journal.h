@@ -19,6 +19,8 @@ enum journal_kind {
 	JR_OFFLINE,             /* decided here while Redis was away: to be replayed with the same request id (cid) */
 };
 
+enum { JOURNAL_EVENTS = 12 * 1024 };
+
 struct journal_entry {
 	name_text service;
 	enum journal_kind kind;
@@ -26,6 +28,7 @@ struct journal_entry {
 	struct record record;
 	struct condemned condemn;       /* release "" = none */
 	id_text pardon;                 /* "" = none; else taken off the condemned releases of the service */
+	char events[JOURNAL_EVENTS];    /* JR_OFFLINE: what was decided since base, a JSON array, to be recorded with it; "" = none */
 };
 
 /* NULL: error says why ("another switchd ..." when the directory has a live writer). */

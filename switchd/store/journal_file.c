@@ -125,6 +125,10 @@ json_t *journal_entry_json(const struct journal_entry *e)
 		json_decref(j);
 		return NULL;
 	}
+	if (j && e->events[0] && json_object_set_new(j, "events", json_string(e->events)) < 0) {
+		json_decref(j);
+		return NULL;
+	}
 	return j;
 }
 
@@ -133,6 +137,7 @@ bool journal_entry_parse(const json_t *j, struct journal_entry *out, char *why, 
 	const char *service = json_string_value(json_object_get(j, "service")), *kind = json_string_value(json_object_get(j, "kind"));
 	const char *base = json_string_value(json_object_get(j, "base")), *pardon = json_string_value(json_object_get(j, "pardon"));
 	const json_t *condemned = json_object_get(j, "condemned"), *record = json_object_get(j, "record");
+	const char *events = json_string_value(json_object_get(j, "events"));
 	struct journal_entry *e = xcalloc(1, sizeof(*e));
 	bool ok = false;
 
@@ -148,6 +153,8 @@ bool journal_entry_parse(const json_t *j, struct journal_entry *out, char *why, 
 		text_copy(why, why_size, "condemned is not valid");
 	else if (pardon && (!id_ok(pardon) || !TEXT_COPY(e->pardon, pardon)))
 		text_copy(why, why_size, "pardon is not valid");
+	else if (events && !TEXT_COPY(e->events, events))
+		text_copy(why, why_size, "too many events");
 	else
 		ok = record_parse(record, &e->record, why, why_size);
 	if (ok) {

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <hiredis/async.h>
@@ -109,9 +110,18 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	struct conn *c = w->data;
 	bool gone = false;
 	int waiting = 0;
+	char byte;
 
 	(void)loop;
 	(void)revents;
+	/* hiredis (0.14 and 1.2) asserts when a server answers what nobody asked: it never gets to see that. */
+	if (c->link && !c->link->n) {
+		ssize_t n = recv(c->ac->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+			link_drop(c->link, n > 0 ? "an answer nobody asked for" : "connection closed");
+		return;
+	}
 	/* hiredis frees its buffer as it builds a reply, so what one reply has cost is counted here. */
 	if (ioctl(c->ac->c.fd, FIONREAD, &waiting) == 0 && waiting > 0)
 		c->unanswered += (size_t)(waiting < HIREDIS_CHUNK ? waiting : HIREDIS_CHUNK);
@@ -204,6 +214,11 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *privdata)
 	/* NULL: the context is dying; the hook follows, and our timer tells everybody. */
 	if (!l || !reply || l->conn != c || !l->n)
 		return;
+	/* More bytes than commands: no answer of this server can be trusted to belong to its question. */
+	if (l->n == 1 && ac->c.reader->pos < ac->c.reader->len) {
+		link_drop(l, "an answer nobody asked for");
+		return;
+	}
 	struct waiting w = ring_take(l);
 
 	l->graced = false;

@@ -99,67 +99,34 @@ bool load_condemned(const redisReply *r, struct condemned_set *out, char *why, s
 	return true;
 }
 
-/* ---- two reads: the record, then the condemned ---- */
+/* ---- one read of both ---- */
 
-static void read_done(struct op *op)
+static void got(struct op *op, const redisReply *r)
 {
 	static const redisReply done = { .type = REDIS_REPLY_NIL };
+	enum decoded d = DEC_BAD;
 
-	op->then(op, &done);
-}
-
-static void failed(struct op *op, const redisReply *r)
-{
-	op->bad = true;
+	if (!r) {
+		op->then(op, NULL);
+		return;
+	}
 	if (r->type == REDIS_REPLY_ERROR)
 		op->index = (size_t)reply_error(op->st, r, op->why);
-	read_done(op);
-}
-
-static void got_condemned(struct op *op, const redisReply *r)
-{
-	if (!r) {
-		op->then(op, NULL);
-		return;
-	}
-	if (r->type == REDIS_REPLY_ERROR || !load_condemned(r, op->condemned, op->why, sizeof(op->why)))
-		failed(op, r);
-	else
-		read_done(op);
-}
-
-static void got_record(struct op *op, const redisReply *r)
-{
-	char key[256];
-	enum decoded d;
-
-	if (!r) {
-		op->then(op, NULL);
-		return;
-	}
-	if (r->type == REDIS_REPLY_ERROR) {
-		failed(op, r);
-		return;
-	}
-	d = load_record(r, op->record, op->why, sizeof(op->why));
-	if (d == DEC_BAD) {
-		failed(op, r);
-		return;
-	}
+	else if (reply_is_answer(r, 2) && strcmp(reply_text(r, 0), "BAD") == 0)
+		TEXT_FORMAT(op->why, "%.200s", reply_text(r, 1));
+	else if (!reply_is_answer(r, 4) || strcmp(reply_text(r, 0), "OK") != 0)
+		TEXT_COPY(op->why, "an answer that is none of the script's");
+	else if ((d = load_record(r->element[2], op->record, op->why, sizeof(op->why))) != DEC_BAD &&
+		 !load_condemned(r->element[3], op->condemned, op->why, sizeof(op->why)))
+		d = DEC_BAD;
 	op->none = d == DEC_NONE;
-	args_free(&op->args);
-	store_key(op->st, key, "x:%s", op->service);
-	args_add(&op->args, "HGETALL");
-	args_add(&op->args, key);
-	op->ended = got_condemned;
-	if (!op_send(op))
-		op_unknown(op);
+	op->bad = d == DEC_BAD;
+	op->then(op, &done);
 }
 
 struct op *load_new(struct store *st, const char *service, enum op_retry retry, op_ended_fn *then)
 {
-	static const char *const names[N_FIELDS] = { RECORD_FIELDS };
-	struct op *op = op_new(st, -1, 0, got_record);
+	struct op *op = op_new(st, SC_LOAD, 2, got);
 	char key[256];
 
 	must(name_ok(service) && TEXT_COPY(op->service, service));
@@ -169,10 +136,11 @@ struct op *load_new(struct store *st, const char *service, enum op_retry retry, 
 	op->condemned = xcalloc(1, sizeof(*op->condemned));
 	op->index = ST_BAD_DATA;
 	store_key(st, key, "s:%s", service);
-	args_add(&op->args, "HMGET");
 	args_add(&op->args, key);
-	for (size_t i = 0; i < N_FIELDS; i++)
-		args_add(&op->args, names[i]);
+	store_key(st, key, "x:%s", service);
+	args_add(&op->args, key);
+	args_addf(&op->args, "%d", DOC_MAX);
+	args_addf(&op->args, "%d", CONDEMNED_BYTES_MAX);
 	return op;
 }
 

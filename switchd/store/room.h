@@ -23,11 +23,15 @@ enum {
 	RETRY_STALE_MS = 50,            /* after somebody was quicker */
 	ASK_TRUTH_MS = 200,             /* the engine does not know yet */
 	EVENTS_KEPT = 100000,
-	EVENTS_PAGE = 32,               /* so that a page of the longest events stays below LINK_REPLY_MAX */
+	EVENTS_SCAN = 256,              /* entries looked at in one call */
+	EVENTS_PAGE = 64,               /* events brought by one call; events.lua bounds their bytes below LINK_REPLY_MAX */
+	DOC_MAX = 256 * 1024,
+	CONDEMNED_BYTES_MAX = 512 * 1024,
 	EVENTS_MS = 5000,
 	VALUE_MAX = 32 * 1024,
 	OWN_SPEED_MARGIN_MS = 1000,     /* we stop acting so long before the lease ends */
 };
+/* In the order of load.lua and commit.lua. */
 #define RECORD_FIELDS "gen", "epoch", "rev", "cid", "active", "shield", "phase", "hold", "blue", "green", "doc"
 enum { F_GEN, F_EPOCH, F_REV, F_CID, F_ACTIVE, F_SHIELD, F_PHASE, F_HOLD, F_BLUE, F_GREEN, F_DOC, N_FIELDS };
 

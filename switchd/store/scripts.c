@@ -22,6 +22,8 @@ EMBED(commit);
 EMBED(newgen);
 EMBED(relin);
 EMBED(restamp);
+EMBED(load);
+EMBED(events);
 
 static const struct { const char *name, *body; } table[N_SCRIPTS] = {
 	[SC_LEASE] = { "lease", lua_lease },
@@ -29,6 +31,8 @@ static const struct { const char *name, *body; } table[N_SCRIPTS] = {
 	[SC_NEWGEN] = { "newgen", lua_newgen },
 	[SC_RELIN] = { "relin", lua_relin },
 	[SC_RESTAMP] = { "restamp", lua_restamp },
+	[SC_LOAD] = { "load", lua_load },
+	[SC_EVENTS] = { "events", lua_events },
 };
 
 const char *script_name(enum script s) { return table[s].name; }

@@ -43,7 +43,7 @@ static void got(struct op *op, const redisReply *r)
 {
 	store_get_fn *get = op->fn.get;
 	void *arg = op->arg;
-	bool ok = r && r->type == REDIS_REPLY_STRING && r->len <= VALUE_MAX && strlen(r->str) == r->len;
+	bool ok = r && r->type == REDIS_REPLY_STRING && r->len && r->len <= VALUE_MAX && strlen(r->str) == r->len;
 
 	op_free(op);
 	get(arg, ok, ok ? r->str : "");
@@ -53,8 +53,10 @@ static void get_key(struct store *st, const char *key, store_get_fn *fn, void *a
 {
 	struct op *op = op_new(st, -1, 0, got);
 
-	args_add(&op->args, "GET");
+	args_add(&op->args, "GETRANGE"); /* what another hand made giant is not taken in; empty = not there */
 	args_add(&op->args, key);
+	args_add(&op->args, "0");
+	args_addf(&op->args, "%d", VALUE_MAX);
 	op->retry = RETRY_WHEN_CONNECTED;
 	op->fn.get = fn;
 	op->arg = arg;
@@ -89,7 +91,7 @@ struct reading {
 	size_t max;
 	bool backwards;
 	mono_us until;
-	char edge[44];          /* the last id seen: the next page begins behind it */
+	char edge[44];          /* the last id looked at: the next page begins behind it */
 };
 
 static bool id_is_ok(const char *id)
@@ -101,43 +103,27 @@ static bool id_is_ok(const char *id)
 	return digits && digits <= 20 && rest != 1 && rest <= 21 && id[digits + rest] == '\0';
 }
 
-static bool page_args(struct op *op)
+static bool page_send(struct op *op)
 {
 	struct reading *rd = op->extra;
-	char key[256], edge[48];
+	size_t wanted = rd->max - json_array_size(rd->found);
+	char key[256];
 
 	args_free(&op->args);
 	store_key(op->st, key, "ev");
-	args_add(&op->args, rd->backwards ? "XREVRANGE" : "XRANGE");
 	args_add(&op->args, key);
-	if (rd->edge[0])
-		TEXT_FORMAT(edge, "(%s", rd->edge);
-	else
-		TEXT_COPY(edge, rd->backwards ? "+" : "-");
-	args_add(&op->args, edge);
-	args_add(&op->args, rd->backwards ? "-" : "+");
-	args_add(&op->args, "COUNT");
-	args_addf(&op->args, "%d", EVENTS_PAGE);
+	args_add(&op->args, op->service);
+	args_add(&op->args, rd->edge);
+	args_add(&op->args, rd->backwards ? "back" : "forth");
+	args_addf(&op->args, "%d", EVENTS_SCAN);
+	args_addf(&op->args, "%zu", wanted < EVENTS_PAGE ? wanted : EVENTS_PAGE);
 	return op_send(op);
 }
 
-static const redisReply *field(const redisReply *fields, const char *name)
+static void take_event(struct reading *rd, const char *id, const redisReply *text)
 {
-	for (size_t i = 0; fields->type == REDIS_REPLY_ARRAY && i + 1 < fields->elements; i += 2)
-		if (strcmp(reply_text(fields, i), name) == 0 && fields->element[i + 1]->type == REDIS_REPLY_STRING)
-			return fields->element[i + 1];
-	return NULL;
-}
+	json_t *event = text->type == REDIS_REPLY_STRING ? json_loadb(text->str, text->len, JSON_REJECT_DUPLICATES, NULL) : NULL;
 
-static void take_event(struct op *op, const char *id, const redisReply *fields)
-{
-	struct reading *rd = op->extra;
-	const redisReply *service = field(fields, "s"), *text = field(fields, "e");
-	json_t *event;
-
-	if (!service || !text || strcmp(service->str, op->service) != 0)
-		return;
-	event = json_loadb(text->str, text->len, JSON_REJECT_DUPLICATES, NULL);
 	if (json_is_object(event) && json_object_set_new(event, "id", json_string(id)) == 0) {
 		if (rd->backwards)
 			json_array_insert(rd->found, 0, event);
@@ -163,23 +149,18 @@ static void events_end(struct op *op, bool ok)
 static void got_page(struct op *op, const redisReply *r)
 {
 	struct reading *rd = op->extra;
+	const redisReply *list = r && reply_is_answer(r, 3) ? r->element[2] : NULL;
+	const char *edge = list ? reply_text(r, 1) : "";
 
-	if (!r || r->type != REDIS_REPLY_ARRAY) {
+	if (!list || list->type != REDIS_REPLY_ARRAY || list->elements % 2 || (edge[0] && !id_is_ok(edge)) ||
+	    (edge[0] && strcmp(edge, rd->edge) == 0)) {
 		events_end(op, false);
 		return;
 	}
-	for (size_t i = 0; i < r->elements && json_array_size(rd->found) < rd->max; i++) {
-		const redisReply *entry = r->element[i];
-		const char *id = reply_text(entry, 0);
-
-		if (!id_is_ok(id) || entry->elements != 2) {
-			events_end(op, false);
-			return;
-		}
-		TEXT_COPY(rd->edge, id);
-		take_event(op, id, entry->element[1]);
-	}
-	if (r->elements < EVENTS_PAGE || json_array_size(rd->found) >= rd->max) {
+	for (size_t i = 0; i < list->elements && json_array_size(rd->found) < rd->max; i += 2)
+		if (id_is_ok(reply_text(list, i)))
+			take_event(rd, reply_text(list, i), list->element[i + 1]);
+	if (!edge[0] || json_array_size(rd->found) >= rd->max) {
 		events_end(op, true);
 		return;
 	}
@@ -187,13 +168,14 @@ static void got_page(struct op *op, const redisReply *r)
 		events_end(op, false);
 		return;
 	}
-	if (!page_args(op))
+	TEXT_COPY(rd->edge, edge);
+	if (!page_send(op))
 		op_unknown(op);
 }
 
 void store_events(struct store *st, const char *service, const char *after_id, size_t max, store_events_fn *fn, void *arg)
 {
-	struct op *op = op_new(st, -1, 0, got_page);
+	struct op *op = op_new(st, SC_EVENTS, 1, got_page);
 	struct reading *rd = xcalloc(1, sizeof(*rd));
 
 	must(name_ok(service) && TEXT_COPY(op->service, service));
@@ -205,7 +187,7 @@ void store_events(struct store *st, const char *service, const char *after_id, s
 	rd->max = max;
 	rd->backwards = !after_id || !after_id[0];
 	rd->until = mono_plus_ms(mono_now(), EVENTS_MS);
-	if ((rd->backwards || (id_is_ok(after_id) && TEXT_COPY(rd->edge, after_id))) && max && page_args(op))
+	if ((rd->backwards || (id_is_ok(after_id) && TEXT_COPY(rd->edge, after_id))) && max && page_send(op))
 		return;
 	json_decref(rd->found);
 	op_free(op);

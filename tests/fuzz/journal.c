@@ -24,10 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *copy = xmalloc(size); /* exactly so long: a read past the end is seen */
 
 	log_least = LOG_LV_ERROR + 1;
-	memcpy(copy, data, size);
+	if (size)
+		memcpy(copy, data, size);
 	/* As they are (nearly never a whole line), and as the JSON of a line whose checksum is right. */
 	check(copy, size, fold, &scan);
-	if (journal_line(&file, copy, size) && !memchr(copy, '\n', size)) {
+	if (size && journal_line(&file, copy, size) && !memchr(copy, '\n', size)) {
 		check(buf_str(&file), file.len, fold, &scan);
 		must(scan.good == 1 && scan.damaged == 0 && !scan.tail);
 	}

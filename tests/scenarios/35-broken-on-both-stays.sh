@@ -21,8 +21,10 @@ wait_until 30 enough_probes || fail "no probes"
 expect_status "active version.gen version.epoch phase" "$before baking"
 expect_nothing_condemned
 
+# green first: one that is well again while the other is not would be strictly better, and be gone to.
 step "repaired: the bake ends"
-app blue all restore all
 app green all restore all
+wait_status 20 features.5.slots.green.verdict present
+app blue all restore all
 wait_status 30 "phase active" "steady green"
 scn_done

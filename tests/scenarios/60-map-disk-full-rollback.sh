@@ -12,6 +12,7 @@ fi
 mount --make-rprivate / 2>/dev/null
 mkdir -p "$SITE/maps"
 mount -t tmpfs -o size=128k tmpfs "$SITE/maps" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
+SCN_MOUNT=$SITE/maps
 SVC[bake]=60s
 PROXY_MORE=", map: $SITE/maps/shop.map, paths: $SITE/maps/shop.paths"
 MAP_FILE=$SITE/maps/shop.map

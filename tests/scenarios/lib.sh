@@ -64,6 +64,7 @@ scn_exit()
 	[ $rc = 0 ] || [ $rc = 77 ] || [ -z "${BIN:-}" ] || dump
 	[ -z "${BIN:-}" ] || site_end
 	sanitizer_reports >&2 || rc=1
+	[ -z "${SCN_MOUNT:-}" ] || umount "$SCN_MOUNT" 2>/dev/null
 	rm -rf "$SITE"
 	exit $rc
 }
@@ -272,16 +273,16 @@ child_named()
 # An external Redis of the scenario's own, on a unix socket, durable; TOP[state] points to it.
 redis_start()
 {
-	mkdir -p "$SITE/redis" "$SITE/log"
+	mkdir -p "$SITE/redis" "$SITE/log" "$SITE/pid"
 	TOP[state]="{ redis: 'unix:$SITE/redis.sock' }"
 	setsid redis-server --port 0 --unixsocket "$SITE/redis.sock" --dir "$SITE/redis" --appendonly yes --appendfsync always --save '' \
 		--daemonize no </dev/null >>"$SITE/log/redis" 2>&1 &
-	echo $! >"$SITE/redis.pid"
+	echo $! >"$SITE/pid/redis"
 	disown
 	wait_until 10 redis_answers
 }
 redis_answers() { case $("$FAKES/sockcmd" -t 2 "$SITE/redis.sock" QUIT 2>/dev/null) in +OK*) true ;; *) false ;; esac; }
-redis_kill() { end_pid KILL "$(cat "$SITE/redis.pid")"; }
+redis_kill() { end_pid KILL "$(pid_of redis)"; }
 
 scn_done()
 {
@@ -292,7 +293,7 @@ scn_done()
 	switchd_stop
 	local rc=$?
 	[ $rc = 0 ] || fail "switchd ended with $rc"
-	[ ! -f "$SITE/redis.pid" ] || end_pid TERM "$(cat "$SITE/redis.pid")"
+	end_pid TERM "$(pid_of redis)"
 	DONE=1
 	exit 0
 }

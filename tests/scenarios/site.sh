@@ -29,7 +29,8 @@ site_ports()
 {
 	local range=()
 	[ -z "${SCN_PORTS:-}" ] || read -r -a range <<<"$SCN_PORTS"
-	mapfile -t PORTS < <("$FAKES/ports" "$1" "${range[@]}")
+	# No process substitution in what the demo sources: a bare chroot has no /dev/fd.
+	mapfile -t PORTS <<<"$("$FAKES/ports" "$1" "${range[@]}")"
 	[ ${#PORTS[@]} = "$1" ]
 }
 
@@ -242,11 +243,19 @@ map_value()
 	local id key value
 	while read -r id key value; do
 		[ "$key" = "$SERVICE" ] && { echo "$value"; return; }
-	done < <(haproxy_cmd show map "$MAP")
+	done <<<"$(haproxy_cmd show map "$MAP")"
 	[ -z "${id:-}" ]
 }
 
 map_slot() { local v; v=$(map_value); echo "${v%%:*}"; }
+
+# What HAProxy itself counted: 2xx and 3xx answers of that slot's server in the shield's backend.
+shield_count()
+{
+	haproxy_cmd show stat | awk -F, -v backend="$SERVICE-shield" -v server="$1" '
+		NR == 1 { for (i = 1; i <= NF; i++) { if ($i == "hrsp_2xx") two = i; if ($i == "hrsp_3xx") three = i } }
+		$1 == backend && $2 == server { print $two + $three }'
+}
 
 # Who answers a probe through the front: "green/green:1795333451.42:plain".
 front_stamp()

@@ -99,7 +99,7 @@ static struct {
 	int64_t ms, wall_off;           /* virtual time since the start; what the wall clock is off */
 	bool works[2][N_TARGETS][N_FEATURES], identity[2][N_TARGETS];
 	bool target_out[2][N_TARGETS], hangs[2][N_TARGETS];
-	bool blind;                     /* the prober's own network is gone */
+	bool blind, reference_down;     /* the prober's own network is gone; the reference does not answer */
 	struct proxy_sim px[N_PX];
 	bool quiet;                     /* no faults, no orders */
 	id_text pin_by;
@@ -222,7 +222,7 @@ static void probe(int s, int t, int f, int depth)
 
 	if ((a.confirm || a.confirm_now) && depth == 0)
 		probe(s, t, f, 1);
-	if (a.ask_other_slot && depth == 0)
+	if (a.ask_other_slot && depth == 0 && !chance(3))
 		fresh(!s);
 }
 
@@ -235,6 +235,7 @@ static void fresh(int s)
 
 static void probes(void)
 {
+	health_note_reference(sw.health, !world_is.reference_down && !world_is.blind, now_us());
 	enum phase p = sw.rec.phase;
 	bool dense = p == PH_PROVING || p == PH_BAKING || p == PH_FLIPPING || p == PH_READY;
 
@@ -403,6 +404,7 @@ static void check_auto(const struct record *r, const struct record *n)
 {
 	enum slot a = r->active, b = n->active;
 	bool gives_back = false;
+	int64_t oldest = INT64_MAX, first = INT64_MAX;
 
 	HOLDS(cfg.mode == MODE_ENFORCE && !sw.view.suspect && sw.started, "I8: an automatic move in mode %s, suspect %d\n", run_mode_name(cfg.mode), sw.view.suspect);
 	HOLDS(!ghost.hold && !ghost.pinned, "I8: an automatic move while held\n");
@@ -417,13 +419,18 @@ static void check_auto(const struct record *r, const struct record *n)
 
 		if (!f->votes)
 			continue;
-		gives_back |= bad && f->at[b] == V_PRESENT && f->seen[a];
+		if (bad && f->at[b] == V_PRESENT && f->seen[a]) {
+			gives_back = true;
+			if (f->first_absent[a].us < first)
+				first = f->first_absent[a].us;
+		}
 		HOLDS(bad || f->at[b] == V_PRESENT, "I6: rolled back from a slot where feature %zu is %s to one where it is %s\n", i, verdict_name(f->at[a]),
 		      verdict_name(f->at[b]));
-		if (f->at[b] == V_PRESENT && !bad)
-			HOLDS(now_us().us - f->evidence_since[b].us <= 10000000, "I6: rolled back on evidence %" PRId64 " s old\n",
-			      (now_us().us - f->evidence_since[b].us) / 1000000);
+		if (!bad && f->evidence_since[b].us < oldest)
+			oldest = f->evidence_since[b].us;
 	}
+	HOLDS(oldest >= first, "I6: rolled back on evidence %" PRId64 " ms older than the first absent\n", (first - oldest) / 1000);
+	HOLDS(oldest == INT64_MAX || now_us().us - oldest <= 6000000, "I6: rolled back on evidence %" PRId64 " s old\n", (now_us().us - oldest) / 1000000);
 	HOLDS(D.condemn_it || !r->slot[a].id[0] || strcmp(r->slot[a].id, n->slot[b].id) == 0 || ghost_has(ghost.condemned, ghost.n_condemned, r->slot[a].id),
 	      "rolled back from %s, and did not condemn it\n", r->slot[a].id);
 	HOLDS(gives_back, "I5: an automatic move that gives back no feature\n");
@@ -465,7 +472,8 @@ static void check_commit(const struct record *r, const struct record *n, enum in
 		HOLDS(n->v.epoch == r->v.epoch + value && n->v.gen == r->v.gen, "I2: epoch and value do not grow together\n");
 	if (version_cmp(n->v, top) > 0)
 		top = n->v;
-	ghost_version(n->v, n->active, n->shield);
+	if (store.has || !store.up)
+		ghost_version(n->v, n->active, n->shield);
 	check_event(r, n);
 	HOLDS(D.mode != MOVE_NOTE || n->active == r->active || on == IN_START, "a note moved traffic\n");
 	if (n->active != r->active || D.mode == MOVE_FORCE) {
@@ -496,7 +504,7 @@ static void check_commit(const struct record *r, const struct record *n, enum in
 	}
 	for (size_t i = 0; D.pardon_it && i < ghost.n_condemned; i++)
 		if (strcmp(ghost.condemned[i], D.pardon) == 0)
-			memmove(&ghost.condemned[i], &ghost.condemned[i + 1], (--ghost.n_condemned - i) * sizeof(ghost.condemned[0]));
+			memmove(&ghost.condemned[i], &ghost.condemned[i + 1], (--ghost.n_condemned - i) * sizeof(ghost.condemned[0])), i--;
 	if (n->phase == PH_STEADY && r->phase == PH_BAKING && n->active == r->active && on == IN_TICK)
 		ghost.baked++;
 	for (int s = 0; s < 2; s++)
@@ -618,6 +626,11 @@ static bool commit(enum input_kind on)
 	check_commit(&sw.rec, n, on);
 	store.before = store.rec;
 	store.has_before = store.has;
+	/* An empty store begins a new history, and numbers it above every other: gen is at least the clock's seconds (state.md D4). */
+	if (!store.has && n->v.gen <= top.gen)
+		n->v.gen = top.gen + 1;
+	if (version_cmp(n->v, top) > 0)
+		top = n->v;
 	store.rec = *n;
 	store.has = true;
 	condemned_update(&store.condemned);
@@ -819,9 +832,12 @@ static void store_loses(void)
 {
 	/* A new history: the last commit, or everything, is gone. The truth is what the journal and the proxies know. */
 	struct version floor = { 0 };
+	bool told = false;              /* a live proxy shows the highest version there ever was */
 
 	if (sw.pending)
 		return;
+	for (int i = 0; i < N_PX; i++)
+		told |= world_is.px[i].has && !world_is.px[i].dead && !world_is.px[i].now.pin && version_cmp(world_is.px[i].now.v, top) >= 0;
 	for (int i = 0; i < N_PX; i++)
 		if (world_is.px[i].has && !world_is.px[i].now.pin && version_cmp(world_is.px[i].held, floor) > 0)
 			floor = world_is.px[i].held;
@@ -834,13 +850,13 @@ static void store_loses(void)
 		note("the store is one commit behind");
 		store.rec = store.before;
 		store.has_before = false;
-		if (chance(2) && version_cmp(floor, top) >= 0)
+		if (told && chance(2))
 			sw.has_journal = false;
 		return;
 	}
 	if (chance(3)) {
 		note("the store is empty");
-		if (chance(4) && version_cmp(floor, top) >= 0)
+		if (told && chance(4))
 			sw.has_journal = false;
 		store.has = false;
 		store.has_before = false;
@@ -933,6 +949,8 @@ static void faults(void)
 		world_is.identity[s][t] = false;
 	if (chance(100))
 		world_is.identity[s][t] = true;
+	if (chance(world_is.reference_down ? 30 : 1500))
+		world_is.reference_down = !world_is.reference_down;
 	if (chance(world_is.blind ? 20 : 1500))
 		world_is.blind = !world_is.blind;
 	if (chance(150))
@@ -963,6 +981,9 @@ static void faults(void)
 		world_is.ms += gap;
 		health_blind(sw.health, now_us());
 		note("a gap of %" PRId64 " ms", gap);
+		if (chance(2) && sw.rec.active != NO_SLOT)
+			for (int k = 0; k < N_TARGETS; k++)
+				world_is.works[sw.rec.active][k][f] = false;
 	}
 	if (chance(4000)) {
 		world_is.wall_off = chance(4) ? 0 : upto(7200000) - 3600000;
@@ -990,6 +1011,10 @@ static void person(void)
 	}
 	if ((in.kind == IN_HOLD || in.kind == IN_SEAL) && !chance(4))
 		in.kind = in.kind == IN_HOLD ? IN_RESUME : IN_UNSEAL;
+	if (sw.rec.phase == PH_FLIPPING && chance(2)) {
+		in.kind = IN_HOLD;
+		world_is.px[upto(N_PX)].refuses = chance(2);
+	}
 	TEXT_FORMAT(in.release, "r%" PRIu64, chance(5) ? 1 + (uint64_t)upto((int64_t)release) : release++);
 	if (chance(8) && sw.condemned.n)
 		TEXT_COPY(in.release, sw.condemned.list[upto((int64_t)sw.condemned.n)].release);
@@ -1108,7 +1133,7 @@ static void everything_works(void)
 		}
 	for (int i = 0; i < N_PX; i++)
 		world_is.px[i].dead = world_is.px[i].refuses = false;
-	world_is.blind = false;
+	world_is.blind = world_is.reference_down = false;
 	world_is.quiet = true;
 	store.up = true;
 	cfg.mode = MODE_ENFORCE;
@@ -1147,6 +1172,7 @@ static void rest(void)
 		HOLDS(same_value(&world_is.px[i].now, &v), "at rest, and proxy %d shows %s\n", i, slot_name(world_is.px[i].now.slot));
 	HOLDS(v.slot == NO_SLOT || sw.rec.slot[v.slot].state == RS_GOOD || !sw.rec.slot[v.slot].id[0], "at rest, and the active release is %s\n",
 	      release_state_name(sw.rec.slot[v.slot].state));
+	HOLDS(v.slot == NO_SLOT || !sw.rec.slot[v.slot].id[0] || sw.rec.slot[v.slot].was_good, "at rest, and the active release could not be gone back to\n");
 	HOLDS(!sw.rec.shield, "at rest, and the shield is up\n");
 	world_is.quiet = false;
 }
@@ -1173,6 +1199,7 @@ static void setup(void)
 		.shield = true, .auto_promote = true, .offline_rollback = true, .bake_ms = 15000, .drain_ms = 1000, .prove_timeout_ms = 10000,
 		.ready_timeout_ms = 20000, .flip_timeout_ms = 3000, .claim_ttl_ms = 15000, .rollback_window_ms = 120000, .unknown_limit_ms = 10000,
 		.unknown_limit_bake_ms = 2000, .budget_per_ms = 60000, .budget_max = 3, .max_rate = 50, .observe = 2, .identity = { .on = true, .path = "/v" },
+		.reference = { .text = "ref", .host = "127.0.0.1", .port = 80 }, .has_reference = true,
 	};
 	everything_works();
 	world_is.quiet = false;

@@ -426,7 +426,8 @@ static void expect_release(const char *slot, const struct release *r, const char
 {
 	char got[128];
 
-	snprintf(got, sizeof(got), "%s%s%s%s", r->id, r->id[0] ? ":" : "", release_state_name(r->state), r->was_good && r->state != RS_GOOD ? ":was" : "");
+	snprintf(got, sizeof(got), "%s%s%s%s", r->id, r->id[0] ? ":" : "", release_state_name(r->state),
+		 r->was_good == (r->state == RS_GOOD) ? "" : r->was_good ? ":was" : ":never");
 	want_text(slot, v, got);
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,7 +140,7 @@ static void it_answers_on_its_socket_alone_and_syncs_always(void **state)
 	assert_int_equal(st.st_mode & 0777, 0700);
 	embedded_stop(&e);
 	assert_null(e);
-	assert_true(gone_within(pid, 0) || kill(pid, 0) < 0);
+	assert_true(gone_within(pid, 1000));
 }
 
 static void data_survives_stop_and_kill(void **state)
@@ -231,6 +232,7 @@ static pid_t daemon_start(pid_t *server, char *said, size_t size)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failing test leaves nothing behind */
 		dup2(out[1], STDOUT_FILENO);
 		close(out[0]);
 		close(out[1]);
@@ -269,7 +271,7 @@ static void a_second_instance_waits_for_the_lock(void **state)
 {
 	char said[400] = "", sock[128], path[128];
 	pid_t first, second, daemon = daemon_start(&first, said, sizeof(said)), next;
-	int status, fd;
+	int fd;
 
 	(void)state;
 	assert_true(embedded_socket_path(dir, sock, sizeof(sock)));
@@ -291,9 +293,9 @@ static void a_second_instance_waits_for_the_lock(void **state)
 	}
 	daemon = daemon_start(&second, said, sizeof(said));
 	assert_true(second > 0 && second != first);
-	assert_true(gone_within(first, 0) || kill(first, 0) < 0);
+	assert_true(gone_within(first, 1000));
 	assert_string_equal(ask(sock, "PING"), "PONG");
-	assert_int_equal(waitpid(next, &status, 0), next);
+	assert_true(waitpid(next, NULL, 0) == next || errno == ECHILD); /* libev, which reaps every child, may have been first */
 	kill(daemon, SIGKILL);
 	assert_int_equal(waitpid(daemon, NULL, 0), daemon);
 	assert_true(gone_within(second, 5000));
@@ -309,7 +311,7 @@ static void stop_ends_a_stopped_server(void **state)
 	assert_string_equal(ask(embedded_socket(e), "PING"), "PONG");
 	kill(pid, SIGSTOP);
 	embedded_stop(&e);
-	assert_true(gone_within(pid, 0) || kill(pid, 0) < 0);
+	assert_true(gone_within(pid, 1000));
 }
 
 static void stop_between_restarts(void **state)

@@ -217,6 +217,39 @@ static void a_reload_is_seen_and_what_it_lost_too(void **state)
 	assert_true(s.a.restarted && s.a.durable);
 }
 
+/* As systemd runs it: a worker is replaced by SIGUSR2 to its master. */
+static void a_masters_reload_is_seen_too(void **state)
+{
+	(void)state;
+	haproxy_kill(&rig);
+	rig.haproxy = haproxy_spawn(&rig, "-W", NULL, NULL);
+	WAIT_UNTIL(log_says(&rig, "Loading success") == 1);
+	assert_result(apply(&rig, value(GREEN, 7, 1, true), ORDER_FORWARD), PX_OK);
+	(void)read_back(&rig);
+	for (uint64_t i = 0; i < 2; i++) {
+		uint64_t was = haproxy_pid(&rig);
+
+		raw_ok(&rig, "set map %s shop blue:7.%d:plain", rig.map, 50 + (int)i);
+		/* A master that is signalled just before it polls sleeps on (2.6): the next signal wakes it. */
+		for (double next = 0; log_says(&rig, "Reloading HAProxy") < 1 + (int)i; usleep(2000))
+			if (now_s() > next) {
+				kill(rig.haproxy, SIGUSR2);
+				next = now_s() + 1;
+			}
+		WAIT_UNTIL(log_says(&rig, "Loading success") == 2 + (int)i);
+		WAIT_UNTIL(haproxy_pid(&rig) != 0 && haproxy_pid(&rig) != was);
+		struct said s = read_back(&rig);
+		assert_result(s, PX_OK);
+		assert_true(s.a.restarted && s.a.value.slot == GREEN);
+		assert_int_equal(s.a.value.v.epoch, 1 + i);
+		assert_result(apply(&rig, value(GREEN, 7, 2 + i, true), ORDER_FORWARD), PX_OK);
+		assert_int_equal(ask(&rig, "GET", "/expenses", "").status, 200);
+	}
+	kill(rig.haproxy, SIGTERM); /* the master takes its workers with it */
+	WAIT_UNTIL(waitpid(rig.haproxy, NULL, WNOHANG) == rig.haproxy);
+	rig.haproxy = 0;
+}
+
 /* --- the disk ------------------------------------------------------------------------- */
 
 static void a_full_disk_stops_a_flip_and_no_rollback(void **state)
@@ -340,6 +373,7 @@ int main(void)
 		T(a_killed_proxy_is_absent_and_starts_with_the_file),
 		T(a_stopped_proxy_times_out_and_is_itself_again),
 		T(a_reload_is_seen_and_what_it_lost_too),
+		T(a_masters_reload_is_seen_too),
 		T(a_full_disk_stops_a_flip_and_no_rollback),
 		T(a_hanging_disk_stops_no_rollback),
 		T(a_pin_written_while_the_disk_is_slow_is_seen),

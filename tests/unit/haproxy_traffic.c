@@ -316,7 +316,7 @@ static void the_snippet_passes_without_a_warning(void **state)
 
 /* --- two services in one frontend, merged as the snippet's comment says -------------------- */
 
-static void front_lines(const char *snippet, const char *host, struct buf *out)
+static void front_lines(const char *snippet, const char *host, bool rules, struct buf *out)
 {
 	char line[2048];
 
@@ -325,9 +325,9 @@ static void front_lines(const char *snippet, const char *host, struct buf *out)
 
 		(void)text_copy_n(line, sizeof(line), p, n);
 		p += n + 1;
-		if (strstr(line, "use_backend"))
+		if (!rules && strstr(line, "use_backend"))
 			buf_addf(out, "%s %s{ req.hdr(host) -i %s }\n", line, strstr(line, " if ") ? "" : "if ", host);
-		else if (strstr(line, "http-request") || strstr(line, "set-header"))
+		else if (rules && strstr(line, "  # ") != line && (strstr(line, "http-request") || strstr(line, "set-header")))
 			buf_addf(out, "%s\n", line);
 	}
 }
@@ -359,8 +359,8 @@ static void two_services_share_a_frontend(void **state)
 	close(listen_any(&r.front_port));
 	const char *front = strstr(buf_str(&text[0]), "\nfrontend ");
 	buf_addf(&file, "%.*s\nfrontend both\n  bind 127.0.0.1:%u\n", (int)(front - buf_str(&text[0])), buf_str(&text[0]), r.front_port);
-	for (int i = 0; i < 2; i++)
-		front_lines(buf_str(&text[i]), hosts[i], &file);
+	for (int i = 0; i < 4; i++)
+		front_lines(buf_str(&text[i % 2]), hosts[i % 2], i < 2, &file);
 	buf_addf(&file, "  http-after-response del-header X-Switchd-By\n  default_backend %s\n", words[0][2]);
 	for (int i = 0; i < 2; i++)
 		buf_adds(&file, strstr(buf_str(&text[i]), "\nbackend "));

@@ -68,6 +68,41 @@ static void first_commit_and_what_it_leaves(void **state)
 	store_free(&h.store);
 }
 
+/* Whoever listens hears the reader's string, and only when there is something new to show. */
+static void a_change_of_value_is_published(void **state)
+{
+	struct hand h;
+	struct ask k;
+	struct record rec, next;
+	struct timeval second = { 5, 0 };
+	redisContext *ears = redisConnectUnix(rig.sock);
+	redisReply *r;
+
+	(void)state;
+	assert_non_null(ears);
+	redisSetTimeout(ears, second);
+	hand_with_record(&h, &rig, &rec);
+	freeReplyObject(redisCommand(ears, "SUBSCRIBE switchd:{0}:ev"));
+	next = rec;
+	next.phase = PH_FILLING;
+	assert_int_equal(commit(&h, "rid-2", MOVE_NOTE, &rec, &next, &k), ST_OK);
+	rec = k.record;
+	next = flipped(&rec);
+	assert_int_equal(commit(&h, "rid-3", MOVE_FORWARD, &rec, &next, &k), ST_OK);
+	do {
+		assert_int_equal(redisGetReply(ears, (void **)&r), REDIS_OK);
+		if (text_starts(r->element[2]->str, "sw1 "))
+			break;
+		assert_true(text_starts(r->element[2]->str, "hb "));
+		freeReplyObject(r);
+	} while (true);
+	assert_string_equal(r->element[2]->str, redis(&rig, "GET switchd:{0}:a:shop"));
+	assert_non_null(strstr(r->element[2]->str, " 2 green r2 rid-3 "));
+	freeReplyObject(r);
+	redisFree(ears);
+	store_free(&h.store);
+}
+
 static void the_same_request_id_counts_once(void **state)
 {
 	struct hand h;
@@ -386,7 +421,7 @@ static void an_acl_user_with_the_documented_rights_suffices(void **state)
 
 	(void)state;
 	redis(&rig, "ACL SETUSER ctl on >s3cret ~switchd:{*}:* &switchd:{*}:* +eval +evalsha +script|load +info +time +get +set +del "
-		    "+pexpire +pttl +hget +hmget +hgetall +hset +hdel +hexists +hlen +xadd +xrange +xrevrange +publish +ping +auth +select");
+		    "+pexpire +pttl +hget +hmget +hgetall +hset +hdel +hexists +hlen +getrange +xadd +xrange +xrevrange +publish +ping +auth +select");
 	redis(&rig, "ACL SETUSER default off");
 	snprintf(file, sizeof(file), "%s/password", rig.dir);
 	f = fopen(file, "w");
@@ -424,7 +459,7 @@ static void *write_much(void *arg)
 	char sha[64] = "";
 
 	redisReply *r = redisCommand(c, "SCRIPT LOAD %s", script_text(SC_COMMIT));
-	strncpy(sha, r->str, sizeof(sha) - 1);
+	TEXT_COPY(sha, r->str);
 	freeReplyObject(r);
 	for (int i = 0; i < 150; i++) {
 		char rid[32], doc[] = "{}";
@@ -548,6 +583,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(first_commit_and_what_it_leaves),
+		T(a_change_of_value_is_published),
 		T(the_same_request_id_counts_once),
 		T(compare_and_set_is_on_gen_epoch_and_rev),
 		T(the_epoch_grows_when_proxies_must_show_another_value_and_only_then),

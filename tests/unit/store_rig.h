@@ -76,7 +76,7 @@ static void rig_kill(struct rig *r)
 static void rig_start(struct rig *r)
 {
 	*r = (struct rig){ 0 };
-	strncpy(r->dir, "/tmp/switchd-store.XXXXXX", sizeof(r->dir) - 1);
+	assert_true(TEXT_COPY(r->dir, "/tmp/switchd-store.XXXXXX"));
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->sock, sizeof(r->sock), "%s/s", r->dir);
 	rig_launch(r);
@@ -198,8 +198,8 @@ static void pump_as(const bool *flag, bool want, int64_t ms, const char *what, i
 	if (*flag != want)
 		fail_msg("line %d: still not: %s", line, what);
 }
-#define pump(flag) pump_as(&(flag), true, 8000, #flag, __LINE__)
-#define pump_not(flag) pump_as(&(flag), false, 8000, "!" #flag, __LINE__)
+#define pump(flag) pump_as(&(flag), true, 20000, #flag, __LINE__)
+#define pump_not(flag) pump_as(&(flag), false, 20000, "!" #flag, __LINE__)
 
 static void on_done(void *arg, const struct store_answer *a)
 {

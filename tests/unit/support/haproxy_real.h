@@ -151,7 +151,8 @@ static UNUSED void shown(struct rig *r, const char *map, char *out, size_t size,
 
 #define assert_shows(r, want) do { char v_[256]; shown((r), (r)->map, v_, sizeof(v_), NULL); assert_string_equal(v_, (want)); } while (0)
 
-static UNUSED pid_t haproxy_spawn(struct rig *r, const char *option, const char *value_text)
+/* mode: "-db", or "-W" for a master with a worker. */
+static UNUSED pid_t haproxy_spawn(struct rig *r, const char *mode, const char *option, const char *value_text)
 {
 	pid_t pid = fork();
 
@@ -162,7 +163,7 @@ static UNUSED pid_t haproxy_spawn(struct rig *r, const char *option, const char 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(fd, 1);
 		dup2(fd, 2);
-		execlp("haproxy", "haproxy", "-db", "-f", r->cfg_file, option, value_text, (char *)NULL);
+		execlp("haproxy", "haproxy", mode, "-f", r->cfg_file, option, value_text, (char *)NULL);
 		_exit(127);
 	}
 	return pid;
@@ -179,7 +180,7 @@ static UNUSED uint64_t haproxy_pid(struct rig *r)
 
 static UNUSED void haproxy_start(struct rig *r)
 {
-	r->haproxy = haproxy_spawn(r, NULL, NULL);
+	r->haproxy = haproxy_spawn(r, "-db", NULL, NULL);
 	WAIT_UNTIL(haproxy_pid(r) == (uint64_t)r->haproxy);
 }
 
@@ -210,6 +211,19 @@ static UNUSED void rig_start(struct rig *r, const char *service)
 	r->px = proxy_new(r->loop, &r->svc, &r->proxy);
 }
 
+/* How often the log says it: a master is deaf to signals until it has said "Loading success". */
+static UNUSED int log_says(struct rig *r, const char *what)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	int n = 0;
+
+	if (mapfile_read(r->log, &b))
+		for (const char *p = buf_str(&b); (p = strstr(p, what)); p++)
+			n++;
+	buf_free(&b);
+	return n;
+}
+
 static UNUSED void haproxy_kill(struct rig *r) { kill_and_reap(&r->haproxy); }
 
 /* Another HAProxy takes over: -sf tells the old one to finish. */
@@ -219,7 +233,7 @@ static UNUSED void haproxy_reload(struct rig *r)
 	pid_t next, was = r->haproxy;
 
 	(void)TEXT_FORMAT(old, "%d", (int)was);
-	next = haproxy_spawn(r, "-sf", old);
+	next = haproxy_spawn(r, "-db", "-sf", old);
 	r->haproxy = next;
 	WAIT_UNTIL(haproxy_pid(r) == (uint64_t)next);
 	WAIT_UNTIL(waitpid(was, NULL, WNOHANG) == was);

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -187,6 +188,8 @@ static inline bool hostile_serve(int fd, struct hostile_shared *sh, const char *
 		return hostile_reset(fd), false;
 	if (PATH("/close-if-reused"))
 		return nth == 1 && hostile_answer(fd, sh, 200, "text/plain", "", "first", head_only);
+	if (PATH("/good-once"))
+		return hostile_answer(fd, sh, nth == 1 ? 200 : 500, "text/plain", "", "x", head_only);
 	if (PATH("/reset-if-reused")) {
 		if (nth == 1)
 			return hostile_answer(fd, sh, 200, "text/plain", "", "first", head_only);
@@ -338,6 +341,7 @@ static inline void hostile_start(struct hostile *h, const char *who)
 
 		if (conn < 0)
 			continue;
+		setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 		atomic_fetch_add(&h->shared->connections, 1);
 		c = malloc(sizeof(*c));
 		*c = (struct hostile_connection){ conn, h->shared };

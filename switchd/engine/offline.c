@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * offline.c - what is decided while the store is away: kept in line, journalled with it, read back after a restart.
+ *
+ * Each event waits here until the store has it: an acknowledged command is in the audit exactly once (I3). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/core/record.h"
+#include "switchd/engine/service.h"
+
+static struct event *place(struct service *s)
+{
+	if (!s->pending_events)
+		s->pending_events = xcalloc(MAX_PENDING, sizeof(*s->pending_events));
+	if (s->n_pending == MAX_PENDING)
+		s->n_pending--;
+	return &s->pending_events[s->n_pending++];
+}
+
+void offline_keep(struct service *s, const struct event *e)
+{
+	struct event *p = place(s);
+
+	*p = *e;
+	p->stream_id[0] = '\0';
+}
+
+/* All that waits and one more, short: the evidence stays in the log. */
+void offline_text(const struct service *s, const struct event *more, char *out, size_t size)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i <= s->n_pending; i++) {
+		const struct event *e = i < s->n_pending ? &s->pending_events[i] : more;
+
+		json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:s,s:s,s:s,s:s,s:s,s:I}", "kind", e->kind, "by", e->by, "at", (json_int_t)e->at.ms, "from",
+						      slot_name(e->from), "to", slot_name(e->to), "because", e->because ? e->because : "", "detail",
+						      e->detail, "release", e->release, "deploy", (json_int_t)e->deploy));
+	}
+	char *text = json_dumps(list, JSON_COMPACT);
+
+	out[0] = '\0';
+	if (text && strlen(text) < size)
+		text_copy(out, size, text);
+	free(text);
+	json_decref(list);
+}
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+void offline_read(struct service *s, const char *text)
+{
+	json_t *list = json_loads(text, 0, NULL), *o;
+	size_t i;
+
+	json_array_foreach(list, i, o) {
+		struct event *e = place(s);
+
+		memset(e, 0, sizeof(*e));
+		e->from = e->to = NO_SLOT;
+		text_printable(e->kind, sizeof(e->kind), str(o, "kind"), strlen(str(o, "kind")));
+		text_printable(e->by, sizeof(e->by), str(o, "by"), strlen(str(o, "by")));
+		text_printable(e->detail, sizeof(e->detail), str(o, "detail"), strlen(str(o, "detail")));
+		text_printable(e->release, sizeof(e->release), str(o, "release"), strlen(str(o, "release")));
+		e->at.ms = json_integer_value(json_object_get(o, "at"));
+		e->deploy = (uint64_t)json_integer_value(json_object_get(o, "deploy"));
+		if (!slot_parse(str(o, "from"), &e->from))
+			e->from = NO_SLOT;
+		if (!slot_parse(str(o, "to"), &e->to))
+			e->to = NO_SLOT;
+		e->from_v = s->pending_base;
+		e->to_v = s->rec.v;
+		TEXT_COPY(e->service, s->cfg->name);
+		free(s->because[s->n_pending - 1]);
+		s->because[s->n_pending - 1] = xstrdup(str(o, "because"));
+		e->because = s->because[s->n_pending - 1];
+	}
+	json_decref(list);
+}
+
+void offline_free(struct service *s)
+{
+	for (size_t i = 0; i < MAX_PENDING; i++)
+		free(s->because[i]);
+	free(s->pending_events);
+}
