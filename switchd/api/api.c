@@ -19,6 +19,7 @@ struct api {
 	struct httpd *httpd;
 	struct auth *auth;
 	struct streams *streams;
+	struct call *calls;             /* not yet answered */
 	struct waiter *waiters;
 	size_t n_waiters;
 	ev_timer beat, soon;
@@ -30,100 +31,22 @@ struct auth *call_auth(const struct call *c) { return c->api->auth; }
 
 void call_free(struct call *c)
 {
+	if (c->api && c->api->calls == c)
+		c->api->calls = c->next;
+	if (c->prev)
+		c->prev->next = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
 	json_decref(c->body);
 	free(c);
 }
 
-/* ---- answers ---- */
-
-static size_t common_headers(struct call *c, struct httpd_header *h, char etag[VERSION_TEXT + 2])
+bool call_orphan(struct call *c)
 {
-	struct active_answer a;
-	char v[VERSION_TEXT];
-	size_t n = 0;
-
-	h[n++] = (struct httpd_header){ "Cache-Control", "no-store" };
-	h[n++] = (struct httpd_header){ "X-Content-Type-Options", "nosniff" };
-	if (c->service[0]) {
-		engine_active(c->api->engine, c->service, &a);
-		if (a.known_service) {
-			text_format(etag, VERSION_TEXT + 2, "\"%s\"", version_text(a.v, v));
-			h[n++] = (struct httpd_header){ "ETag", etag };
-		}
-	}
-	return n;
-}
-
-static void send_text(struct call *c, unsigned status, const char *type, const char *text, const char *location)
-{
-	struct httpd_header h[6];
-	char etag[VERSION_TEXT + 2];
-	size_t n = common_headers(c, h, etag);
-
-	if (location[0])
-		h[n++] = (struct httpd_header){ "Location", location };
-	if (status == 401)
-		h[n++] = (struct httpd_header){ "WWW-Authenticate", "Bearer" };
-	httpd_answer(c->req, status, type, h, n, text, strlen(text));
+	if (c->api)
+		return false;
 	call_free(c);
-}
-
-void answer_text(struct call *c, unsigned status, const char *type, const char *text) { send_text(c, status, type, text, ""); }
-
-void answer_json(struct call *c, unsigned status, json_t *taken)
-{
-	char *text = json_dumps(taken, JSON_COMPACT | JSON_REAL_PRECISION(6)), location[128] = "";
-	json_int_t deploy = json_integer_value(json_object_get(taken, "deploy"));
-
-	if (status == 201 && deploy && c->route && c->route->run == order_deploy)
-		TEXT_FORMAT(location, "/v1/services/%s/deploys/%lld", c->service, (long long)deploy);
-	send_text(c, status, status >= 400 ? "application/problem+json" : "application/json", text ? text : "{}", location);
-	free(text);
-	json_decref(taken);
-}
-
-/* Where traffic is now, and the next command: what a person at 3 a.m. wants of an error. */
-void problem_where(struct call *c, json_t *p, const char *code)
-{
-	struct active_answer a;
-	char next[320];
-
-	engine_active(c->api->engine, c->service, &a);
-	if (!a.known_service)
-		return;
-	json_object_set_new(p, "active", json_string(slot_name(a.active)));
-	json_object_set_new(p, "release", json_string(a.release));
-	json_object_set_new(p, "epoch", json_integer((json_int_t)a.v.epoch));
-	if (strcmp(code, "held") == 0)
-		TEXT_FORMAT(next, "switchctl resume %s   |   a rollback passes: switchctl rollback %s", c->service, c->service);
-	else if (strcmp(code, "not-whole") == 0)
-		TEXT_FORMAT(next, "switchctl why %s   |   override: switchctl flip %s --force -m REASON", c->service, c->service);
-	else
-		TEXT_FORMAT(next, "switchctl status %s", c->service);
-	json_object_set_new(p, "next", json_string(next));
-}
-
-void answer_problem(struct call *c, unsigned status, const char *code, const char *title, const char *detail, int exit_code)
-{
-	char type[96];
-	json_t *p;
-
-	TEXT_FORMAT(type, "urn:switchd:error:%s", code);
-	p = json_pack("{s:s,s:s,s:i,s:s,s:s,s:i,s:b}", "type", type, "title", title, "status", (int)status, "detail", detail, "code", code, "exit", exit_code,
-		      "moved", 0);
-	if (!p) /* a detail that is not UTF-8 */
-		p = json_pack("{s:s,s:s,s:i,s:s,s:i}", "type", type, "title", title, "status", (int)status, "code", code, "exit", exit_code);
-	if (c->service[0])
-		problem_where(c, p, code);
-	answer_json(c, status, p);
-}
-
-void answer_not_found(struct call *c, const char *what)
-{
-	char detail[160];
-
-	TEXT_FORMAT(detail, "no such %s", what);
-	answer_problem(c, 404, "not-found", "not found", detail, 2);
+	return true;
 }
 
 /* ---- requests that wait ---- */
@@ -193,97 +116,55 @@ static void on_change(void *arg, const char *service, const char *event_json, co
 
 /* ---- dispatch ---- */
 
-static bool member_known(const char *members, const char *key)
+/* A stranger is told nothing of what serves. */
+static bool turned_away(struct call *c, unsigned status, const char *code, const char *detail, const char *name, const char *value)
 {
-	size_t n = strlen(key);
-
-	for (const char *p = members; (p = strstr(p, key)); p += n)
-		if ((p == members || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
-			return true;
+	c->service[0] = '\0';
+	answer_problem_with(c, status, code, status == 404 ? "Not found." : "Not allowed.", detail, status == 404 ? 2 : 10, name, value);
 	return false;
-}
-
-static bool read_body(struct call *c)
-{
-	json_error_t e;
-	const char *type = httpd_header(c->req, "Content-Type"), *key;
-	char detail[320];
-	json_t *value;
-
-	if (!c->route->members)
-		return true;
-	if (c->req->body_len && (!type || !text_starts(type, "application/json"))) {
-		answer_problem(c, 415, "bad-type", "bad content type", "a body is application/json", 2);
-		return false;
-	}
-	c->body = c->req->body_len ? json_loadb(c->req->body, c->req->body_len, JSON_REJECT_DUPLICATES, &e) : json_object();
-	if (!c->body) {
-		TEXT_FORMAT(detail, "line %d column %d: %.200s", e.line, e.column, e.text);
-		answer_problem(c, 400, "malformed", "malformed JSON", detail, 2);
-		return false;
-	}
-	if (!json_is_object(c->body)) {
-		answer_problem(c, 400, "malformed", "malformed JSON", "a body is one object", 2);
-		return false;
-	}
-	json_object_foreach(c->body, key, value) {
-		bool force = strcmp(key, "force") == 0;
-
-		if (!member_known(c->route->members, key)) {
-			TEXT_FORMAT(detail, "unknown member \"%.64s\"; known: %s", key, c->route->members);
-			answer_problem(c, 400, "unknown-member", "unknown member", detail, 2);
-			return false;
-		}
-		if (force ? !json_is_boolean(value) : !json_is_string(value)) {
-			TEXT_FORMAT(detail, "%.64s wants a %s", key, force ? "boolean" : "string");
-			answer_problem(c, 400, "bad-body", "bad body", detail, 2);
-			return false;
-		}
-	}
-	return true;
 }
 
 static bool allowed(struct call *c)
 {
-	char detail[160];
+	bool local = c->req->peer.local;
+	char detail[240];
 
-	if (c->req->listener == LISTEN_HEALTH && !c->route->health) {
-		answer_problem(c, 404, "not-found", "not found", "this listener is for load balancers: /active, /slot, /livez, /readyz, /metrics", 2);
-		return false;
-	}
+	if (c->req->listener == LISTEN_HEALTH && !c->route->health)
+		return turned_away(c, 404, "not-found", "this listener is for load balancers: /active, /slot, /livez, /readyz, /metrics", NULL, NULL);
 	if (c->route->role == ROLE_NONE)
 		return true;
-	if (!auth_check(c->api->auth, c->req, mono_now(), &c->role, c->actor)) {
-		answer_problem(c, 429, "too-many-failures", "too many failures", "wait a minute", 10);
-		return false;
-	}
+	if (!auth_check(c->api->auth, c->req, mono_now(), &c->role, c->actor))
+		return turned_away(c, 429, "too-many-failures", "too many bad tokens from this address: wait a minute", "Retry-After", "60");
 	if (c->role >= c->route->role)
 		return true;
-	TEXT_FORMAT(detail, "%s needs the role %s%s%s", c->route->path, role_name(c->route->role), c->role ? "; this is " : "", c->role ? role_name(c->role) : "");
-	c->service[0] = '\0'; /* tells a stranger nothing of what serves */
-	answer_problem(c, c->role == ROLE_NONE ? 401 : 403, c->role == ROLE_NONE ? "unauthorized" : "forbidden", "not allowed", detail, 10);
-	return false;
+	if (c->role == ROLE_NONE) {
+		TEXT_FORMAT(detail, "this needs the role %s: Authorization: Bearer TOKEN%s", role_name(c->route->role),
+			    httpd_header(c->req, "Authorization") ? "; that token is not known" : "");
+		return turned_away(c, 401, "unauthorized", detail, "WWW-Authenticate", "Bearer");
+	}
+	TEXT_FORMAT(detail, "this needs the role %s; %s has %s%s", role_name(c->route->role), c->actor, role_name(c->role),
+		    local ? ": be root or switchd's own user, or bring a token (--token-file)" : "");
+	return turned_away(c, 403, "forbidden", detail, NULL, NULL);
 }
 
 static void on_request(void *arg, struct httpd_request *req)
 {
+	struct api *a = arg;
 	struct call *c = xcalloc(1, sizeof(*c));
-	const char *dry = httpd_query(req, "dry_run");
-	bool path_known;
+	char allow[64];
 
-	c->api = arg;
+	c->api = a;
 	c->req = req;
-	c->dry_run = dry && strcmp(dry, "1") == 0;
-	c->route = route_find(c, req->method, req->path, &path_known);
-	if (!c->route) {
-		c->service[0] = '\0';
-		if (path_known)
-			answer_problem(c, 405, "method", "method not allowed", "see docs/api.md", 2);
-		else
-			answer_problem(c, 404, "not-found", "not found", "no such route", 2);
-		return;
-	}
-	if (allowed(c) && read_body(c))
+	c->next = a->calls;
+	if (c->next)
+		c->next->prev = c;
+	a->calls = c;
+	c->route = route_find(c, req->method, req->path, allow);
+	if (!c->route && allow[0])
+		answer_problem_with(c, 405, "method", "Method not allowed.", "this path has other methods: see Allow", 2, "Allow", allow);
+	else if (!c->route)
+		answer_problem(c, 404, "not-found", "Not found.", "no such route, or a name that cannot be one: see docs/api.md", 2);
+	else if (allowed(c) && request_read(c))
 		c->route->run(c);
 }
 
@@ -306,7 +187,7 @@ static bool split_address(const char *text, char *host, size_t size, uint16_t *p
 
 static bool listen_tcp(struct api *a, int id, const char *address, bool health, char *error, size_t size)
 {
-	struct httpd_listener l = { .id = id, .max_connections = health ? 512 : 128, .max_per_ip = health ? 0 : 64, .no_body = health };
+	struct httpd_listener l = { .id = id, .max_connections = health ? 512 : 128, .max_per_ip = health ? 0 : 64, .max_body = health ? 4096 : 0 };
 	char host[256];
 
 	if (!address[0])
@@ -361,9 +242,20 @@ void api_free(struct api **ap)
 		struct waiter *w = a->waiters;
 
 		a->waiters = w->next;
-		answer_problem(w->call, 503, "ending", "switchd is ending", "ask again", 13);
+		answer_problem(w->call, 503, "ending", "switchd is ending.", "ask again", 13);
 		free(w);
 	}
+	for (struct call *c = a->calls, *next; c; c = next) { /* the engine still owes them a reply, and will find nobody */
+		static const char ending[] = "{\"type\":\"urn:switchd:error:ending\",\"title\":\"switchd is ending.\",\"status\":503,"
+					     "\"detail\":\"unknown whether it was done: ask again\",\"code\":\"ending\",\"exit\":13}";
+
+		next = c->next;
+		c->prev = c->next = NULL;
+		httpd_answer(c->req, 503, "application/problem+json", NULL, 0, ending, sizeof(ending) - 1);
+		c->api = NULL;
+		c->req = NULL;
+	}
+	a->calls = NULL;
 	if (a->httpd)
 		httpd_free(&a->httpd);
 	auth_free(&a->auth);

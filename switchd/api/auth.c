@@ -11,9 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "switchd/api/route.h"
+#include "switchd/base/log.h"
 
 enum { MAX_TOKENS = 256, HASH = 32, MAX_FAILERS = 64, FAILS_A_MINUTE = 5, MINUTE_MS = 60000 };
 
@@ -52,20 +55,31 @@ static bool parse_role(const char *s, enum role *out)
 
 static bool read_tokens(struct auth *a, const char *path, char *error, size_t size)
 {
-	char line[512], name[80], role[16], hash[160];
+	char line[512], name[80], role[16], hash[160], more[2];
 	FILE *f = fopen(path, "re");
+	struct stat st;
 	int n = 0;
 
 	if (!f)
 		return text_format(error, size, "tokens_file %s: %s", path, strerror(errno)), false;
+	if (fstat(fileno(f), &st) == 0 && (st.st_mode & S_IWOTH)) {
+		text_format(error, size, "tokens_file %s: everybody may write to it: chmod o-w", path);
+		fclose(f);
+		return false;
+	}
 	while (fgets(line, sizeof(line), f)) {
 		n++;
 		line[strcspn(line, "#\r\n")] = '\0';
 		if (line[strspn(line, " \t")] == '\0')
 			continue;
+		if (a->n == MAX_TOKENS) {
+			text_format(error, size, "%s:%d: more than %d tokens", path, n, MAX_TOKENS);
+			fclose(f);
+			return false;
+		}
 		struct token *t = &a->tokens[a->n];
 
-		if (a->n == MAX_TOKENS || sscanf(line, "%79s %15s %159s", name, role, hash) != 3 || !id_ok(name) || !parse_role(role, &t->role) ||
+		if (sscanf(line, "%79s %15s %159s %1s", name, role, hash, more) != 3 || !id_ok(name) || !parse_role(role, &t->role) ||
 		    !text_starts(hash, "sha256:") || !parse_hash(hash + 7, t->hash)) {
 			text_format(error, size, "%s:%d: want NAME read|deploy|operate sha256:HEX", path, n);
 			fclose(f);
@@ -95,25 +109,34 @@ void auth_free(struct auth **a)
 	*a = NULL;
 }
 
+/* The counter of an address, or NULL when it has none that counts still. */
 static struct failer *failer(struct auth *a, const char *ip, mono_us now)
 {
-	struct failer *oldest = &a->failers[0];
-
 	for (size_t i = 0; i < MAX_FAILERS; i++) {
 		struct failer *f = &a->failers[i];
 
-		if (strcmp(f->ip, ip) == 0) {
-			if (mono_since_ms(now, f->since) > MINUTE_MS)
-				*f = (struct failer){ .since = now };
-			TEXT_COPY(f->ip, ip);
-			return f;
+		if (f->count && strcmp(f->ip, ip) == 0) {
+			if (mono_since_ms(now, f->since) <= MINUTE_MS)
+				return f;
+			f->count = 0;
 		}
-		if (f->since.us < oldest->since.us)
-			oldest = f;
 	}
-	*oldest = (struct failer){ .since = now };
-	TEXT_COPY(oldest->ip, ip);
-	return oldest;
+	return NULL;
+}
+
+static void failed(struct auth *a, const char *ip, mono_us now)
+{
+	struct failer *f = failer(a, ip, now);
+
+	if (!f) { /* the place of one that is over, or of the oldest */
+		f = &a->failers[0];
+		for (size_t i = 0; i < MAX_FAILERS && f->count; i++)
+			if (!a->failers[i].count || a->failers[i].since.us < f->since.us)
+				f = &a->failers[i];
+		*f = (struct failer){ .since = now };
+		TEXT_COPY(f->ip, ip);
+	}
+	f->count++;
 }
 
 static const struct token *find(const struct auth *a, const char *text)
@@ -133,27 +156,29 @@ static const struct token *find(const struct auth *a, const char *text)
 bool auth_check(struct auth *a, const struct httpd_request *q, mono_us now, enum role *role, id_text actor)
 {
 	const char *h = httpd_header(q, "Authorization");
-	const struct token *t;
-	struct failer *f;
+	const struct token *t = NULL;
+	const struct failer *f;
 
 	*role = ROLE_NONE;
 	text_copy(actor, sizeof(id_text), "nobody");
 	if (q->peer.local) {
 		*role = q->peer.uid == 0 || q->peer.uid == geteuid() ? ROLE_OPERATE : ROLE_DEPLOY;
 		text_format(actor, sizeof(id_text), "uid:%u", (unsigned)q->peer.uid);
-		return true;
 	}
 	if (!h)
 		return true;
 	f = failer(a, q->peer.ip, now);
-	if (f->count >= FAILS_A_MINUTE)
+	if (!q->peer.local && f && f->count >= FAILS_A_MINUTE)
 		return false;
-	t = strncasecmp(h, "Bearer ", 7) == 0 ? find(a, h + 7 + strspn(h + 7, " ")) : NULL;
+	if (strncasecmp(h, "Bearer ", 7) == 0)
+		t = find(a, h + 7 + strspn(h + 7, " "));
 	if (!t) {
-		f->count++;
-		return true;
+		if (!q->peer.local)
+			failed(a, q->peer.ip, now);
+		log_warn("auth", "from=%s what=\"a token that is not known\"", q->peer.local ? actor : q->peer.ip);
+	} else if (t->role > *role || !q->peer.local) {
+		*role = t->role;
+		text_copy(actor, sizeof(id_text), t->name);
 	}
-	*role = t->role;
-	text_copy(actor, sizeof(id_text), t->name);
 	return true;
 }

@@ -129,7 +129,7 @@ void events_stream(struct call *c)
 	struct reader *r;
 
 	if (s->n >= MAX_STREAMS) {
-		answer_problem(c, 503, "too-many-streams", "too many streams", "64 event streams are open already", 13);
+		answer_problem(c, 503, "too-many-streams", "Too many streams.", "64 event streams are open already", 13);
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
@@ -138,11 +138,14 @@ void events_stream(struct call *c)
 	r->text = xstrdup(": switchd events\n\n");
 	r->last = mono_now();
 	if (after) {
+		/* An id that is not kept is older than all that is kept, also after a restart: all of it is new to this reader. */
+		r->next = s->seq > KEPT ? s->seq - KEPT : 0;
 		r->lost = true;
-		for (uint64_t q = s->seq > KEPT ? s->seq - KEPT : 0; q < s->seq; q++)
+		for (uint64_t q = r->next; q < s->seq; q++)
 			if (strcmp(s->ring[q % KEPT].id, after) == 0) {
 				r->next = q + 1;
 				r->lost = false;
+				break;
 			}
 	}
 	r->link = s->readers;

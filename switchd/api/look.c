@@ -5,7 +5,7 @@
 
 #include "switchd/api/route.h"
 
-enum { METRICS_MAX = 16 * 1024 * 1024, CONFIG_MAX = 1024 * 1024, MAX_EVENTS = 1000, MAX_WAIT_MS = 120000 };
+enum { METRICS_MAX = 16 * 1024 * 1024, CONFIG_MAX = 1024 * 1024, MAX_EVENTS = 1000, MAX_WAIT_MS = 120000, MAX_ROUNDS = 8 };
 
 static bool have_service(struct call *c)
 {
@@ -38,7 +38,19 @@ static void timeline_said(void *arg, json_t *borrowed)
 {
 	struct call *c = arg;
 
-	answer_json(c, 200, json_incref(borrowed));
+	if (!call_orphan(c))
+		answer_json(c, 200, json_incref(borrowed));
+}
+
+/* "GEN-SEQ" of the store's stream, or "local-N" of what was said while it was away. */
+static bool event_id_ok(const char *id)
+{
+	const char *dash = strchr(id, '-');
+	char head[24];
+	uint64_t n;
+
+	return dash && text_copy_n(head, sizeof(head), id, (size_t)(dash - id)) && (strcmp(head, "local") == 0 || text_u64(head, &n)) &&
+	       text_u64(dash + 1, &n);
 }
 
 void look_timeline(struct call *c)
@@ -49,7 +61,11 @@ void look_timeline(struct call *c)
 	if (!have_service(c))
 		return;
 	if (max && (!text_u64(max, &n) || n < 1 || n > MAX_EVENTS)) {
-		answer_problem(c, 400, "bad-query", "bad query", "max is a number from 1 to 1000", 2);
+		answer_bad(c, "bad-query", "max is a number from 1 to 1000");
+		return;
+	}
+	if (after && after[0] && !event_id_ok(after)) {
+		answer_bad(c, "bad-query", "after is the id of an event");
 		return;
 	}
 	engine_timeline(call_engine(c), c->service, after ? after : "", (size_t)n, timeline_said, c);
@@ -84,10 +100,33 @@ static const char *text_of(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
+enum stage { STAGE_NONE, STAGE_READY, STAGE_FLIPPED, STAGE_BAKED, N_STAGES };
+static const char *const stages[N_STAGES] = { "none", "ready", "flipped", "baked" };
+
+static enum stage stage_named(const char *name)
+{
+	for (int i = 0; name && i < N_STAGES; i++)
+		if (strcmp(stages[i], name) == 0)
+			return (enum stage)i;
+	return name ? N_STAGES : STAGE_BAKED;
+}
+
+/* Ended means that traffic has come to rest too: a rollback that is decided is not yet observed. */
+static bool deploy_there(const json_t *d, enum stage stage)
+{
+	const char *phase = text_of(d, "phase"), *outcome = text_of(d, "outcome");
+	bool moving = strcmp(phase, "flipping") == 0 || strcmp(phase, "reverting") == 0, baking = strcmp(phase, "baking") == 0;
+
+	if (strcmp(outcome, "running") != 0 && strcmp(outcome, "ready") != 0)
+		return !moving;
+	return stage == STAGE_NONE || (stage == STAGE_FLIPPED && baking) ||
+	       (stage == STAGE_READY && (baking || strcmp(phase, "ready") == 0 || strcmp(phase, "flipping") == 0));
+}
+
 /* Answered when the deploy got there, ended, or moved on from the phase that the asker has seen. */
 static bool deploy_look(struct call *c, bool late)
 {
-	const char *stage = httpd_query(c->req, "for"), *seen = httpd_query(c->req, "seen");
+	const char *seen = httpd_query(c->req, "seen");
 	uint64_t id;
 	json_t *d = text_u64(c->last, &id) ? engine_deploy(call_engine(c), c->service, id) : NULL;
 
@@ -95,13 +134,7 @@ static bool deploy_look(struct call *c, bool late)
 		answer_not_found(c, "deploy");
 		return true;
 	}
-	const char *phase = text_of(d, "phase"), *outcome = text_of(d, "outcome");
-	bool there = strcmp(outcome, "running") != 0 && strcmp(outcome, "ready") != 0;
-
-	there = there || (stage && strcmp(stage, "ready") == 0 && strcmp(phase, "ready") == 0);
-	there = there || (stage && strcmp(stage, "flipped") == 0 && strcmp(phase, "baking") == 0);
-	there = there || (seen && strcmp(seen, phase) != 0);
-	if (!there && !late) {
+	if (!late && !deploy_there(d, stage_named(httpd_query(c->req, "for"))) && !(seen && strcmp(seen, text_of(d, "phase")) != 0)) {
 		json_decref(d);
 		return false;
 	}
@@ -117,7 +150,11 @@ void look_deploy(struct call *c)
 	if (!have_service(c))
 		return;
 	if (wait && !wait_time(wait, &ms)) {
-		answer_problem(c, 400, "bad-query", "bad query", "wait is a time such as 30s", 2);
+		answer_bad(c, "bad-query", "wait is a time such as 30s");
+		return;
+	}
+	if (stage_named(httpd_query(c->req, "for")) == N_STAGES) {
+		answer_bad(c, "bad-query", "for is ready, flipped or baked");
 		return;
 	}
 	if (!ms)
@@ -145,11 +182,20 @@ void look_metrics(struct call *c)
 	struct buf out = BUF_INIT(METRICS_MAX);
 
 	engine_metrics(call_engine(c), &out);
-	answer_text(c, 200, "text/plain; version=0.0.4", buf_str(&out));
+	answer_text(c, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&out));
 	buf_free(&out);
 }
 
-static void probe_said(void *arg, json_t *borrowed) { answer_json(arg, 200, json_incref(borrowed)); }
+static int rounds;      /* of fresh probes under way: they do not wait for max_rate, so there are never many */
+
+static void probe_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+
+	rounds--;
+	if (!call_orphan(c))
+		answer_json(c, 200, json_incref(borrowed));
+}
 
 void look_probe(struct call *c)
 {
@@ -159,8 +205,13 @@ void look_probe(struct call *c)
 	if (!have_service(c))
 		return;
 	if (text[0] && !slot_parse(text, &slot)) {
-		answer_problem(c, 400, "bad-body", "bad body", "slot is blue or green", 2);
+		answer_bad(c, "bad-member", "slot is blue or green");
 		return;
 	}
+	if (rounds >= MAX_ROUNDS) {
+		answer_problem_with(c, 503, "too-many-probes", "Too many rounds of probes are under way.", "try again in a moment", 13, "Retry-After", "1");
+		return;
+	}
+	rounds++;
 	engine_probe_now(call_engine(c), c->service, slot, probe_said, c);
 }

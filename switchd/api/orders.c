@@ -24,29 +24,38 @@ static unsigned status_of(const struct call *c, const struct order_result *r)
 	}
 }
 
-static json_t *result_json(const struct call *c, const struct order_result *r)
+static const char *status_word(const struct order_result *r)
 {
-	char v[VERSION_TEXT];
-
-	(void)c;
-	return json_pack("{s:s,s:s,s:s,s:s,s:{s:I,s:I},s:s,s:s,s:I,s:b,s:s}", "status",
-			 r->dry_run ? "dry-run" : r->status == ORDER_OFFLINE ? "offline" : r->status == ORDER_UNKNOWN ? "unknown" : "done", "because",
-			 r->because ? r->because : "", "detail", r->detail, "active", slot_name(r->record->active), "version", "gen",
-			 (json_int_t)r->record->v.gen, "epoch", (json_int_t)r->record->v.epoch, "etag", version_text(r->record->v, v), "phase",
-			 phase_name(r->record->phase), "deploy", (json_int_t)r->deploy, "dup", r->dup, "would", r->would ? r->would : "");
+	return r->dry_run ? "dry-run" : r->status == ORDER_OFFLINE ? "offline" : r->status == ORDER_UNKNOWN ? "unknown" : "done";
 }
 
+static json_t *result_json(const struct order_result *r)
+{
+	const struct record *rec = r->record;
+	char v[VERSION_TEXT];
+
+	return json_pack("{s:s,s:s,s:o,s:s,s:{s:I,s:I},s:s,s:s,s:I,s:b,s:o}", "status", status_word(r), "because", r->because ? r->because : "", "detail",
+			 json_clean(r->detail), "active", slot_name(rec->active), "version", "gen", (json_int_t)rec->v.gen, "epoch",
+			 (json_int_t)rec->v.epoch, "etag", version_text(rec->v, v), "phase", phase_name(rec->phase), "deploy", (json_int_t)r->deploy, "dup",
+			 r->dup, "would", json_clean(r->would ? r->would : ""));
+}
+
+/* The claim, if it is the asker's own: a repeated request may be answered when another one stands. */
 static void claim_part(const struct call *c, const struct order_result *r, json_t *j)
 {
 	const struct service_config *s = config_service(engine_current_config(call_engine(c)), c->service);
 	const struct claim *claim = &r->record->claim;
+	bool own = claim->id[0] && strcmp(claim->by, c->actor) == 0 && strcmp(claim->release, text_of(c, "release")) == 0;
 	json_t *targets = json_array();
 
-	if (claim->id[0] && s && claim->slot <= GREEN) {
-		for (size_t i = 0; i < s->slot[claim->slot].n_targets; i++)
-			json_array_append_new(targets, json_string(s->slot[claim->slot].targets[i].text));
-		json_object_set_new(j, "claim", json_string(claim->id));
+	for (size_t i = 0; own && s && claim->slot <= GREEN && i < s->slot[claim->slot].n_targets; i++)
+		json_array_append_new(targets, json_clean(s->slot[claim->slot].targets[i].text));
+	if (own) {
+		if (!r->dry_run)
+			json_object_set_new(j, "claim", json_clean(claim->id));
 		json_object_set_new(j, "slot", json_string(slot_name(claim->slot)));
+		json_object_set_new(j, "until", json_integer(claim->until.ms));
+		json_object_set_new(j, "left_ms", json_integer(claim->until.ms - wall_now().ms));
 	}
 	json_object_set_new(j, "targets", targets);
 }
@@ -58,12 +67,15 @@ static json_t *lost_list(const struct call *c)
 	size_t i;
 
 	json_array_foreach(json_object_get(status, "features"), i, f) {
-		const json_t *side = json_object_get(json_object_get(f, "slots"), idle ? idle : "");
+		const json_t *slots = json_object_get(f, "slots"), *side = json_object_get(slots, idle ? idle : "");
+		const json_t *other = json_object_get(slots, idle && strcmp(idle, "blue") == 0 ? "green" : "blue");
 		const char *verdict = json_string_value(json_object_get(side, "verdict"));
 
 		if (side && verdict && strcmp(verdict, "present") != 0 && json_is_true(json_object_get(f, "votes")))
-			json_array_append_new(list, json_pack("{s:O,s:s,s:s,s:O,s:O}", "feature", json_object_get(f, "name"), "slot", idle, "verdict", verdict,
-							      "got", json_object_get(side, "status"), "detail", json_object_get(side, "detail")));
+			json_array_append_new(list, json_pack("{s:O,s:O,s:s,s:s,s:O,s:O,s:O}", "feature", json_object_get(f, "name"), "path",
+							      json_object_get(f, "path"), "slot", idle, "verdict", verdict, "got",
+							      json_object_get(side, "status"), "detail", json_object_get(side, "detail"), "other",
+							      json_object_get(other, "verdict")));
 	}
 	json_decref(status);
 	return list;
@@ -72,12 +84,12 @@ static json_t *lost_list(const struct call *c)
 static void refused(struct call *c, const struct order_result *r)
 {
 	const struct refusal_info *i = refusal_info(r->refusal);
-	char type[96];
-	json_t *p;
+	const char *because = r->because ? r->because : "";
+	json_t *p = problem_new((unsigned)i->http, i->code, i->sentence, r->detail[0] ? r->detail : because, i->exit_code);
 
-	TEXT_FORMAT(type, "urn:switchd:error:%s", i->code);
-	p = json_pack("{s:s,s:s,s:i,s:s,s:s,s:i,s:b}", "type", type, "title", i->sentence, "status", i->http, "detail", r->detail, "code", i->code, "exit",
-		      i->exit_code, "moved", 0);
+	json_object_set_new(p, "because", json_clean(because));
+	if (r->refusal == RF_STORE)
+		json_object_set_new(p, "acknowledged", json_false());
 	if (r->refusal == RF_NOT_WHOLE)
 		json_object_set_new(p, "lost", lost_list(c));
 	problem_where(c, p, i->code);
@@ -88,6 +100,8 @@ static void ordered(void *arg, const struct order_result *r)
 {
 	struct call *c = arg;
 
+	if (call_orphan(c))
+		return;
 	switch (r->status) {
 	case ORDER_NO_SERVICE:
 		answer_not_found(c, "service");
@@ -96,23 +110,24 @@ static void ordered(void *arg, const struct order_result *r)
 		refused(c, r);
 		return;
 	case ORDER_STALE:
-		if (httpd_header(c->req, "If-Match"))
-			answer_problem(c, 412, "epoch-changed", "the version moved", r->detail, 15);
-		else
-			answer_problem(c, 409, "conflict", "another commit came first", r->detail, 15);
+		answer_problem(c, 412, "epoch-changed", "The version moved.", r->detail, 15);
 		return;
 	default:
 		break;
 	}
-	json_t *j = result_json(c, r);
+	json_t *j = result_json(r);
+	char location[160] = "";
 
 	if (c->route->run == order_claim)
 		claim_part(c, r, j);
-	answer_json(c, status_of(c, r), j);
+	if (c->route->run == order_deploy && r->deploy && !r->dry_run)
+		TEXT_FORMAT(location, "/v1/services/%s/deploys/%llu", c->service, (unsigned long long)r->deploy);
+	answer_json_with(c, status_of(c, r), j, location[0] ? "Location" : NULL, location);
 }
 
 /* ---- sending it ---- */
 
+/* "GEN.EPOCH" or "EPOCH" (of the present generation), quoted or not; * = whatever it is. */
 static bool if_match(struct call *c, struct version *v, bool *has)
 {
 	const char *h = httpd_header(c->req, "If-Match");
@@ -121,17 +136,19 @@ static bool if_match(struct call *c, struct version *v, bool *has)
 	struct active_answer a;
 
 	*has = false;
-	if (!h)
+	if (!h || strcmp(h, "*") == 0)
 		return true;
-	if (*h == '"')
+	n = strlen(h);
+	if (n >= 2 && h[0] == '"' && h[n - 1] == '"') {
 		h++;
-	n = strcspn(h, "\"");
+		n -= 2;
+	}
 	if (!text_copy_n(text, sizeof(text), h, n))
 		return false;
 	*has = true;
 	if (strchr(text, '.'))
 		return version_parse(text, v);
-	engine_active(call_engine(c), c->service, &a); /* an epoch alone: of the present generation */
+	engine_active(call_engine(c), c->service, &a);
 	v->gen = a.v.gen;
 	return text_u64(text, &v->epoch);
 }
@@ -143,15 +160,15 @@ static void send_order(struct call *c, struct input *in)
 	bool has;
 
 	if (!if_match(c, &match, &has)) {
-		answer_problem(c, 400, "bad-header", "bad header", "If-Match is \"GEN.EPOCH\"", 2);
+		answer_bad(c, "bad-header", "If-Match is \"GEN.EPOCH\" or \"EPOCH\"");
 		return;
 	}
 	if (rid && !id_ok(rid)) {
-		answer_problem(c, 400, "bad-header", "bad header", "Idempotency-Key is up to 64 of A-Z a-z 0-9 . _ : @ / + -", 2);
+		answer_bad(c, "bad-header", "Idempotency-Key is 1 to 64 of A-Z a-z 0-9 . _ : @ / + -");
 		return;
 	}
 	if (!TEXT_COPY(in->why, text_of(c, "message"))) {
-		answer_problem(c, 400, "bad-body", "bad body", "message is at most 256 bytes", 2);
+		answer_bad(c, "bad-member", "message is at most 256 bytes");
 		return;
 	}
 	TEXT_COPY(in->by, c->actor);
@@ -168,7 +185,7 @@ static bool slot_member(struct call *c, const char *key, enum slot *out)
 	*out = NO_SLOT;
 	if (!s[0] || slot_parse(s, out))
 		return true;
-	answer_problem(c, 400, "bad-body", "bad body", "a slot is blue or green", 2);
+	answer_bad(c, "bad-member", "a slot is blue or green");
 	return false;
 }
 
@@ -181,7 +198,7 @@ static bool id_member(struct call *c, const char *key, bool needed, char *out, s
 	if ((!s[0] && !needed) || (id_ok(s) && text_copy(out, size, s)))
 		return true;
 	TEXT_FORMAT(detail, "%s is wanted: up to 64 of A-Z a-z 0-9 . _ : @ / + -", key);
-	answer_problem(c, 400, "bad-body", "bad body", detail, 2);
+	answer_bad(c, "bad-member", detail);
 	return false;
 }
 
@@ -196,13 +213,13 @@ static bool for_member(struct call *c, wall_ms *until)
 	until->ms = 0;
 	if (!s[0])
 		return true;
-	if (n && text_copy_n(number, sizeof(number), s, n) && text_u64(number, &v) && v < 1000000)
+	if (n && text_copy_n(number, sizeof(number), s, n) && text_u64(number, &v) && v > 0 && v < 1000000)
 		for (size_t i = 0; i < ARRAY_LEN(units); i++)
 			if (strcmp(s + n, units[i].unit) == 0) {
 				*until = wall_plus_ms(wall_now(), (int64_t)v * units[i].ms);
 				return true;
 			}
-	answer_problem(c, 400, "bad-body", "bad body", "for is a time with a unit, such as 30m or 2h", 2);
+	answer_bad(c, "bad-member", "for is a time with a unit, such as 30m or 2h");
 	return false;
 }
 
@@ -225,7 +242,19 @@ static void with_claim(struct call *c, enum input_kind kind, bool needed)
 }
 
 void order_renew(struct call *c) { with_claim(c, IN_RENEW, true); }
-void order_unclaim(struct call *c) { with_claim(c, IN_UNCLAIM, false); }
+
+/* Who took it may leave the id out: it is found by his name. */
+void order_unclaim(struct call *c)
+{
+	json_t *status = engine_status(call_engine(c), c->service);
+	const json_t *claim = json_object_get(status, "claim");
+	const char *by = json_string_value(json_object_get(claim, "by")), *id = json_string_value(json_object_get(claim, "id"));
+
+	if (!text_of(c, "claim")[0] && by && id && strcmp(by, c->actor) == 0)
+		json_object_set_new(c->body, "claim", json_clean(id));
+	json_decref(status);
+	with_claim(c, IN_UNCLAIM, false);
+}
 
 void order_deploy(struct call *c)
 {
@@ -237,11 +266,11 @@ void order_deploy(struct call *c)
 	    !id_member(c, "claim", false, in.claim_id, sizeof(in.claim_id)))
 		return;
 	if (!TEXT_COPY(in.digest, text_of(c, "digest"))) {
-		answer_problem(c, 400, "bad-body", "bad body", "digest is at most 96 bytes", 2);
+		answer_bad(c, "bad-member", "digest is at most 96 bytes");
 		return;
 	}
 	if (stop[0] && strcmp(stop, "ready") != 0) {
-		answer_problem(c, 400, "bad-body", "bad body", "stop is \"ready\" or left out", 2);
+		answer_bad(c, "bad-member", "stop is \"ready\" or left out");
 		return;
 	}
 	in.stop = stop[0] ? STOP_READY : STOP_NONE;
@@ -253,7 +282,7 @@ void order_deploy(struct call *c)
 		}
 	}
 	if (policy[0]) {
-		answer_problem(c, 400, "bad-body", "bad body", "rollback is auto, ask or never", 2);
+		answer_bad(c, "bad-member", "rollback is auto, ask or never");
 		return;
 	}
 	send_order(c, &in);
@@ -266,18 +295,28 @@ static void plain(struct call *c, enum input_kind kind)
 	send_order(c, &in);
 }
 
+/* The number names which one is meant: the one that is under way now, never one that came after it. */
 void order_abort(struct call *c)
 {
-	json_t *s = engine_status(call_engine(c), c->service);
+	json_t *status = engine_status(call_engine(c), c->service), *deploy = NULL;
+	char detail[160];
 	uint64_t id;
-	bool same = text_u64(c->last, &id) && (json_int_t)id == json_integer_value(json_object_get(json_object_get(s, "deploy"), "id"));
-	bool known = s != NULL;
+	bool number = text_u64(c->last, &id), same;
 
-	json_decref(s);
-	if (known && !same)
-		answer_not_found(c, "deploy under way");
-	else
+	same = number && (json_int_t)id == json_integer_value(json_object_get(json_object_get(status, "deploy"), "id"));
+	json_decref(status);
+	if (!status || same) {
 		plain(c, IN_ABORT);
+		return;
+	}
+	deploy = number ? engine_deploy(call_engine(c), c->service, id) : NULL;
+	if (!deploy) {
+		answer_not_found(c, "deploy");
+		return;
+	}
+	TEXT_FORMAT(detail, "deploy %llu ended long ago: %s", (unsigned long long)id, json_string_value(json_object_get(deploy, "outcome")));
+	json_decref(deploy);
+	answer_problem(c, 409, "nothing-to-do", "There is nothing to do.", detail, 10);
 }
 
 void order_flip(struct call *c)

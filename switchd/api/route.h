@@ -22,6 +22,7 @@ struct call {
 	char last[64];                  /* :n */
 	json_t *body;                   /* an object, checked against the route's members; NULL for GET */
 	bool dry_run, created;          /* created: 201 */
+	struct call *prev, *next;       /* all that are under way */
 };
 
 typedef void route_fn(struct call *);   /* takes the call: ends with one of the answers below */
@@ -36,16 +37,30 @@ struct route {
 };
 extern const struct route routes[];
 extern const size_t n_routes;
-/* NULL: *path_known tells 405 from 404. */
-const struct route *route_find(struct call *, const char *method, const char *path, bool *path_known);
+/* NULL: `allow` tells 405 (the methods that the path has, "GET, HEAD") from 404 (""). */
+const struct route *route_find(struct call *, const char *method, const char *path, char allow[64]);
+
+/* ---- body.c ---- */
+/* Reads query and body against the route; false: it has answered. */
+MUSTCHECK bool request_read(struct call *);
 
 /* ---- answers: each frees the call ---- */
 void answer_json(struct call *, unsigned status, json_t *taken);
 void answer_text(struct call *, unsigned status, const char *type, const char *text);
 void answer_problem(struct call *, unsigned status, const char *code, const char *title, const char *detail, int exit_code);
 void answer_not_found(struct call *, const char *what);
+void answer_bad(struct call *, const char *code, const char *detail);   /* 400 */
+/* ... with one more header. */
+void answer_json_with(struct call *, unsigned status, json_t *taken, const char *name, const char *value);
+void answer_problem_with(struct call *, unsigned status, const char *code, const char *title, const char *detail, int exit_code, const char *name,
+			 const char *value);
 void call_free(struct call *);
-/* Adds active, release, epoch, moved:false, next to a problem of a service. */
+/* A late reply of the engine to a call that api_free() has answered already: frees it and says true. */
+MUSTCHECK bool call_orphan(struct call *);
+
+json_t *json_clean(const char *s);      /* a string of foreign text */
+json_t *problem_new(unsigned status, const char *code, const char *title, const char *detail, int exit_code);
+/* Adds active, release, epoch, next to a problem of a service. */
 void problem_where(struct call *, json_t *problem, const char *code);
 
 /* ---- handlers, by file ---- */
@@ -59,10 +74,10 @@ route_fn events_stream;
 struct auth;
 struct auth *auth_new(const char *tokens_file, char *error, size_t size);       /* "" = no tokens: TCP mutations are refused */
 void auth_free(struct auth **);
-/* Fills role and actor; false: too many failures of this address (429). */
+/* Fills role and actor; false: too many failures of this address (429).  On the unix socket the peer's role, or a token's if it is higher. */
 MUSTCHECK bool auth_check(struct auth *, const struct httpd_request *, mono_us now, enum role *, id_text actor);
 
-/* ---- events.c, waits.c: told of every change ---- */
+/* ---- events.c: told of every event ---- */
 struct streams;
 struct streams *streams_new(struct engine *);
 void streams_free(struct streams **);

@@ -50,8 +50,8 @@ const char *role_name(enum role r)
 static bool take(struct call *c, char kind, const char *word, size_t n)
 {
 	switch (kind) {
-	case 's': return text_copy_n(c->service, sizeof(c->service), word, n);
-	case 'f': return text_copy_n(c->feature, sizeof(c->feature), word, n);
+	case 's': return text_copy_n(c->service, sizeof(c->service), word, n) && name_ok(c->service);
+	case 'f': return text_copy_n(c->feature, sizeof(c->feature), word, n) && name_ok(c->feature);
 	case 'x': return text_copy_n(c->slot, sizeof(c->slot), word, n);
 	case 'n': return text_copy_n(c->last, sizeof(c->last), word, n);
 	default: never("a path word of no kind");
@@ -75,19 +75,29 @@ static bool matches(struct call *c, const char *pattern, const char *path)
 	return !*pattern && !*path;
 }
 
-const struct route *route_find(struct call *c, const char *method, const char *path, bool *path_known)
+static void allow_add(char allow[64], const struct route *r)
 {
-	*path_known = false;
-	for (size_t i = 0; i < n_routes; i++) {
-		c->service[0] = c->feature[0] = c->slot[0] = c->last[0] = '\0';
-		if (!matches(c, routes[i].path, path))
-			continue;
-		*path_known = true;
-		bool look = strcmp(routes[i].method, "GET") == 0 && (strcmp(method, "HEAD") == 0 || (routes[i].health && strcmp(method, "OPTIONS") == 0));
+	size_t n = strlen(allow);
 
-		if (look || strcmp(routes[i].method, method) == 0)
-			return &routes[i];
+	text_format(allow + n, 64 - n, "%s%s%s", n ? ", " : "", r->method, strcmp(r->method, "GET") ? "" : r->health ? ", HEAD, OPTIONS" : ", HEAD");
+}
+
+const struct route *route_find(struct call *c, const char *method, const char *path, char allow[64])
+{
+	allow[0] = '\0';
+	for (size_t i = 0; i < n_routes; i++) {
+		const struct route *r = &routes[i];
+
+		c->service[0] = c->feature[0] = c->slot[0] = c->last[0] = '\0';
+		if (!matches(c, r->path, path))
+			continue;
+		bool look = strcmp(r->method, "GET") == 0 && (strcmp(method, "HEAD") == 0 || (r->health && strcmp(method, "OPTIONS") == 0));
+
+		if (look || strcmp(r->method, method) == 0)
+			return r;
+		allow_add(allow, r);
 	}
+	c->service[0] = c->feature[0] = c->slot[0] = c->last[0] = '\0';
 	return NULL;
 }
 

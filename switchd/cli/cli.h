@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "switchd/base/buf.h"
 #include "switchd/base/clock.h"
@@ -35,7 +36,7 @@ enum {
 	F_FORCE = 1 << 7, F_FOR = 1 << 8, F_POLICY = 1 << 9, F_IS = 1 << 10, F_MAX = 1 << 11, F_DEPLOY = 1 << 12, F_DIRECT = 1 << 13,
 	F_FRONT = 1 << 14, F_BLUE = 1 << 15, F_GREEN = 1 << 16, F_ON_CANCEL = 1 << 17, F_BIND = 1 << 18, F_WATCH = 1 << 19,
 	F_MESSAGE = 1 << 20, F_DRY_RUN = 1 << 21, F_IF_EPOCH = 1 << 22, F_FEATURE = 1 << 23, F_LAST = 1 << 24, F_SINCE = 1 << 25,
-	F_RID = 1 << 26,
+	F_RID = 1 << 26, F_RENEW = 1 << 27,
 };
 
 struct cli {
@@ -49,14 +50,25 @@ struct cli {
 		*on_cancel, *bind, *feature[32], *since, *rid;
 	size_t n_features;
 	int64_t lock_wait_ms, max, deploy;
-	bool force, direct, watch, dry_run, last;
+	bool force, direct, watch, dry_run, last, renew, help, version, words_given;
 	/* words after the verb, and the command after -- */
 	const char *words[8]; size_t n_words;
-	char **command;                 /* NULL = none */
+	char **command; bool empty_command;     /* NULL = none */
 	/* resolved */
 	char service[64], feature_word[64];
 	const struct verb *verb;
+	/* said */
+	bool json_said;                 /* with --json, stdout has its one object */
+	char trouble[512];              /* the first complaint: it is in that object when a verb had none of its own */
+	char rid_made[40];              /* the request id of this run, when none was given */
+	char step[16];                  /* what of several things this run is asking for; "" = the one it is about */
 };
+
+struct flag { const char *name; int val; unsigned set; const char *arg, *doc; };
+extern const struct flag cli_flags[];
+extern const size_t cli_n_flags;
+#define DEFAULT_URL "unix:/run/switchd/switchd.sock"
+
 
 typedef int verb_fn(struct cli *);
 
@@ -68,46 +80,74 @@ struct verb {
 	const char *doc, *examples;
 };
 const struct verb *cli_verbs(size_t *n);
+const struct verb *cli_verb(const char *name);  /* NULL = none of that name */
+int cli_help(const struct verb *, FILE *to);
+MUSTCHECK int cli_parse(struct cli *, int argc, char **argv);   /* EX_DONE, or it has said what is wrong */
 int cli_main(int argc, char **argv);
 void cli_verbs_doc(struct buf *out);    /* markdown, for docs/cli.md */
 
 /* ---- client.c: one request, one answer ---- */
 struct answer {
 	bool reached;                   /* false: nobody answered; error says why */
+	bool sent;                      /* it may have been read: what it asked for may have been done */
 	long status;
 	json_t *json;                   /* NULL when it is not JSON */
 	struct buf body;
 	char location[256], error[256];
 };
-/* body may be NULL (it is lent).  timeout_ms 0 = 10 s. */
-void client_ask(const struct cli *, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *);
+/* body may be NULL (it is lent).  timeout_ms 0 = 10 s.  Every mutation has a request id: --request-id, or one made here. */
+void client_ask(struct cli *, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *);
 void answer_free(struct answer *);
+const char *client_rid(struct cli *);   /* the request id of this run */
 
-/* ---- say.c: people's output ---- */
+/* ---- say.c: words for people, and the one object for programs ---- */
+/* "switchctl: ..." on stderr; the first one is remembered for --json. */
+PRINTF(2, 3) void complain(struct cli *, const char *fmt, ...);
+PRINTF(3, 4) void hint(struct cli *, const char *label, const char *fmt, ...);   /* "  next    ..." on stderr */
 /* Prints the error of an answer in the form of the field (what, now, next) and gives its exit code. */
 int say_error(struct cli *, const char *what, const struct answer *);
 int say_unreachable(struct cli *, const struct answer *);
-void say_json(const json_t *);
-void say_status(struct cli *, const json_t *status, bool heading);
-void say_timeline(struct cli *, const json_t *timeline);
-void say_why(struct cli *, const json_t *why);
-void say_probe(struct cli *, const json_t *features);
-void say_event(struct cli *, const json_t *event, int64_t since_ms);
+int say_failed(struct cli *, const char *what, const struct answer *);  /* whichever of the two it is */
+void say_json(struct cli *, const json_t *);
+void say_end(struct cli *, int exit_code);              /* --json and nothing printed yet: says how it ended */
+const char *outcome_word(int exit_code);
+enum ink { INK_PLAIN, INK_BOLD, INK_RED, INK_GREEN, INK_YELLOW };
+const char *ink(const struct cli *, enum ink);  /* "" without colour */
+const char *mark(const struct cli *, const char *verdict);
+const char *us_text(int64_t us, char out[32]);  /* "0.3ms" */
 const char *jstr(const json_t *o, const char *key);     /* "" when it is not a string */
 int64_t jint(const json_t *o, const char *key);         /* 0 when it is not an integer */
 bool jbool(const json_t *o, const char *key);
 
-/* cli.c */
+struct libscols_table;
+struct table { struct libscols_table *t; size_t cols; };
+struct table table_new(const struct cli *, const char *const *names, size_t n);
+void table_row(struct table *, const char *const *cells, const char *colour, size_t coloured);
+void table_print(struct table *);
+
+/* ---- say_status.c, say_story.c ---- */
+void say_status(struct cli *, const json_t *status);
+void say_probe(struct cli *, const json_t *features);
+void say_move(const json_t *move, FILE *to);    /* from, to, and its three times */
+void say_timeline(struct cli *, const json_t *timeline);
+void say_why(struct cli *, const json_t *why);
+void say_evidence(struct cli *, const json_t *evidence);
+void say_event(struct cli *, const json_t *event, int64_t since_ms);
+
+/* ---- orders.c ---- */
+int order_said(struct cli *, const char *done, const struct answer *);    /* what came of a mutation; the exit code */
+
+/* ---- cli.c ---- */
 PRINTF(2, 3) int usage_error(struct cli *, const char *fmt, ...);
 /* The service: the word given, or the only one there is.  Needs the daemon when no word was given. */
 MUSTCHECK bool cli_service(struct cli *, int *exit_code);
 MUSTCHECK bool cli_duration(const char *text, int64_t *ms);
 MUSTCHECK bool cli_confirm(struct cli *, const char *question, const char *type_this, int *exit_code);
 
-/* Verbs: look.c, orders.c, deploy.c, local.c */
+/* Verbs: look.c, orders.c, deploy.c, init.c, local.c */
 verb_fn verb_status, verb_why, verb_timeline, verb_evidence, verb_events, verb_deploys, verb_metrics;
 verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
 verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute;
-verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version;
+verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version, verb_help;
 
 #endif

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "switchd/base/text.h"
 #include "switchd/base/version.h"
@@ -53,21 +56,34 @@ static bool token_header(const struct cli *c, struct curl_slist **headers, char 
 	return true;
 }
 
-static void add_headers(const struct cli *c, bool body, struct curl_slist **headers)
+/* Every mutation has an id of its own, so that one whose answer was lost can be asked again and is done once. */
+const char *client_rid(struct cli *c)
+{
+	unsigned char r[8];
+
+	if (c->rid)
+		return c->rid;
+	if (!c->rid_made[0]) {
+		if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+			memcpy(r, &(uint64_t){ (uint64_t)wall_now().ms * 4096 + (uint64_t)getpid() }, sizeof(r));
+		TEXT_FORMAT(c->rid_made, "ctl-%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]);
+	}
+	return c->rid_made;
+}
+
+static void add_headers(struct cli *c, struct curl_slist **headers)
 {
 	char line[256];
 
-	if (body)
-		*headers = curl_slist_append(*headers, "Content-Type: application/json");
+	*headers = curl_slist_append(*headers, "Content-Type: application/json");
 	*headers = curl_slist_append(*headers, "Expect:");
 	if (c->if_epoch) {
 		TEXT_FORMAT(line, "If-Match: \"%s\"", c->if_epoch);
 		*headers = curl_slist_append(*headers, line);
 	}
-	if (c->rid) {
-		TEXT_FORMAT(line, "Idempotency-Key: %s", c->rid);
-		*headers = curl_slist_append(*headers, line);
-	}
+	/* One run of the CLI may ask for several things (claim, deploy): each has its own id, made of the one given. */
+	TEXT_FORMAT(line, "Idempotency-Key: %.54s%s%s", client_rid(c), c->step[0] ? "." : "", c->step);
+	*headers = curl_slist_append(*headers, line);
 }
 
 static CURL *easy_new(const struct cli *c, const char *path, struct answer *a)
@@ -97,7 +113,22 @@ static CURL *easy_new(const struct cli *c, const char *path, struct answer *a)
 	return h;
 }
 
-void client_ask(const struct cli *c, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *a)
+/* What connect() said is more use than "couldn't connect to server". */
+static void why_failed(const struct cli *c, CURL *h, CURLcode rc, struct answer *a)
+{
+	long sys = 0;
+	curl_off_t pretransfer = 0;
+
+	curl_easy_getinfo(h, CURLINFO_OS_ERRNO, &sys);
+	curl_easy_getinfo(h, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
+	a->sent = pretransfer > 0 && rc != CURLE_COULDNT_CONNECT && rc != CURLE_COULDNT_RESOLVE_HOST && rc != CURLE_UNSUPPORTED_PROTOCOL;
+	if (rc == CURLE_COULDNT_CONNECT && sys)
+		TEXT_FORMAT(a->error, "%s: %s", c->url, strerror((int)sys));
+	else
+		TEXT_FORMAT(a->error, "%s: %s", c->url, curl_easy_strerror(rc));
+}
+
+void client_ask(struct cli *c, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *a)
 {
 	struct curl_slist *headers = NULL;
 	bool mutation = strcmp(method, "GET") != 0;
@@ -112,7 +143,7 @@ void client_ask(const struct cli *c, const char *method, const char *path, json_
 	if (!token_header(c, &headers, a->error, sizeof(a->error)))
 		goto out;
 	if (mutation)
-		add_headers(c, true, &headers);
+		add_headers(c, &headers);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(timeout_ms ? timeout_ms : DEADLINE_MS));
@@ -121,10 +152,10 @@ void client_ask(const struct cli *c, const char *method, const char *path, json_
 	CURLcode rc = curl_easy_perform(h);
 
 	if (rc != CURLE_OK) {
-		TEXT_FORMAT(a->error, "%s: %s", c->url, curl_easy_strerror(rc));
+		why_failed(c, h, rc, a);
 		goto out;
 	}
-	a->reached = true;
+	a->reached = a->sent = true;
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a->status);
 	a->json = a->body.len ? json_loadb(a->body.data, a->body.len, 0, NULL) : NULL;
 out:

@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * deploy.c - claim, unclaim, deploy, abort: what CI runs.
  *
- * `deploy SERVICE --release ID -- COMMAND` claims the idle slot, runs the command with SWITCHD_SLOT and
- * SWITCHD_TARGETS, keeps the claim alive meanwhile, announces the release and waits; the claim is given
- * back when the command fails.  Ctrl-C detaches (exit 130): the deploy goes on. */
-#include <errno.h>
+ * `deploy SERVICE --release ID -- COMMAND` claims the idle slot, runs the command (command.c), announces the
+ * release and waits; the claim is given back when the command fails.  Ctrl-C detaches (exit 130): the deploy goes on. */
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "switchd/base/text.h"
-#include "switchd/cli/cli.h"
+#include "switchd/cli/deploy.h"
 
-enum { DEPLOY_DEADLINE_MS = 15 * 60 * 1000, RENEW_EVERY_MS = 20000, LOCK_EVERY_MS = 1000, LONG_POLL_S = 5 };
+enum { DEPLOY_DEADLINE_MS = 15 * 60 * 1000, GRACE_MS = 60 * 1000, LOCK_EVERY_MS = 1000, LONG_POLL_S = 5 };
 
-static volatile sig_atomic_t interrupted;
+volatile sig_atomic_t interrupted;
 
-static void on_interrupt(int sig)
-{
-	(void)sig;
-	interrupted = 1;
-}
+static void on_interrupt(int sig) { interrupted = sig; }
 
 static void put_text(json_t *b, const char *key, const char *value)
 {
@@ -32,68 +23,103 @@ static void put_text(json_t *b, const char *key, const char *value)
 		json_object_set_new(b, key, json_string(value));
 }
 
+static json_t *body_new(const struct cli *c)
+{
+	json_t *b = json_object();
+
+	put_text(b, "message", c->message);
+	if (c->force)
+		json_object_set_new(b, "force", json_true());
+	return b;
+}
+
+/* One mutation of this run: each has a step of its own in its request id. */
+static void ask_step(struct cli *c, const char *step, const char *method, const char *tail, json_t *body, struct answer *a)
+{
+	char path[200];
+
+	TEXT_COPY(c->step, step);
+	TEXT_FORMAT(path, "/v1/services/%s/%s", c->service, tail);
+	client_ask(c, method, path, body, 0, a);
+	c->step[0] = '\0';
+}
+
+static bool good(const struct answer *a) { return a->reached && a->status < 300 && a->json; }
+
+static int failed(struct cli *c, struct answer *a)
+{
+	int ex = say_failed(c, c->service, a);
+
+	answer_free(a);
+	return ex;
+}
+
 static bool locked(const struct answer *a)
 {
 	const char *code = jstr(a->json, "code");
 
-	return a->status == 423 || (a->status == 409 && (strcmp(code, "phase") == 0 || strcmp(code, "claimed") == 0));
+	return a->status == 423 || (a->status == 409 && (strcmp(code, "wrong-phase") == 0 || strcmp(code, "claimed") == 0));
 }
 
 /* Asks until it is accepted, the lock deadline passes, or the answer is something else. */
-static void ask_unlocked(struct cli *c, const char *method, const char *path, json_t *body, struct answer *a)
+static void ask_unlocked(struct cli *c, const char *step, const char *tail, json_t *body, struct answer *a)
 {
 	int64_t deadline = mono_now().us + c->lock_wait_ms * 1000;
 	bool told = false;
 
 	for (;;) {
-		client_ask(c, method, path, body, 0, a);
+		ask_step(c, step, "POST", tail, body, a);
 		if (!a->reached || !locked(a) || mono_now().us >= deadline || interrupted)
 			return;
 		if (!told && !c->quiet)
-			fprintf(stderr, "switchctl: %s: waiting: %s\n", c->service, jstr(a->json, "detail"));
+			fprintf(stderr, "  waiting: %s\n", jstr(a->json, "detail"));
 		told = true;
 		answer_free(a);
 		poll(NULL, 0, LOCK_EVERY_MS);
 	}
 }
 
-static int failed(struct cli *c, struct answer *a)
+/* ---- claims ---- */
+
+static int claim_ask(struct cli *c, const char *step, struct answer *a)
 {
-	int ex = a->reached ? say_error(c, c->service, a) : say_unreachable(c, a);
+	json_t *b = body_new(c);
 
-	answer_free(a);
-	return ex;
-}
-
-static int claim_ask(struct cli *c, struct answer *a)
-{
-	char path[160];
-	json_t *b = json_object();
-
-	TEXT_FORMAT(path, "/v1/services/%s/claim", c->service);
 	put_text(b, "release", c->release);
 	put_text(b, "slot", c->slot);
-	put_text(b, "message", c->message);
-	if (c->force)
-		json_object_set_new(b, "force", json_true());
-	ask_unlocked(c, "POST", path, b, a);
+	ask_unlocked(c, step, "claim", b, a);
 	json_decref(b);
-	return a->reached && a->status < 300 ? EX_DONE : failed(c, a);
+	return good(a) ? EX_DONE : failed(c, a);
 }
 
-static int claim_renew(struct cli *c, const char *claim)
+void claim_renew(struct cli *c, const char *claim, const char *step, struct answer *a)
 {
-	char path[160];
-	struct answer a;
 	json_t *b = json_pack("{s:s}", "claim", claim);
+
+	ask_step(c, step, "POST", "claim/renew", b, a);
+	json_decref(b);
+}
+
+static void unclaim(struct cli *c, const char *claim, const char *step, struct answer *a)
+{
+	json_t *b = body_new(c);
+
+	put_text(b, "claim", claim);
+	ask_step(c, step, "DELETE", "claim", b, a);
+	json_decref(b);
+}
+
+static int renew(struct cli *c)
+{
+	struct answer a;
 	int ex;
 
-	TEXT_FORMAT(path, "/v1/services/%s/claim/renew", c->service);
-	client_ask(c, "POST", path, b, 0, &a);
-	json_decref(b);
-	if (!a.reached || a.status >= 300)
+	if (!c->claim)
+		return usage_error(c, "--renew wants --claim ID");
+	claim_renew(c, c->claim, "", &a);
+	if (!good(&a))
 		return failed(c, &a);
-	ex = a.status == 202 ? EX_UNKNOWN : EX_DONE;
+	ex = order_said(c, "claim renewed", &a);
 	answer_free(&a);
 	return ex;
 }
@@ -103,236 +129,205 @@ int verb_claim(struct cli *c)
 	struct answer a;
 	int ex;
 
+	if (!c->release && !c->claim)
+		return usage_error(c, "claim wants --release ID (or --renew --claim ID)");
 	if (!cli_service(c, &ex))
 		return ex;
-	if (c->claim && !c->release)
-		return claim_renew(c, c->claim);
-	if (!c->release)
-		return usage_error(c, "claim wants --release ID (or --claim ID to renew one)");
-	ex = claim_ask(c, &a);
+	if (c->renew || !c->release)
+		return renew(c);
+	ex = claim_ask(c, "", &a);
 	if (ex != EX_DONE)
 		return ex;
-	if (c->output == FMT_JSON) {
-		say_json(a.json);
-	} else if (strcmp(jstr(a.json, "status"), "dry-run") == 0) {
-		fprintf(stderr, "would: %s\n", jstr(a.json, "because"));
+	const char *slot = jstr(a.json, "slot"), *claim = jstr(a.json, "claim");
+
+	if (c->output == FMT_JSON || a.status == 202 || strcmp(jstr(a.json, "status"), "dry-run") == 0) {
+		ex = order_said(c, "claimed", &a);
+	} else if (!slot[0]) { /* the same request id once more, and the claim has gone on since */
+		complain(c, "%s: this request was done before, and its claim does not stand any more", c->service);
+		ex = EX_REFUSED;
 	} else {
-		printf("%s\n", jstr(a.json, "slot"));
-		fprintf(stderr, "%s: %s is yours to fill with %s; claim %s\n  next    switchctl deploy %s --slot %s --release %s --claim %s\n", c->service,
-			jstr(a.json, "slot"), c->release, jstr(a.json, "claim"), c->service, jstr(a.json, "slot"), c->release, jstr(a.json, "claim"));
+		printf("%s\n", slot);
+		fprintf(stderr, "%s: %s is yours to fill with %s; claim %s\n", c->service, slot, c->release, claim);
+		hint(c, "next", "switchctl deploy %s --slot %s --release %s --claim %s", c->service, slot, c->release, claim);
 	}
-	ex = a.status == 202 ? EX_UNKNOWN : EX_DONE;
 	answer_free(&a);
 	return ex;
-}
-
-static int unclaim(struct cli *c, const char *claim, const char *why)
-{
-	char path[160];
-	struct answer a;
-	json_t *b = json_object();
-
-	TEXT_FORMAT(path, "/v1/services/%s/claim", c->service);
-	put_text(b, "claim", claim);
-	put_text(b, "message", why);
-	if (c->force)
-		json_object_set_new(b, "force", json_true());
-	client_ask(c, "DELETE", path, b, 0, &a);
-	json_decref(b);
-	if (!a.reached || a.status >= 300)
-		return failed(c, &a);
-	answer_free(&a);
-	return EX_DONE;
 }
 
 int verb_unclaim(struct cli *c)
 {
+	struct answer a;
 	int ex;
 
+	if (c->force && !c->message)
+		return usage_error(c, "to end the claim of another wants a reason: -m WHY");
 	if (!cli_service(c, &ex))
 		return ex;
-	ex = unclaim(c, c->claim, c->message);
-	if (ex == EX_DONE)
-		fprintf(stderr, "%s: the claim is given back\n", c->service);
+	unclaim(c, c->claim, "", &a);
+	if (!good(&a))
+		return failed(c, &a);
+	ex = order_said(c, "the claim is given back", &a);
+	answer_free(&a);
 	return ex;
-}
-
-/* ---- the command ---- */
-
-static void child_env(const struct answer *claim, const struct cli *c)
-{
-	struct buf targets = BUF_INIT(8192);
-	size_t i;
-	json_t *t;
-
-	json_array_foreach(json_object_get(claim->json, "targets"), i, t)
-		buf_addf(&targets, "%s%s", i ? " " : "", json_string_value(t) ? json_string_value(t) : "");
-	setenv("SWITCHD_SLOT", jstr(claim->json, "slot"), 1);
-	setenv("SWITCHD_TARGETS", buf_str(&targets), 1);
-	setenv("SWITCHD_RELEASE", c->release, 1);
-	setenv("SWITCHD_SERVICE", c->service, 1);
-	setenv("SWITCHD_CLAIM", jstr(claim->json, "claim"), 1);
-	buf_free(&targets);
-}
-
-/* Runs the command; renews the claim meanwhile.  Its exit status, 128+signal, or -1. */
-static int run_command(struct cli *c, const struct answer *claim)
-{
-	sigset_t chld, before;
-	int64_t renew = mono_now().us + RENEW_EVERY_MS * 1000LL;
-	pid_t pid;
-
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &chld, &before);
-	pid = fork();
-	if (pid < 0)
-		return -1;
-	if (pid == 0) {
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		child_env(claim, c);
-		/* stdout stays switchctl's own: with --json it is one object. */
-		if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-			_exit(126);
-		execvp(c->command[0], c->command);
-		fprintf(stderr, "switchctl: %s: %s\n", c->command[0], strerror(errno));
-		_exit(127);
-	}
-	for (;;) {
-		int status;
-		struct timespec second = { .tv_sec = 1 };
-		pid_t got = waitpid(pid, &status, WNOHANG);
-
-		if (got == pid) {
-			sigprocmask(SIG_SETMASK, &before, NULL);
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		}
-		if (mono_now().us >= renew) {
-			if (claim_renew(c, jstr(claim->json, "claim")) != EX_DONE)
-				fprintf(stderr, "switchctl: %s: the claim could not be renewed; trying again\n", c->service);
-			renew = mono_now().us + RENEW_EVERY_MS * 1000LL;
-		}
-		sigtimedwait(&chld, NULL, &second);
-	}
 }
 
 /* ---- waiting ---- */
 
-static int exit_of(const char *outcome, const char *wait, bool *ended)
+static bool moving(const json_t *d) { return strcmp(jstr(d, "phase"), "flipping") == 0 || strcmp(jstr(d, "phase"), "reverting") == 0; }
+
+/* Ended means that traffic has come to rest too: what is decided is not yet observed. */
+static bool ended(const json_t *d, int *ex)
 {
-	*ended = true;
-	if (strcmp(outcome, "baked") == 0 || strcmp(outcome, "would-have-flipped") == 0 || strcmp(outcome, "would-have-refused") == 0)
-		return EX_DONE;
-	if (strcmp(outcome, "refused") == 0 || strcmp(outcome, "aborted") == 0 || strcmp(outcome, "expired") == 0)
-		return EX_REFUSED;
-	if (strcmp(outcome, "rolled-back") == 0)
-		return EX_ROLLED_BACK;
-	if (strcmp(outcome, "stuck") == 0)
-		return EX_HUMAN;
-	*ended = false;
-	(void)wait;
-	return EX_UNKNOWN;
+	static const struct { const char *outcome; int ex; } ends[] = {
+		{ "baked", EX_DONE }, { "would-have-flipped", EX_DONE }, { "would-have-refused", EX_DONE }, { "refused", EX_REFUSED },
+		{ "aborted", EX_REFUSED }, { "expired", EX_REFUSED }, { "rolled-back", EX_ROLLED_BACK }, { "stuck", EX_HUMAN },
+	};
+	const char *outcome = jstr(d, "outcome");
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (strcmp(ends[i].outcome, outcome) == 0) {
+			*ex = strcmp(jstr(d, "phase"), "stuck") == 0 ? EX_HUMAN : ends[i].ex;
+			return !moving(d);
+		}
+	return false;
 }
 
 static bool reached_stage(const json_t *d, const char *wait)
 {
-	const char *phase = jstr(d, "phase"), *outcome = jstr(d, "outcome");
+	const char *phase = jstr(d, "phase");
+	bool baking = strcmp(phase, "baking") == 0;
 
 	if (strcmp(wait, "ready") == 0)
-		return strcmp(phase, "ready") == 0 || strcmp(phase, "baking") == 0 || strcmp(outcome, "ready") == 0;
-	if (strcmp(wait, "flipped") == 0)
-		return strcmp(phase, "baking") == 0;
-	return false;
+		return strcmp(phase, "ready") == 0 || baking;
+	return strcmp(wait, "flipped") == 0 && baking;
 }
 
-static void progress(struct cli *c, int64_t started, char *after, size_t size)
+struct waiting { int64_t id, began_at; char after[64]; };
+
+/* Shows what happened since the last look; its times count from the first event of this run. */
+static void progress(struct cli *c, struct waiting *w)
 {
 	struct answer a;
 	char path[256];
 	size_t i;
 	json_t *e;
 
-	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=100&after=%s", c->service, after);
+	if (c->quiet)
+		return;
+	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=100&after=%s", c->service, w->after);
 	client_ask(c, "GET", path, NULL, 0, &a);
 	json_array_foreach(json_object_get(a.json, "events"), i, e) {
-		if (!c->quiet && jint(e, "at") >= started)
-			say_event(c, e, started);
-		text_copy(after, size, jstr(e, "id"));
+		if (!w->began_at)
+			w->began_at = jint(e, "at");
+		say_event(c, e, w->began_at);
+		TEXT_COPY(w->after, jstr(e, "id"));
 	}
 	answer_free(&a);
+}
+
+static void summary_json(struct cli *c, const json_t *d, int ex)
+{
+	static const char *const members[] = { "reason", "phase", "active", "release", "slot", "by", "version", "lost", "exposed_ms", "move", "since", "ended" };
+	json_t *o = json_object();
+
+	json_object_set(o, "deploy", json_object_get(d, "id"));
+	json_object_set(o, "outcome", json_object_get(d, "outcome"));
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		if (json_object_get(d, members[i]))
+			json_object_set(o, members[i], json_object_get(d, members[i]));
+	json_object_set(o, "epoch", json_object_get(json_object_get(d, "version"), "epoch"));
+	json_object_set_new(o, "exit", json_integer(ex));
+	say_json(c, o);
+	json_decref(o);
 }
 
 static void summary(struct cli *c, const json_t *d, int ex)
 {
-	const json_t *v = json_object_get(d, "version");
-	const char *outcome = jstr(d, "outcome");
+	const char *outcome = jstr(d, "outcome"), *reason = jstr(d, "reason");
+	const json_t *move = json_object_get(d, "move");
+	int64_t deploy = jint(d, "id");
 
 	if (c->output == FMT_JSON) {
-		json_t *o = json_pack("{s:O,s:s,s:s,s:s,s:s,s:O,s:O,s:O,s:i}", "deploy", json_object_get(d, "id"), "outcome", outcome, "reason",
-				      jstr(d, "reason"), "active", jstr(d, "active"), "release", jstr(d, "release"), "version", v, "lost",
-				      json_object_get(d, "lost"), "exposed_ms", json_object_get(d, "exposed_ms"), "exit", ex);
+		summary_json(c, d, ex);
+	} else {
+		const char *word = strcmp(outcome, "running") == 0 ? strcmp(jstr(d, "phase"), "baking") == 0 ? "flipped, baking" : jstr(d, "phase") : outcome;
 
-		if (o)
-			say_json(o);
-		json_decref(o);
-		return;
+		printf("%s: deploy %lld of %s: %s%s%s\n", c->service, (long long)deploy, jstr(d, "release"), word, reason[0] ? ": " : "", reason);
 	}
-	printf("%s: deploy %lld of %s: %s%s%s\n", c->service, (long long)jint(d, "id"), jstr(d, "release"), outcome, jstr(d, "reason")[0] ? ": " : "",
-	       jstr(d, "reason"));
+	if (json_is_object(move) && jint(move, "decided") >= jint(d, "since") && !c->quiet) {
+		fputs("  move    ", stderr);
+		say_move(move, stderr);
+	}
+	if (json_is_integer(json_object_get(d, "exposed_ms")))
+		hint(c, "exposed", "%lld ms from the first bad probe to the observed way back", (long long)jint(d, "exposed_ms"));
 	if (ex == EX_DONE)
 		return;
-	fprintf(stderr, "  now     %s serves, epoch %lld%s\n", jstr(d, "active"), (long long)jint(v, "epoch"),
-		ex == EX_REFUSED ? "; traffic never moved" : ex == EX_ROLLED_BACK ? "; traffic is back" : "");
-	if (json_is_integer(json_object_get(d, "exposed_ms")))
-		fprintf(stderr, "  exposed %lld ms from the first bad probe to the observed way back\n", (long long)jint(d, "exposed_ms"));
-	fprintf(stderr, "  next    switchctl why %s   |   switchctl timeline %s --last\n", c->service, c->service);
+	hint(c, "now", "%s serves, epoch %lld%s", jstr(d, "active"), (long long)jint(json_object_get(d, "version"), "epoch"),
+	     ex == EX_REFUSED ? "; traffic never moved" : ex == EX_ROLLED_BACK ? "; traffic is back" : ex == EX_HUMAN ? "; A HUMAN IS NEEDED" : "");
+	if (ex == EX_HUMAN)
+		hint(c, "next", "switchctl status %s   |   switchctl rollback %s", c->service, c->service);
+	else
+		hint(c, "next", "switchctl why %s   |   switchctl timeline %s --deploy %lld", c->service, c->service, (long long)deploy);
 }
 
 static int cancelled(struct cli *c, int64_t id)
 {
-	char path[160];
+	char tail[64];
 	struct answer a;
 
 	if (!c->on_cancel || strcmp(c->on_cancel, "abort") != 0) {
-		fprintf(stderr, "\nswitchctl: %s: detached; the deploy goes on\n  next    switchctl status %s\n", c->service, c->service);
+		complain(c, "%s: detached; deploy %lld goes on", c->service, (long long)id);
+		hint(c, "next", "switchctl status %s -w", c->service);
 		return EX_DETACHED;
 	}
-	TEXT_FORMAT(path, "/v1/services/%s/deploys/%lld", c->service, (long long)id);
-	client_ask(c, "DELETE", path, NULL, 0, &a);
-	fprintf(stderr, "\nswitchctl: %s: %s\n", c->service, a.reached && a.status < 300 ? "aborted" : "could not be aborted");
+	json_t *b = body_new(c);
+
+	TEXT_FORMAT(tail, "deploys/%lld", (long long)id);
+	ask_step(c, "abort", "DELETE", tail, b, &a);
+	json_decref(b);
+	if (good(&a))
+		complain(c, "%s: deploy %lld aborted; traffic never moved", c->service, (long long)id);
+	else
+		complain(c, "%s: detached; deploy %lld could not be aborted: %s", c->service, (long long)id, a.reached ? jstr(a.json, "detail") : a.error);
 	answer_free(&a);
 	return EX_DETACHED;
 }
 
-static int wait_for(struct cli *c, int64_t id, int64_t started, char *after, size_t after_size)
+/* What switchd says of the phase's end moves the deadline, unless --timeout was given: a bake may be longer than it. */
+static int64_t deadline_of(const struct cli *c, const json_t *d, int64_t deadline)
+{
+	int64_t left = jint(d, "phase_left_ms"), later = mono_now().us + (left + GRACE_MS) * 1000;
+
+	return !c->timeout_ms && left > 0 && later > deadline ? later : deadline;
+}
+
+static int wait_for(struct cli *c, struct waiting *w)
 {
 	int64_t deadline = mono_now().us + (c->timeout_ms ? c->timeout_ms : DEPLOY_DEADLINE_MS) * 1000;
 	char path[256], seen[16] = "-";
 
 	for (;;) {
 		struct answer a;
-		bool ended;
+		int ex = EX_UNKNOWN;
 
-		TEXT_FORMAT(path, "/v1/services/%s/deploys/%lld?wait=%ds&for=%s&seen=%s", c->service, (long long)id, LONG_POLL_S, c->wait, seen);
+		TEXT_FORMAT(path, "/v1/services/%s/deploys/%lld?wait=%ds&for=%s&seen=%s", c->service, (long long)w->id, LONG_POLL_S, c->wait, seen);
 		client_ask(c, "GET", path, NULL, (LONG_POLL_S + 5) * 1000, &a);
 		if (interrupted) {
 			answer_free(&a);
-			return cancelled(c, id);
+			return cancelled(c, w->id);
 		}
 		if (a.reached && a.status == 200 && a.json) {
-			int ex = exit_of(jstr(a.json, "outcome"), c->wait, &ended);
+			bool over = ended(a.json, &ex), there = !over && reached_stage(a.json, c->wait);
 
-			progress(c, started, after, after_size);
-			if (!ended && reached_stage(a.json, c->wait)) {
-				ended = true;
-				ex = EX_DONE;
-			}
-			if (ended) {
+			progress(c, w);
+			if (over || there) {
+				ex = over ? ex : EX_DONE;
 				summary(c, a.json, ex);
 				answer_free(&a);
 				return ex;
 			}
 			TEXT_COPY(seen, jstr(a.json, "phase"));
+			deadline = deadline_of(c, a.json, deadline);
 		} else if (a.reached && a.status < 500) {
 			return failed(c, &a);
 		} else {
@@ -340,7 +335,8 @@ static int wait_for(struct cli *c, int64_t id, int64_t started, char *after, siz
 		}
 		answer_free(&a);
 		if (mono_now().us > deadline) {
-			fprintf(stderr, "switchctl: %s: still running after the time given\n  next    switchctl status %s\n", c->service, c->service);
+			complain(c, "%s: deploy %lld is still running after the time given", c->service, (long long)w->id);
+			hint(c, "next", "switchctl status %s -w", c->service);
 			return EX_UNKNOWN;
 		}
 	}
@@ -352,7 +348,7 @@ static void newest_event(struct cli *c, char *after, size_t size)
 	struct answer a;
 	char path[200];
 
-	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=1000", c->service);
+	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=1", c->service);
 	client_ask(c, "GET", path, NULL, 0, &a);
 	const json_t *events = json_object_get(a.json, "events");
 
@@ -361,57 +357,76 @@ static void newest_event(struct cli *c, char *after, size_t size)
 	answer_free(&a);
 }
 
+/* ---- deploy ---- */
+
 static int announce(struct cli *c, const char *slot, const char *claim, struct answer *a)
 {
-	char path[160];
-	json_t *b = json_object();
+	json_t *b = body_new(c);
 
-	TEXT_FORMAT(path, "/v1/services/%s/deploys", c->service);
 	put_text(b, "release", c->release);
 	put_text(b, "slot", slot);
 	put_text(b, "claim", claim);
 	put_text(b, "digest", c->digest);
 	put_text(b, "rollback", c->policy);
-	put_text(b, "message", c->message);
 	if (strcmp(c->wait, "ready") == 0)
 		put_text(b, "stop", "ready");
-	if (c->force)
-		json_object_set_new(b, "force", json_true());
-	ask_unlocked(c, "POST", path, b, a);
+	ask_unlocked(c, "", "deploys", b, a);
 	json_decref(b);
-	return a->reached && a->status < 300 ? EX_DONE : failed(c, a);
+	return good(a) ? EX_DONE : failed(c, a);
+}
+
+static void give_back(struct cli *c, const char *claim_id)
+{
+	struct answer a;
+	const char *why = c->message;
+
+	c->message = "the command failed";
+	unclaim(c, claim_id, "unclaim", &a);
+	c->message = why;
+	if (good(&a))
+		hint(c, "now", "traffic never moved; the claim is given back");
+	else
+		hint(c, "now", "traffic never moved; the claim was NOT given back (%s): switchctl unclaim %s --claim %s",
+		     a.reached ? jstr(a.json, "detail") : a.error, c->service, claim_id);
+	answer_free(&a);
 }
 
 static int ship(struct cli *c, char slot[8], char claim_id[80])
 {
 	struct answer claim;
-	int ex = claim_ask(c, &claim), status;
+	int ex = claim_ask(c, "claim", &claim), status;
 
 	if (ex != EX_DONE)
 		return ex;
 	text_copy(slot, 8, jstr(claim.json, "slot"));
 	text_copy(claim_id, 80, jstr(claim.json, "claim"));
+	if (claim.status == 202 || !claim_id[0]) {
+		complain(c, "%s: unknown whether %s was claimed: %s", c->service, c->release, jstr(claim.json, "detail"));
+		hint(c, "next", "switchctl status %s   |   the same command with --request-id %s", c->service, client_rid(c));
+		answer_free(&claim);
+		return EX_UNKNOWN;
+	}
 	if (!c->quiet)
 		fprintf(stderr, "  claimed %s for %s; running %s\n", slot, c->release, c->command[0]);
-	status = run_command(c, &claim);
+	c->if_epoch = NULL; /* it spoke of the version before the claim */
+	status = command_run(c, claim.json);
 	answer_free(&claim);
-	if (status == 0)
+	if (status == 0 && !interrupted)
 		return EX_DONE;
-	ex = unclaim(c, claim_id, "the command failed");
-	fprintf(stderr, "switchctl: %s: refused: %s ended with %d\n  now     traffic never moved; the claim is %s\n", c->service, c->command[0], status,
-		ex == EX_DONE ? "given back" : "NOT given back: switchctl unclaim");
-	return EX_REFUSED;
+	if (interrupted)
+		complain(c, "%s: interrupted while %s ran", c->service, c->command[0]);
+	else if (status >= 128)
+		complain(c, "%s: refused: %s was killed by signal %d", c->service, c->command[0], status - 128);
+	else
+		complain(c, "%s: refused: %s ended with %d", c->service, c->command[0], status);
+	give_back(c, claim_id);
+	return interrupted ? EX_DETACHED : EX_REFUSED;
 }
 
-int verb_deploy(struct cli *c)
+static int deploy_check(struct cli *c)
 {
 	static const char *const stages[] = { "none", "ready", "flipped", "baked" };
-	struct sigaction sa = { .sa_handler = on_interrupt };
-	int64_t started = wall_now().ms;
-	char slot[8] = "", claim[80] = "", after[64] = "";
-	struct answer a;
 	bool known = false;
-	int ex;
 
 	for (size_t i = 0; i < ARRAY_LEN(stages); i++)
 		known = known || strcmp(stages[i], c->wait) == 0;
@@ -419,43 +434,54 @@ int verb_deploy(struct cli *c)
 		return usage_error(c, "--wait knows none, ready, flipped and baked, not '%s'", c->wait);
 	if (!c->release)
 		return usage_error(c, "deploy wants --release ID");
-	if (!cli_service(c, &ex))
+	if (c->on_cancel && strcmp(c->on_cancel, "abort") != 0 && strcmp(c->on_cancel, "detach") != 0)
+		return usage_error(c, "--on-cancel is detach or abort, not '%s'", c->on_cancel);
+	if (c->command && c->claim)
+		return usage_error(c, "with a COMMAND the claim is taken here: leave --claim out");
+	return EX_DONE;
+}
+
+int verb_deploy(struct cli *c)
+{
+	struct sigaction sa = { .sa_handler = on_interrupt };
+	struct waiting w = { 0 };
+	char slot[8] = "", claim[80] = "";
+	struct answer a;
+	int ex = deploy_check(c);
+
+	if (ex != EX_DONE || !cli_service(c, &ex))
 		return ex;
 	if (c->slot)
 		TEXT_COPY(slot, c->slot);
-	if (c->claim)
-		TEXT_COPY(claim, c->claim);
-	newest_event(c, after, sizeof(after));
+	if (c->claim && !TEXT_COPY(claim, c->claim))
+		return usage_error(c, "--claim: no claim has such an id");
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	newest_event(c, w.after, sizeof(w.after));
 	if (c->command && !c->dry_run) {
 		ex = ship(c, slot, claim);
 		if (ex != EX_DONE)
 			return ex;
 	}
-	sigaction(SIGINT, &sa, NULL);
 	ex = announce(c, slot[0] ? slot : NULL, claim[0] ? claim : NULL, &a);
 	if (ex != EX_DONE)
 		return ex;
-	int64_t id = jint(a.json, "deploy");
-	bool dry = strcmp(jstr(a.json, "status"), "dry-run") == 0;
+	w.id = jint(a.json, "deploy");
+	if (strcmp(jstr(a.json, "status"), "dry-run") == 0 || strcmp(c->wait, "none") == 0 || a.status == 202) {
+		char done[160];
 
-	if (dry || strcmp(c->wait, "none") == 0 || a.status == 202) {
-		if (c->output == FMT_JSON)
-			say_json(a.json);
-		else if (dry)
-			printf("would: %s\n%s", jstr(a.json, "because"), jstr(a.json, "would"));
-		else
-			printf("%s: deploy %lld of %s is under way\n", c->service, (long long)id, c->release);
-		ex = a.status == 202 ? EX_UNKNOWN : EX_DONE;
+		TEXT_FORMAT(done, "deploy %lld of %s is under way", (long long)w.id, c->release);
+		ex = order_said(c, done, &a);
 		answer_free(&a);
 		return ex;
 	}
 	answer_free(&a);
-	return wait_for(c, id, started, after, sizeof(after));
+	return wait_for(c, &w);
 }
 
 int verb_abort(struct cli *c)
 {
-	char path[160];
+	char path[160], tail[64], done[64];
 	struct answer a;
 	int64_t id = c->deploy;
 	int ex;
@@ -470,18 +496,19 @@ int verb_abort(struct cli *c)
 		id = jint(json_object_get(a.json, "deploy"), "id");
 		answer_free(&a);
 	}
-	json_t *b = json_object();
+	if (!id) {
+		complain(c, "%s: there was no deploy yet", c->service);
+		return EX_REFUSED;
+	}
+	json_t *b = body_new(c);
 
-	put_text(b, "message", c->message);
-	TEXT_FORMAT(path, "/v1/services/%s/deploys/%lld", c->service, (long long)id);
-	client_ask(c, "DELETE", path, b, 0, &a);
+	TEXT_FORMAT(tail, "deploys/%lld", (long long)id);
+	TEXT_FORMAT(done, "deploy %lld aborted", (long long)id);
+	ask_step(c, "", "DELETE", tail, b, &a);
 	json_decref(b);
-	if (!a.reached || a.status >= 300)
+	if (!good(&a))
 		return failed(c, &a);
-	if (c->output == FMT_JSON)
-		say_json(a.json);
-	else
-		printf("%s: deploy %lld aborted\n", c->service, (long long)id);
+	ex = order_said(c, done, &a);
 	answer_free(&a);
-	return EX_DONE;
+	return ex;
 }

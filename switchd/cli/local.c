@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * local.c - verbs that work with the daemon dead: probe, active, init, proxy, config.
+ * local.c - verbs that work with the daemon dead: probe, active, proxy, config.
  *
  * The only file of the CLI that reaches probes, proxies and the journal, and it does so with the same
  * configuration and only through their faces. */
@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probes/probe.h"
 #include "switchd/cli/cli.h"
 #include "switchd/core/config.h"
-#include "switchd/io/httpc.h"
 #include "switchd/proxy/proxy.h"
 #include "switchd/store/journal.h"
 
@@ -25,7 +25,8 @@ static const char *environment(const char *name, void *arg)
 	return getenv(name);
 }
 
-static struct config *load(const char *path, bool assertions)
+/* NULL: it has said why. */
+static struct config *load(struct cli *c, const char *path, bool assertions)
 {
 	struct buf text = BUF_INIT(CONFIG_MAX), errors = BUF_INIT(ERRORS_MAX);
 	struct config *cfg = NULL;
@@ -35,16 +36,24 @@ static struct config *load(const char *path, bool assertions)
 	int bad = 0;
 
 	if (!f) {
-		fprintf(stderr, "switchctl: %s: %s\n  next    give it with --config FILE\n", path, strerror(errno));
+		complain(c, "%s: %s", path, strerror(errno));
+		hint(c, "next", "say which file: --config FILE (or SWITCHD_CONFIG)");
 		return NULL;
 	}
 	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
 		buf_add(&text, chunk, n);
+	bool whole = !ferror(f) && !text.full;
+
 	fclose(f);
-	cfg = config_load(path, buf_str(&text), text.len, environment, NULL, &errors, &bad);
+	if (whole)
+		cfg = config_load(path, buf_str(&text), text.len, environment, NULL, &errors, &bad);
 	if (cfg && assertions && !probe_check_config(cfg, &errors, &bad))
 		config_free(&cfg);
 	fputs(buf_str(&errors), stderr);
+	if (!whole)
+		complain(c, "%s: cannot be read, or is larger than 1 MiB", path);
+	else if (!cfg)
+		complain(c, "%s: not good: %d error%s", path, bad, bad == 1 ? "" : "s");
 	buf_free(&text);
 	buf_free(&errors);
 	return cfg;
@@ -74,19 +83,23 @@ static void probed(void *arg, const struct probe_result *r)
 	const struct outcome_info *i = outcome_info(r->outcome);
 	const char *target = o->s->slot[r->job.slot].targets[r->job.target].text, *feature = o->s->features[r->job.feature].name;
 
+	char us[32];
+	const struct evidence *e = r->evidence;
+	bool told = e && e->want[0];
+
 	o->left--;
 	o->bad += i->class != OC_PRESENT;
+	us_text(r->ended.us - r->began.us, us);
 	json_array_append_new(o->results, json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:s,s:s}", "slot", slot_name(r->job.slot), "target", target, "feature",
 						    feature, "class", outcome_class_name(i->class), "outcome", i->code, "latency_us",
-						    (json_int_t)(r->ended.us - r->began.us), "status", r->evidence ? (int)r->evidence->status : 0, "want",
-						    r->evidence ? r->evidence->want : "", "got", r->evidence ? r->evidence->got : ""));
+						    (json_int_t)(r->ended.us - r->began.us), "status", e ? (int)e->status : 0, "want", e ? e->want : "", "got",
+						    e ? e->got : ""));
 	if (o->c->output == FMT_JSON)
 		return;
-	printf("%-6s %-22s %-14s %-8s %3ld  %lld.%lldms", slot_name(r->job.slot), target, feature, outcome_class_name(i->class),
-	       r->evidence ? r->evidence->status : 0, (long long)((r->ended.us - r->began.us) / 1000), (long long)((r->ended.us - r->began.us) % 1000 / 100));
+	printf("%s %-6s %-22s %-14s %-8s %3ld  %s", mark(o->c, outcome_class_name(i->class)), slot_name(r->job.slot), target, feature,
+	       outcome_class_name(i->class), e ? e->status : 0, us);
 	if (i->class != OC_PRESENT)
-		printf("  %s%s%s%s%s", i->sentence, r->evidence && r->evidence->want[0] ? ": want " : "", r->evidence ? r->evidence->want : "",
-		       r->evidence && r->evidence->want[0] ? ", got " : "", r->evidence ? r->evidence->got : "");
+		printf("  %s%s%s%s%s", i->sentence, told ? ": want " : "", told ? e->want : "", told ? ", got " : "", told ? e->got : "");
 	putchar('\n');
 }
 
@@ -116,7 +129,7 @@ static void learn_all(struct ev_loop *loop, struct probe_runner *r, const struct
 
 static int probe_local(struct cli *c)
 {
-	struct config *cfg = load(config_path(c), true);
+	struct config *cfg = load(c, config_path(c), true);
 	const struct service_config *s = cfg ? pick(c, cfg, c->service) : NULL;
 	struct buf errors = BUF_INIT(ERRORS_MAX);
 	struct ev_loop *loop = ev_default_loop(0);
@@ -125,14 +138,12 @@ static int probe_local(struct cli *c)
 	int ex = EX_USAGE_ERROR;
 	enum slot only = NO_SLOT;
 
-	if (c->slot && !slot_parse(c->slot, &only)) {
-		ex = usage_error(c, "--slot is blue or green, not '%s'", c->slot);
-		goto out;
-	}
 	if (!r) {
 		fputs(buf_str(&errors), stderr);
 		goto out;
 	}
+	if (c->slot && !slot_parse(c->slot, &only))
+		goto out;
 	if (only == NO_SLOT) {
 		learn_all(loop, r, s, BLUE);
 		learn_all(loop, r, s, GREEN);
@@ -152,13 +163,15 @@ static int probe_local(struct cli *c)
 			}
 	while (o.left && ev_run(loop, EVRUN_ONCE))
 		;
+	ex = o.bad ? EX_REFUSED : EX_DONE;
 	if (c->output == FMT_JSON) {
-		json_t *all = json_pack("{s:s,s:O}", "service", s->name, "results", o.results);
+		json_t *all = json_pack("{s:s,s:s,s:O,s:i}", "service", s->name, "asked_by", "switchctl", "results", o.results, "exit", ex);
 
-		say_json(all);
+		say_json(c, all);
 		json_decref(all);
 	}
-	ex = o.bad ? EX_REFUSED : EX_DONE;
+	if (o.bad)
+		complain(c, "%s: %d of %zu probes are not present", s->name, o.bad, json_array_size(o.results));
 out:
 	json_decref(o.results);
 	probe_runner_free(&r);
@@ -168,11 +181,38 @@ out:
 	return ex;
 }
 
-int verb_probe(struct cli *c)
+/* The daemon's own round.  False: nobody answers; then this process asks by itself. */
+static bool probe_asked(struct cli *c, int *ex)
 {
+	json_t *b = c->slot ? json_pack("{s:s}", "slot", c->slot) : json_object(), *f;
 	char path[160];
 	struct answer a;
-	json_t *b;
+	size_t i;
+
+	TEXT_FORMAT(path, "/v1/services/%s/probe", c->service);
+	client_ask(c, "POST", path, b, 15000, &a);
+	json_decref(b);
+	bool there = a.reached;
+
+	*ex = EX_DONE;
+	if (there && (a.status != 200 || !a.json))
+		*ex = say_error(c, c->service, &a);
+	json_array_foreach(json_object_get(a.json, "features"), i, f)
+		for (int k = BLUE; k <= GREEN; k++)
+			if ((!c->slot || strcmp(c->slot, slot_name((enum slot)k)) == 0) &&
+			    strcmp(jstr(json_object_get(json_object_get(f, "slots"), slot_name((enum slot)k)), "verdict"), "present") != 0)
+				*ex = EX_REFUSED;
+	if (there && a.status == 200 && a.json && c->output == FMT_JSON)
+		say_json(c, a.json);
+	else if (there && a.status == 200 && a.json)
+		say_probe(c, a.json);
+	answer_free(&a);
+	return there;
+}
+
+int verb_probe(struct cli *c)
+{
+	struct answer a;
 	int ex = EX_DONE;
 
 	if (c->config && c->config[0])
@@ -182,236 +222,158 @@ int verb_probe(struct cli *c)
 		bool there = a.reached;
 
 		answer_free(&a);
+		if (there && !cli_service(c, &ex))
+			return ex;
 		if (!there)
 			return probe_local(c);
-		if (!cli_service(c, &ex))
-			return ex;
 	}
-	b = c->slot ? json_pack("{s:s}", "slot", c->slot) : json_object();
-	TEXT_FORMAT(path, "/v1/services/%s/probe", c->service);
-	client_ask(c, "POST", path, b, 15000, &a);
-	json_decref(b);
-	if (!a.reached) {
-		answer_free(&a);
-		return probe_local(c);
-	}
-	if (a.status != 200)
-		ex = say_error(c, c->service, &a);
-	else if (c->output == FMT_JSON)
-		say_json(a.json);
-	else
-		say_probe(c, a.json);
-	if (a.status == 200) {
-		size_t i;
-		json_t *f;
-
-		json_array_foreach(json_object_get(a.json, "features"), i, f) {
-			const json_t *slots = json_object_get(f, "slots");
-
-			for (int k = BLUE; k <= GREEN; k++)
-				if ((!c->slot || strcmp(c->slot, slot_name((enum slot)k)) == 0) &&
-				    strcmp(jstr(json_object_get(slots, slot_name((enum slot)k)), "verdict"), "present") != 0)
-					ex = EX_REFUSED;
-		}
-	}
-	answer_free(&a);
-	return ex;
+	return probe_asked(c, &ex) ? ex : probe_local(c);
 }
 
 /* ---- active ---- */
 
 static int active_said(struct cli *c, const char *slot, bool stale)
 {
-	if (c->output == FMT_JSON)
-		printf("{\"service\": \"%s\", \"active\": \"%s\", \"stale\": %s}\n", c->service, slot, stale ? "true" : "false");
-	else if (!c->is)
+	int ex = c->is ? strcmp(c->is, slot) != 0 : EX_DONE;
+
+	if (c->output == FMT_JSON) {
+		json_t *o = json_pack("{s:s,s:s,s:b,s:i}", "service", c->service, "active", slot, "stale", stale, "exit", ex);
+
+		say_json(c, o);
+		json_decref(o);
+	} else if (!c->is) {
 		printf("%s\n", slot);
-	return c->is ? strcmp(c->is, slot) != 0 : EX_DONE;
+	}
+	return ex;
 }
 
-/* For cron and workers: asked of the daemon first, then of what this host's journal knows. */
-int verb_active(struct cli *c)
+/* What this host's disk knows.  Said without noise: cron mails every word. */
+static int active_peek(struct cli *c, const char *why)
 {
 	static struct journal_entry entry;
-	char path[128], slot[16] = "";
-	struct answer a;
-	struct config *cfg;
-	enum slot is;
-
-	if (c->is && !slot_parse(c->is, &is))
-		return usage_error(c, "--is wants blue or green, not '%s'", c->is);
-	if (!c->service[0])
-		return usage_error(c, "active wants a SERVICE");
-	TEXT_FORMAT(path, "/active/%s", c->service);
-	client_ask(c, "GET", path, NULL, 2000, &a);
-	bool reached = a.reached && (a.status == 200 || a.status == 503);
-	bool unknown = a.reached && a.status == 404;
-
-	if (reached) {
-		TEXT_COPY(slot, buf_str(&a.body));
-		slot[strcspn(slot, "\r\n")] = '\0';
-	}
-	answer_free(&a);
-	if (unknown)
-		return usage_error(c, "no service '%s'", c->service);
-	if (reached)
-		return active_said(c, slot, false);
-	cfg = load(config_path(c), false);
+	const char *path = config_path(c);
+	struct config *cfg = c->config || access(path, R_OK) == 0 ? load(c, path, false) : NULL;
 	const char *dir = cfg ? cfg->state_dir : "/var/lib/switchd";
-	bool known = journal_peek(dir, c->service, &entry);
 
-	if (!known)
-		fprintf(stderr, "switchctl: %s: switchd does not answer and %s knows nothing of it\n", c->service, dir);
+	if (!c->service[0] && cfg && cfg->n_services == 1)
+		TEXT_COPY(c->service, cfg->services[0].name);
+	bool known = c->service[0] && journal_peek(dir, c->service, &entry);
+
+	if (!known) {
+		complain(c, "%s: switchd does not answer (%s) and %s knows nothing of it", c->service[0] ? c->service : "which service?", why, dir);
+		hint(c, "next", "systemctl status switchd   |   switchctl active SERVICE --config FILE");
+	} else if (c->verbose) {
+		complain(c, "%s: switchd does not answer (%s): this is the journal's answer", c->service, why);
+	}
 	config_free(&cfg);
 	return known ? active_said(c, slot_name(entry.record.active), true) : EX_UNREACHABLE;
 }
 
+/* For cron and workers: asked of the daemon first, then of this host's journal. */
+int verb_active(struct cli *c)
+{
+	char path[128], slot[16] = "", why[256];
+	struct answer a;
+	enum slot s;
+
+	TEXT_FORMAT(path, "/active%s%s", c->service[0] ? "/" : "", c->service);
+	client_ask(c, "GET", path, NULL, c->timeout_ms ? c->timeout_ms : 2000, &a);
+	if (a.reached && (a.status == 200 || a.status == 503)) {
+		TEXT_COPY(slot, buf_str(&a.body));
+		slot[strcspn(slot, "\r\n")] = '\0';
+	}
+	bool answered = slot_parse(slot, &s) || strcmp(slot, "none") == 0, unknown = a.reached && a.status == 404;
+
+	TEXT_COPY(why, a.reached ? "another answer than expected" : a.error);
+	answer_free(&a);
+	if (unknown)
+		return usage_error(c, c->service[0] ? "no service '%s'" : "%sthere are several services: name one", c->service);
+	return answered ? active_said(c, slot, false) : active_peek(c, why);
+}
+
 /* ---- config ---- */
 
-int verb_config(struct cli *c)
+static int config_check(struct cli *c)
 {
-	const char *what = c->n_words ? c->words[0] : "";
-	struct config *cfg;
+	const char *path = c->n_words > 1 ? c->words[1] : config_path(c);
+	struct config *cfg = load(c, path, true);
 
-	if (strcmp(what, "check") == 0) {
-		const char *path = c->n_words > 1 ? c->words[1] : config_path(c);
-
-		cfg = load(path, true);
-		if (!cfg)
-			return EX_USAGE_ERROR;
-		printf("%s: good: %zu service%s\n", path, cfg->n_services, cfg->n_services == 1 ? "" : "s");
-		config_free(&cfg);
-		return EX_DONE;
-	}
-	if (strcmp(what, "show") != 0)
-		return usage_error(c, "config knows check and show");
-	struct buf out = BUF_INIT(CONFIG_MAX);
-
-	if (!c->config || !c->config[0]) {
-		char path[160];
-		struct answer a;
-
-		TEXT_FORMAT(path, "/v1/config%s%s", c->n_words > 1 ? "?service=" : "", c->n_words > 1 ? c->words[1] : "");
-		client_ask(c, "GET", path, NULL, 0, &a);
-		if (a.reached && a.status == 200) {
-			fputs(buf_str(&a.body), stdout);
-			answer_free(&a);
-			return EX_DONE;
-		}
-		answer_free(&a);
-	}
-	cfg = load(config_path(c), true);
 	if (!cfg)
 		return EX_USAGE_ERROR;
-	config_show(cfg, c->n_words > 1 ? c->words[1] : NULL, &out);
-	fputs(buf_str(&out), stdout);
-	buf_free(&out);
+	if (c->output == FMT_JSON) {
+		json_t *o = json_pack("{s:s,s:b,s:I,s:i}", "file", path, "good", 1, "services", (json_int_t)cfg->n_services, "exit", EX_DONE);
+
+		say_json(c, o);
+		json_decref(o);
+	} else {
+		printf("%s: good: %zu service%s\n", path, cfg->n_services, cfg->n_services == 1 ? "" : "s");
+	}
 	config_free(&cfg);
 	return EX_DONE;
 }
 
-/* ---- init ---- */
-
-struct asked { bool done; long status; int64_t us; char error[160]; };
-
-static void asked_done(void *arg, const struct httpc_reply *r)
+static void yaml_said(struct cli *c, const char *from, const char *yaml)
 {
-	struct asked *a = arg;
+	json_t *o;
 
-	a->done = true;
-	a->status = r->result == H_OK ? r->status : 0;
-	a->us = r->total_us;
-	TEXT_COPY(a->error, r->result == H_OK ? "" : r->error);
-}
-
-static void ask(struct ev_loop *loop, struct httpc_pool *pool, const char *url, struct asked *a)
-{
-	struct httpc_request q = { .url = url, .connect_host = "", .unix_path = "", .timeout_ms = 3000, .insecure = true };
-
-	memset(a, 0, sizeof(*a));
-	httpc_send(pool, &q, asked_done, a);
-	while (!a->done && ev_run(loop, EVRUN_ONCE))
-		;
-}
-
-static int init_slot(struct ev_loop *loop, struct httpc_pool *pool, const char *name, const char *list, struct buf *yaml)
-{
-	int silent = 0;
-
-	buf_addf(yaml, "      %s:%s [", name, strcmp(name, "blue") == 0 ? " " : "");
-	for (const char *p = list; *p;) {
-		size_t n = strcspn(p, ",");
-		char addr[200], url[220];
-		struct asked a;
-
-		if (!text_copy_n(addr, sizeof(addr), p, n) || !n) {
-			fprintf(stderr, "switchctl: '%.*s' is no address\n", (int)n, p);
-			return -1;
-		}
-		TEXT_FORMAT(url, "%s%s/", strstr(addr, "://") ? "" : "http://", addr);
-		ask(loop, pool, url, &a);
-		if (a.status)
-			fprintf(stderr, "  %-5s %-28s answered %ld in %lld.%lld ms\n", name, addr, a.status, (long long)(a.us / 1000), (long long)(a.us % 1000 / 100));
-		else
-			fprintf(stderr, "  %-5s %-28s did not answer: %s\n", name, addr, a.error);
-		silent += a.status == 0;
-		buf_addf(yaml, "%s%s%s%s", p == list ? "" : ", ", strchr(addr, '/') ? "\"" : "", addr, strchr(addr, '/') ? "\"" : "");
-		p += n + (p[n] == ',');
+	if (c->output != FMT_JSON) {
+		fputs(yaml, stdout);
+		return;
 	}
-	buf_adds(yaml, "]\n");
-	return silent;
+	o = json_pack("{s:s,s:s}", "from", from, "yaml", yaml);
+	say_json(c, o);
+	json_decref(o);
 }
 
-int verb_init(struct cli *c)
+/* What is in force in the daemon; the file's when --config says so, or when nobody answers. */
+static int config_shown(struct cli *c)
 {
-	struct buf yaml = BUF_INIT(65536);
-	struct ev_loop *loop;
-	struct httpc *h;
-	struct httpc_pool *pool;
-	struct asked a;
-	int blue, green, ex = EX_USAGE_ERROR;
+	const char *service = c->n_words > 1 ? c->words[1] : "";
+	struct buf out = BUF_INIT(CONFIG_MAX);
+	struct config *cfg;
+	int ex = EX_DONE;
 
-	if (!c->front || !c->blue || !c->green)
-		return usage_error(c, "init wants --front URL, --blue ADDR and --green ADDR");
-	loop = ev_default_loop(0);
-	h = httpc_new(loop);
-	pool = httpc_pool_new(h, 4);
-	buf_addf(&yaml, "version: 1\nservices:\n  %s:\n    front: %s\n    slots:\n", c->service[0] ? c->service : "shop", c->front);
-	blue = init_slot(loop, pool, "blue", c->blue, &yaml);
-	green = blue < 0 ? -1 : init_slot(loop, pool, "green", c->green, &yaml);
-	if (green < 0)
-		goto out;
-	ask(loop, pool, c->front, &a);
-	fprintf(stderr, "  front %-28s %s\n", c->front, a.status ? "answered" : a.error);
-	buf_adds(&yaml, "    proxy: haproxy\n    features:\n");
-	for (size_t i = 0; i < c->n_features; i++) {
-		const char *eq = strchr(c->feature[i], '=');
+	if (service[0] && !name_ok(service))
+		return usage_error(c, "no service '%s'", service);
+	if (!c->config || !c->config[0]) {
+		char path[160];
+		struct answer a;
 
-		if (!eq || eq[1] != '/') {
-			ex = usage_error(c, "--feature wants NAME=/path, got '%s'", c->feature[i]);
-			goto out;
-		}
-		buf_addf(&yaml, "      %.*s: %s\n", (int)(eq - c->feature[i]), c->feature[i], eq + 1);
+		TEXT_FORMAT(path, "/v1/config%s%s", service[0] ? "?service=" : "", service);
+		client_ask(c, "GET", path, NULL, 0, &a);
+		bool there = a.reached;
+
+		if (there && a.status == 200)
+			yaml_said(c, "switchd", buf_str(&a.body));
+		else if (there)
+			ex = say_error(c, "config", &a);
+		answer_free(&a);
+		if (there)
+			return ex;
 	}
-	if (!c->n_features)
-		buf_adds(&yaml, "      home: /          # name the features your users would miss, one a line\n");
-	fputs(buf_str(&yaml), stdout);
-	struct buf errors = BUF_INIT(ERRORS_MAX);
-	int bad = 0;
-	struct config *cfg = config_load("init", buf_str(&yaml), yaml.len, environment, NULL, &errors, &bad);
-
-	fputs(buf_str(&errors), stderr);
-	ex = cfg ? EX_DONE : EX_USAGE_ERROR;
-	if (cfg && (blue || green))
-		fputs("switchctl: some addresses did not answer; the configuration is printed all the same\n", stderr);
+	cfg = load(c, config_path(c), true);
+	if (!cfg)
+		return EX_USAGE_ERROR;
+	if (service[0] && !config_service(cfg, service)) {
+		ex = usage_error(c, "no service '%s' in %s", service, cfg->file);
+	} else {
+		config_show(cfg, service[0] ? service : NULL, &out);
+		yaml_said(c, cfg->file, buf_str(&out));
+	}
+	buf_free(&out);
 	config_free(&cfg);
-	buf_free(&errors);
-out:
-	httpc_pool_free(&pool);
-	httpc_free(&h);
-	ev_loop_destroy(loop);
-	buf_free(&yaml);
 	return ex;
+}
+
+int verb_config(struct cli *c)
+{
+	const char *what = c->n_words ? c->words[0] : "";
+
+	if (c->n_words <= 2 && strcmp(what, "check") == 0)
+		return config_check(c);
+	if (c->n_words <= 2 && strcmp(what, "show") == 0)
+		return config_shown(c);
+	return usage_error(c, "config wants check [FILE] or show [SERVICE]");
 }
 
 /* ---- proxy ---- */
@@ -429,16 +391,23 @@ static void told_done(void *arg, const struct proxy_answer *a)
 static int snippet(struct cli *c, const struct service_config *s)
 {
 	struct buf out = BUF_INIT(256 * 1024);
-	bool ok = true;
+	bool ok = c->bind ? proxy_snippet_bind(s, &s->proxies[0], c->bind, &out) : proxy_snippet(s, &s->proxies[0], &out);
 
-	for (size_t i = 0; i < s->n_proxies && i < 1; i++)
-		ok = c->bind ? proxy_snippet_bind(s, &s->proxies[i], c->bind, &out) : proxy_snippet(s, &s->proxies[i], &out);
-	fputs(buf_str(&out), stdout);
+	if (ok && c->output == FMT_JSON) {
+		json_t *o = json_pack("{s:s,s:s,s:s}", "service", s->name, "proxy", s->proxies[0].name, "snippet", buf_str(&out));
+
+		say_json(c, o);
+		json_decref(o);
+	} else if (ok) {
+		fputs(buf_str(&out), stdout);
+	} else {
+		complain(c, "%s: no snippet can be made for %s", s->name, s->proxies[0].name);
+	}
 	buf_free(&out);
 	return ok ? EX_DONE : EX_USAGE_ERROR;
 }
 
-static int init_files(const struct config *cfg, const char *only)
+static int init_files(struct cli *c, const struct config *cfg, const char *only)
 {
 	int ex = EX_DONE;
 
@@ -448,9 +417,12 @@ static int init_files(const struct config *cfg, const char *only)
 		for (size_t i = 0; i < s->n_proxies && (!only || strcmp(only, s->name) == 0); i++) {
 			struct buf said = BUF_INIT(8192);
 
-			if (!proxy_init_files(s, &s->proxies[i], &said) || !proxy_write_paths(s, &s->proxies[i], &said))
+			if (!proxy_init_files(s, &s->proxies[i], &said) || !proxy_write_paths(s, &s->proxies[i], &said)) {
+				complain(c, "%s %s: its files could not be made: %s", s->name, s->proxies[i].name, buf_str(&said));
 				ex = EX_INTERNAL;
-			fputs(buf_str(&said), stderr);
+			} else {
+				fputs(buf_str(&said), stderr);
+			}
 			buf_free(&said);
 		}
 	}
@@ -468,34 +440,44 @@ static void read_one(struct ev_loop *loop, const struct service_config *s, size_
 	proxy_free(&p);
 }
 
+/* What each proxy shows beside what this host's journal knows; exit 10 when they differ. */
 static int diff(struct cli *c, const struct config *cfg, const struct service_config *s)
 {
 	static struct journal_entry j;
 	struct ev_loop *loop = ev_default_loop(0);
-	bool known = journal_peek(cfg->state_dir, s->name, &j);
+	bool known = journal_peek(cfg->state_dir, s->name, &j) && j.record.active != NO_SLOT;
+	json_t *list = json_array();
 	int ex = EX_DONE;
 
-	(void)c;
 	for (size_t i = 0; i < s->n_proxies; i++) {
 		struct told t;
 		char has[PROXY_VALUE_TEXT] = "-", want[PROXY_VALUE_TEXT] = "-";
-		struct proxy_value v = { .slot = NO_SLOT };
+		struct proxy_value v = { .slot = j.record.active, .v = j.record.v, .shield = j.record.shield };
 
 		read_one(loop, s, i, &t);
+		const char *trouble = t.a.result == PX_OK ? "" : t.a.detail[0] ? t.a.detail : proxy_result_sentence(t.a.result);
+
 		if (t.a.has_value)
 			proxy_value_text(&t.a.value, has);
-		if (known && j.record.active != NO_SLOT) {
-			v = (struct proxy_value){ .slot = j.record.active, .v = j.record.v, .shield = j.record.shield };
+		if (known)
 			proxy_value_text(&v, want);
-		}
-		bool same = strcmp(has, want) == 0;
+		bool same = known && strcmp(has, want) == 0;
 
-		printf("%s %s\n  has   %s%s%s\n  want  %s%s\n", s->name, s->proxies[i].name, has, t.a.result == PX_OK ? "" : "  ",
-		       t.a.result == PX_OK ? "" : t.a.detail[0] ? t.a.detail : proxy_result_sentence(t.a.result), want,
-		       known ? same ? "  (the same)" : "" : "  (this host's journal knows nothing)");
+		if (c->output != FMT_JSON)
+			printf("%s %s\n  has   %s%s%s\n  want  %s%s\n", s->name, s->proxies[i].name, has, trouble[0] ? "  " : "", trouble, want,
+			       !known ? "  (this host's journal knows nothing)" : same ? "  (the same)" : "");
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:s}", "proxy", s->proxies[i].name, "has", has, "want", want, "same", same, "detail",
+						      trouble));
 		if (!same)
 			ex = EX_REFUSED;
 	}
+	if (c->output == FMT_JSON) {
+		json_t *o = json_pack("{s:s,s:O,s:i}", "service", s->name, "proxies", list, "exit", ex);
+
+		say_json(c, o);
+		json_decref(o);
+	}
+	json_decref(list);
 	ev_loop_destroy(loop);
 	return ex;
 }
@@ -504,6 +486,7 @@ static int diff(struct cli *c, const struct config *cfg, const struct service_co
 static int pin(struct cli *c, const struct service_config *s, const char *slot_text)
 {
 	struct proxy_value v = { .pin = true, .v = { 0, (uint64_t)(wall_now().ms / 1000) } };
+	char text[PROXY_VALUE_TEXT];
 	struct ev_loop *loop;
 	int ex = EX_DONE;
 
@@ -515,7 +498,6 @@ static int pin(struct cli *c, const struct service_config *s, const char *slot_t
 	for (size_t i = 0; i < s->n_proxies; i++) {
 		struct told t = { 0 };
 		struct buf raw = BUF_INIT(2048);
-		char text[PROXY_VALUE_TEXT];
 		struct proxy *p;
 
 		proxy_raw_command(&s->proxies[i], s, &v, &raw);
@@ -524,21 +506,28 @@ static int pin(struct cli *c, const struct service_config *s, const char *slot_t
 		if (c->dry_run)
 			continue;
 		p = proxy_new(loop, s, &s->proxies[i]);
+		proxy_unpin(p); /* a person's later word stands above an earlier one */
 		proxy_apply(p, &v, ORDER_BACK, told_done, &t);
 		while (!t.done && ev_run(loop, EVRUN_ONCE))
 			;
 		proxy_free(&p);
-		if (t.a.result == PX_OK)
-			printf("%s %s: pinned: %s\n", s->name, s->proxies[i].name, proxy_value_text(&v, text));
-		else
-			fprintf(stderr, "switchctl: %s %s: %s%s%s\n", s->name, s->proxies[i].name, proxy_result_sentence(t.a.result), t.a.detail[0] ? ": " : "",
-				t.a.detail);
+		if (t.a.result == PX_OK && c->output != FMT_JSON)
+			printf("%s %s: pinned: %s%s\n", s->name, s->proxies[i].name, proxy_value_text(&v, text), t.a.durable ? "" : " (not durable: a restart forgets it)");
+		else if (t.a.result != PX_OK)
+			complain(c, "%s %s: %s%s%s", s->name, s->proxies[i].name, proxy_result_sentence(t.a.result), t.a.detail[0] ? ": " : "", t.a.detail);
 		if (t.a.result != PX_OK)
 			ex = EX_HUMAN;
 	}
 	ev_loop_destroy(loop);
+	if (c->output == FMT_JSON) {
+		json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:i}", "service", s->name, "slot", slot_text, "value", proxy_value_text(&v, text), "dry_run", c->dry_run,
+				      "exit", ex);
+
+		say_json(c, o);
+		json_decref(o);
+	}
 	if (ex == EX_DONE && !c->dry_run)
-		fprintf(stderr, "  ends with: switchctl resume %s\n", s->name);
+		hint(c, "ends", "switchctl resume %s", s->name);
 	return ex;
 }
 
@@ -552,7 +541,7 @@ int verb_proxy(struct cli *c)
 
 	if (strcmp(what, "snippet") != 0 && strcmp(what, "init") != 0 && strcmp(what, "diff") != 0 && strcmp(what, "pin") != 0)
 		return usage_error(c, "proxy knows snippet, init, diff and pin");
-	cfg = load(config_path(c), false);
+	cfg = load(c, config_path(c), false);
 	if (!cfg)
 		return EX_USAGE_ERROR;
 	if (at < c->n_words && strcmp(c->words[at], "haproxy") == 0)
@@ -560,7 +549,7 @@ int verb_proxy(struct cli *c)
 	const char *name = at < c->n_words ? c->words[at++] : NULL;
 
 	if (strcmp(what, "init") == 0 && !name) {
-		ex = init_files(cfg, NULL);
+		ex = init_files(c, cfg, NULL);
 		goto out;
 	}
 	s = pick(c, cfg, name);
@@ -573,7 +562,7 @@ int verb_proxy(struct cli *c)
 	if (strcmp(what, "snippet") == 0)
 		ex = snippet(c, s);
 	else if (strcmp(what, "init") == 0)
-		ex = init_files(cfg, s->name);
+		ex = init_files(c, cfg, s->name);
 	else if (strcmp(what, "diff") == 0)
 		ex = diff(c, cfg, s);
 	else

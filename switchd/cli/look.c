@@ -17,19 +17,15 @@ static int look(struct cli *c, const char *path, const char *what, void (*show)(
 	int ex = EX_DONE;
 
 	client_ask(c, "GET", path, NULL, c->timeout_ms, &a);
-	if (!a.reached)
-		ex = say_unreachable(c, &a);
-	else if (a.status != 200 || !a.json)
-		ex = say_error(c, what, &a);
+	if (!a.reached || a.status != 200 || !a.json)
+		ex = say_failed(c, what, &a);
 	else if (c->output == FMT_JSON)
-		say_json(a.json);
+		say_json(c, a.json);
 	else
 		show(c, a.json);
 	answer_free(&a);
 	return ex;
 }
-
-static void show_status(struct cli *c, const json_t *s) { say_status(c, s, true); }
 
 static void show_overview(struct cli *c, const json_t *o)
 {
@@ -37,56 +33,79 @@ static void show_overview(struct cli *c, const json_t *o)
 	size_t i;
 	json_t *s;
 
-	if (!jbool(reload, "ok"))
-		printf("RELOAD REFUSED, the old configuration stands: %s\n", jstr(reload, "error"));
 	json_array_foreach(json_object_get(o, "services"), i, s) {
 		if (i)
 			putchar('\n');
-		say_status(c, s, true);
+		say_status(c, s);
 	}
+	if (!jbool(reload, "ok"))
+		printf("\n%sRELOAD REFUSED%s, the old configuration stands: %s\n", ink(c, INK_RED), ink(c, INK_PLAIN), jstr(reload, "error"));
 }
 
 /* Nagios: 0 fine, 1 not armed or suspect, 2 something is lost or stuck, 3 unknown. */
-static int nagios(struct cli *c, const json_t *s)
+static int nagios_one(const json_t *s, size_t *lost)
 {
-	size_t i, lost = 0;
+	size_t i;
 	json_t *f;
 
-	(void)c;
+	*lost = 0;
 	json_array_foreach(json_object_get(s, "features"), i, f) {
-		const json_t *active = json_object_get(json_object_get(f, "slots"), jstr(s, "active"));
+		const char *verdict = jstr(json_object_get(json_object_get(f, "slots"), jstr(s, "active")), "verdict");
 
-		lost += jbool(f, "votes") && strcmp(jstr(active, "verdict"), "absent") == 0;
+		*lost += jbool(f, "votes") && (strcmp(verdict, "absent") == 0 || strcmp(verdict, "partial") == 0);
 	}
-	int code = lost || strcmp(jstr(s, "phase"), "stuck") == 0 ? 2 : !jbool(s, "armed") || jbool(s, "suspect") ? 1 : 0;
+	if (*lost || strcmp(jstr(s, "phase"), "stuck") == 0 || strcmp(jstr(s, "active"), "none") == 0)
+		return 2;
+	return !jbool(s, "armed") || jbool(s, "suspect") || !jbool(json_object_get(s, "store"), "up");
+}
 
-	printf("SWITCHD %s - %s: %s %s, %s, %zu lost | epoch=%lld lost=%zu armed=%d\n", code == 0 ? "OK" : code == 1 ? "WARNING" : "CRITICAL",
-	       jstr(s, "service"), jstr(s, "active"), jstr(s, "release"), jstr(s, "phase"), lost, (long long)jint(json_object_get(s, "version"), "epoch"), lost,
-	       jbool(s, "armed"));
+/* One line, whatever happens: the worst of the services asked for. */
+static int nagios(struct cli *c)
+{
+	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
+	struct buf text = BUF_INIT(8192), perf = BUF_INIT(8192);
+	struct answer a;
+	size_t i, seen = 0;
+	json_t *s;
+	int code = 0;
+
+	client_ask(c, "GET", "/v1/services", NULL, c->timeout_ms, &a);
+	json_array_foreach(json_object_get(a.json, "services"), i, s) {
+		size_t lost;
+		const char *name = jstr(s, "service");
+
+		if (c->service[0] && strcmp(c->service, name) != 0)
+			continue;
+		int one = nagios_one(s, &lost);
+
+		code = one > code ? one : code;
+		buf_addf(&text, "%s%s: %s %s, %s, %zu lost, %s", seen++ ? "; " : "", name, jstr(s, "active"), jstr(s, "release"), jstr(s, "phase"), lost,
+			 jbool(s, "armed") ? "armed" : "not armed");
+		buf_addf(&perf, " %s_epoch=%lld %s_lost=%zu %s_armed=%d", name, (long long)jint(json_object_get(s, "version"), "epoch"), name, lost, name,
+			 jbool(s, "armed"));
+	}
+	if (!seen) {
+		code = 3;
+		printf("SWITCHD UNKNOWN - %s\n", !a.reached ? a.error : a.status != 200 ? "switchd refused to say" : "no such service");
+	} else {
+		printf("SWITCHD %s - %s |%s\n", words[code], buf_str(&text), buf_str(&perf));
+	}
+	buf_free(&text);
+	buf_free(&perf);
+	answer_free(&a);
 	return code;
 }
 
 static int status_once(struct cli *c)
 {
 	char path[128];
-	struct answer a;
-	int ex;
 
-	if (!c->service[0] && c->output != FMT_NAGIOS)
+	if (c->output == FMT_NAGIOS)
+		return nagios(c);
+	if (!c->service[0])
 		return look(c, "/v1/services", "status", show_overview);
-	if (!cli_service(c, &ex))
-		return c->output == FMT_NAGIOS ? 3 : ex;
 	TEXT_FORMAT(path, "/v1/services/%s", c->service);
-	if (c->output != FMT_NAGIOS)
-		return look(c, path, c->service, show_status);
-	client_ask(c, "GET", path, NULL, c->timeout_ms, &a);
-	ex = 3;
-	if (a.reached && a.status == 200)
-		ex = nagios(c, a.json);
-	else
-		printf("SWITCHD UNKNOWN - %s\n", a.reached ? "no such service" : a.error);
-	answer_free(&a);
-	return ex;
+	return look(c, path, c->service, say_status);
 }
 
 int verb_status(struct cli *c)
@@ -103,7 +122,7 @@ int verb_status(struct cli *c)
 		if (!tty)
 			putchar('\n');
 		fflush(stdout);
-		if (ex == EX_USAGE_ERROR)
+		if (ex == EX_USAGE_ERROR || ex == EX_REFUSED || fflush(stdout) != 0)
 			return ex;
 		poll(NULL, 0, 1000);
 	}
@@ -136,8 +155,10 @@ int verb_timeline(struct cli *c)
 	char path[160];
 	struct answer a;
 	int64_t since = 0, deploy = c->deploy, ms;
-	int ex;
+	int ex = EX_DONE;
 
+	if (c->max && (c->max < 1 || c->max > 1000))
+		return usage_error(c, "--max is from 1 to 1000");
 	if (c->since) {
 		if (!cli_duration(c->since, &ms))
 			return usage_error(c, "--since wants a time with a unit, such as 2h, got '%s'", c->since);
@@ -147,31 +168,21 @@ int verb_timeline(struct cli *c)
 		return ex;
 	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=%lld", c->service, (long long)(c->max ? c->max : 1000));
 	client_ask(c, "GET", path, NULL, c->timeout_ms, &a);
-	if (!a.reached) {
-		ex = say_unreachable(c, &a);
-	} else if (a.status != 200 || !a.json) {
-		ex = say_error(c, c->service, &a);
+	if (!a.reached || a.status != 200 || !a.json) {
+		ex = say_failed(c, c->service, &a);
 	} else {
 		json_t *events = json_object_get(a.json, "events");
 
-		if (c->last)
-			for (size_t i = json_array_size(events); i-- > 0 && !deploy;)
-				deploy = jint(json_array_get(events, i), "deploy");
+		for (size_t i = json_array_size(events); c->last && i-- > 0 && !deploy;)
+			deploy = jint(json_array_get(events, i), "deploy");
 		keep_events(a.json, since, deploy);
-		ex = EX_DONE;
 		if (c->output == FMT_JSON)
-			say_json(a.json);
+			say_json(c, a.json);
 		else
 			say_timeline(c, a.json);
 	}
 	answer_free(&a);
 	return ex;
-}
-
-static void show_json(struct cli *c, const json_t *j)
-{
-	(void)c;
-	say_json(j);
 }
 
 int verb_evidence(struct cli *c)
@@ -181,7 +192,7 @@ int verb_evidence(struct cli *c)
 	if (!c->service[0] || !c->feature_word[0])
 		return usage_error(c, "evidence wants SERVICE/FEATURE");
 	TEXT_FORMAT(path, "/v1/services/%s/evidence/%s", c->service, c->feature_word);
-	return look(c, path, c->words[0], show_json);
+	return look(c, path, c->words[0], say_evidence);
 }
 
 static void show_deploys(struct cli *c, const json_t *o)
@@ -207,21 +218,32 @@ int verb_deploys(struct cli *c)
 	return look(c, path, c->service, show_deploys);
 }
 
-/* Follows by asking for what came after the last one: it survives a restart of the daemon. */
+/* Follows by asking for what came after the last one: it survives a restart of the daemon.  With --json a line is an event. */
 int verb_events(struct cli *c)
 {
 	char path[256], after[64] = "";
+	bool away = false;
 	int ex;
 
 	if (!cli_service(c, &ex))
 		return ex;
+	c->json_said = true;
 	for (;;) {
 		struct answer a;
 		size_t i;
 		json_t *e;
 
-		TEXT_FORMAT(path, "/v1/services/%s/timeline?max=100&after=%s", c->service, after);
+		TEXT_FORMAT(path, "/v1/services/%s/timeline?max=%d&after=%s", c->service, after[0] ? 1000 : 10, after);
 		client_ask(c, "GET", path, NULL, 0, &a);
+		if (a.reached && a.status >= 400 && a.status < 500) {
+			c->json_said = false;
+			ex = say_error(c, c->service, &a);
+			answer_free(&a);
+			return ex;
+		}
+		if (!away && (!a.reached || a.status != 200))
+			complain(c, "switchd is away: %s; waiting for it", a.reached ? "it answers with an error" : a.error);
+		away = !a.reached || a.status != 200;
 		json_array_foreach(json_object_get(a.json, "events"), i, e) {
 			char w[WALL_TEXT];
 
@@ -234,8 +256,9 @@ int verb_events(struct cli *c)
 			}
 			TEXT_COPY(after, jstr(e, "id"));
 		}
-		fflush(stdout);
 		answer_free(&a);
+		if (fflush(stdout) != 0)
+			return EX_INTERNAL; /* nobody reads any more */
 		poll(NULL, 0, 500);
 	}
 }
@@ -243,15 +266,19 @@ int verb_events(struct cli *c)
 int verb_metrics(struct cli *c)
 {
 	struct answer a;
+	json_t *o;
 	int ex = EX_DONE;
 
 	client_ask(c, "GET", "/metrics", NULL, c->timeout_ms, &a);
-	if (!a.reached)
-		ex = say_unreachable(c, &a);
-	else if (a.status != 200)
-		ex = say_error(c, "metrics", &a);
-	else
+	if (!a.reached || a.status != 200) {
+		ex = say_failed(c, "metrics", &a);
+	} else if (c->output == FMT_JSON) {
+		o = json_pack("{s:s}", "metrics", buf_str(&a.body));
+		say_json(c, o);
+		json_decref(o);
+	} else {
 		fputs(buf_str(&a.body), stdout);
+	}
 	answer_free(&a);
 	return ex;
 }
@@ -259,15 +286,18 @@ int verb_metrics(struct cli *c)
 int verb_version(struct cli *c)
 {
 	struct answer a;
-	const char *daemon = "not reached";
+	json_t *o;
+	const char *daemon;
 
 	client_ask(c, "GET", "/v1/services", NULL, 2000, &a);
-	if (a.reached && a.json && jstr(a.json, "version")[0])
-		daemon = jstr(a.json, "version");
-	if (c->output == FMT_JSON)
-		printf("{\"switchctl\": \"%s\", \"switchd\": \"%s\"}\n", SWITCHD_VERSION, daemon);
-	else
+	daemon = jstr(a.json, "version")[0] ? jstr(a.json, "version") : "not reached";
+	if (c->output == FMT_JSON) {
+		o = json_pack("{s:s,s:s}", "switchctl", SWITCHD_VERSION, "switchd", daemon);
+		say_json(c, o);
+		json_decref(o);
+	} else {
 		printf("switchctl %s, switchd %s\n", SWITCHD_VERSION, daemon);
+	}
 	answer_free(&a);
 	return EX_DONE;
 }

@@ -8,6 +8,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
+#include "switchd/core/model.h"
 
 enum { LOOK_EVERY_MS = 50, MOVE_DEADLINE_MS = 30000 };
 
@@ -28,29 +29,30 @@ static void path_of(const struct cli *c, const char *tail, char *out, size_t siz
 }
 
 /* What came back of a mutation, in words; the exit code. */
-static int said(struct cli *c, const char *done, const struct answer *a)
+int order_said(struct cli *c, const char *done, const struct answer *a)
 {
-	const char *status = jstr(a->json, "status");
+	const char *status = jstr(a->json, "status"), *detail = jstr(a->json, "detail");
+	const char *colon = detail[0] ? ": " : "";
 
 	if (c->output == FMT_JSON && a->json)
-		say_json(a->json);
+		say_json(c, a->json);
 	if (strcmp(status, "dry-run") == 0) {
-		fprintf(stderr, "would: %s%s%s\n", jstr(a->json, "because"), jstr(a->json, "detail")[0] ? "; " : "", jstr(a->json, "detail"));
-		if (jstr(a->json, "would")[0])
-			fprintf(stderr, "%s", jstr(a->json, "would"));
+		if (c->output != FMT_JSON)
+			printf("%s: would be done: %s%s%s\n%s", c->service, jstr(a->json, "because"), colon, detail, jstr(a->json, "would"));
 		return EX_DONE;
 	}
 	if (strcmp(status, "offline") == 0) {
-		fprintf(stderr, "%s: %s: done here, not yet recorded (the store is away)\n", c->service, done);
+		complain(c, "%s: %s here, not yet recorded: the store is away", c->service, done);
+		hint(c, "now", "%s serves; the store is told when it is back", jstr(a->json, "active"));
 		return EX_UNKNOWN;
 	}
 	if (a->status == 202) {
-		fprintf(stderr, "switchctl: %s: unknown whether it was done: %s\n  next    the same command with the same --request-id\n", c->service,
-			jstr(a->json, "detail"));
+		complain(c, "%s: unknown whether it was done%s%s", c->service, colon, detail);
+		hint(c, "next", "the same command with --request-id %s: it is done once", client_rid(c));
 		return EX_UNKNOWN;
 	}
 	if (c->output != FMT_JSON)
-		printf("%s: %s%s%s\n", c->service, done, jstr(a->json, "detail")[0] ? ": " : "", jstr(a->json, "detail"));
+		printf("%s: %s%s%s%s\n", c->service, done, jbool(a->json, "dup") ? " (already)" : "", colon, detail);
 	return EX_DONE;
 }
 
@@ -63,66 +65,70 @@ static int order(struct cli *c, const char *method, const char *tail, json_t *bo
 	path_of(c, tail, path, sizeof(path));
 	client_ask(c, method, path, body, c->timeout_ms, &a);
 	json_decref(body);
-	if (!a.reached)
-		ex = say_unreachable(c, &a);
-	else if (a.status >= 300)
-		ex = say_error(c, c->service, &a);
-	else
-		ex = said(c, done, &a);
+	ex = !a.reached || a.status >= 300 ? say_failed(c, c->service, &a) : order_said(c, done, &a);
 	answer_free(&a);
 	return ex;
 }
 
-static bool get_status(struct cli *c, struct answer *a, int *ex)
+static void status_ask(struct cli *c, struct answer *a)
 {
 	char path[128];
 
 	path_of(c, "", path, sizeof(path));
 	client_ask(c, "GET", path, NULL, 0, a);
-	if (a->reached && a->status == 200 && a->json)
-		return true;
-	*ex = a->reached ? say_error(c, c->service, a) : say_unreachable(c, a);
-	answer_free(a);
-	return false;
 }
 
-/* Waits until the move is observed (or can only be acknowledged), was reverted, or is stuck. */
+static int moved(struct cli *c, const json_t *s, const char *word, const char *want)
+{
+	const char *active = jstr(s, "active");
+	const json_t *m = json_object_get(s, "move");
+	bool stuck = strcmp(jstr(s, "phase"), "stuck") == 0, there = !want[0] || strcmp(active, want) == 0;
+
+	if (c->output == FMT_JSON)
+		say_json(c, s);
+	if (stuck) {
+		complain(c, "%s: STUCK: a proxy still sends traffic elsewhere; a human is needed", c->service);
+		hint(c, "next", "switchctl status %s   |   switchctl --direct proxy pin %s SLOT", c->service, c->service);
+		return EX_HUMAN;
+	}
+	if (!there) {
+		complain(c, "%s: went back: %s", c->service, jstr(m, "reason"));
+		hint(c, "now", "%s %s serves, epoch %lld", active, jstr(s, "release"), (long long)jint(json_object_get(s, "version"), "epoch"));
+		hint(c, "next", "switchctl why %s", c->service);
+		return EX_ROLLED_BACK;
+	}
+	if (c->output == FMT_JSON)
+		return EX_DONE;
+	printf("%s: %s to %s %s, epoch %lld\n  ", c->service, jint(m, "observed") ? word : "acked, not observed", active, jstr(s, "release"),
+	       (long long)jint(json_object_get(s, "version"), "epoch"));
+	say_move(m, stdout);
+	return EX_DONE;
+}
+
+/* Waits until the move is observed (or can only be acknowledged), was reverted, or is stuck.  It is committed by now:
+ * a switchd that is away for a moment ends nothing. */
 static int wait_moved(struct cli *c, const char *word, const char *want)
 {
 	int64_t deadline = mono_now().us + (c->timeout_ms ? c->timeout_ms : MOVE_DEADLINE_MS) * 1000;
 
 	for (;;) {
 		struct answer a;
-		int ex;
 
-		if (!get_status(c, &a, &ex))
-			return ex;
-		const char *phase = jstr(a.json, "phase"), *active = jstr(a.json, "active");
-		const json_t *m = json_object_get(a.json, "move");
-		bool ended = strcmp(phase, "flipping") != 0 && strcmp(phase, "reverting") != 0;
+		status_ask(c, &a);
+		if (a.reached && a.status == 200 && a.json) {
+			const char *phase = jstr(a.json, "phase");
 
-		if (ended) {
-			bool there = !want[0] || strcmp(active, want) == 0, stuck = strcmp(phase, "stuck") == 0;
-			bool observed = jint(m, "observed") > 0;
+			if (strcmp(phase, "flipping") != 0 && strcmp(phase, "reverting") != 0) {
+				int ex = moved(c, a.json, word, want);
 
-			if (c->output == FMT_JSON)
-				say_json(a.json);
-			else if (there && !stuck)
-				printf("%s: %s to %s %s, epoch %lld%s (acked +%lld.%lldms%s)\n", c->service, observed ? word : "acked, not observed:", active,
-				       jstr(a.json, "release"), (long long)jint(json_object_get(a.json, "version"), "epoch"), "",
-				       (long long)(jint(m, "acked_us") / 1000), (long long)(jint(m, "acked_us") % 1000 / 100), observed ? ", observed" : "");
-			if (stuck)
-				fprintf(stderr, "switchctl: %s: STUCK: a proxy still sends traffic elsewhere; a human is needed\n  next    switchctl status %s\n",
-					c->service, c->service);
-			else if (!there)
-				fprintf(stderr, "switchctl: %s: went back: %s\n  now     %s serves\n  next    switchctl why %s\n", c->service, jstr(m, "reason"), active,
-					c->service);
-			answer_free(&a);
-			return stuck ? EX_HUMAN : there ? EX_DONE : EX_ROLLED_BACK;
+				answer_free(&a);
+				return ex;
+			}
 		}
 		answer_free(&a);
 		if (mono_now().us > deadline) {
-			fprintf(stderr, "switchctl: %s: committed, not yet observed; it goes on\n  next    switchctl status %s\n", c->service, c->service);
+			complain(c, "%s: committed, not yet observed; it goes on", c->service);
+			hint(c, "next", "switchctl status %s -w", c->service);
 			return EX_UNKNOWN;
 		}
 		poll(NULL, 0, LOOK_EVERY_MS);
@@ -138,36 +144,50 @@ static int move(struct cli *c, const char *tail, json_t *body, const char *word,
 	path_of(c, tail, path, sizeof(path));
 	client_ask(c, "POST", path, body, c->timeout_ms, &a);
 	json_decref(body);
-	if (!a.reached)
-		ex = say_unreachable(c, &a);
-	else if (a.status >= 300)
-		ex = say_error(c, c->service, &a);
-	else if (a.status != 200 || c->dry_run)
-		ex = said(c, word, &a);
-	else
-		ex = EX_DONE;
 	bool wait = a.reached && a.status == 200 && !c->dry_run;
 
+	ex = !a.reached || a.status >= 300 ? say_failed(c, c->service, &a) : wait ? EX_DONE : order_said(c, word, &a);
 	answer_free(&a);
 	return wait ? wait_moved(c, word, want) : ex;
+}
+
+/* What was shown in the prompt is what is moved: if it changed meanwhile, nothing is (exit 15). */
+static void as_seen(struct cli *c, const json_t *status, char etag[VERSION_TEXT])
+{
+	text_copy(etag, VERSION_TEXT, jstr(status, "etag"));
+	if (!c->if_epoch && !c->yes && etag[0])
+		c->if_epoch = etag;
 }
 
 int verb_flip(struct cli *c)
 {
 	struct answer a;
-	char question[256], to[8];
+	char question[400], to[8], etag[VERSION_TEXT];
 	int ex;
 
-	if (!cli_service(c, &ex) || !get_status(c, &a, &ex))
+	if (!cli_service(c, &ex))
 		return ex;
+	status_ask(c, &a);
+	if (!a.reached || a.status != 200 || !a.json) {
+		ex = say_failed(c, c->service, &a);
+		answer_free(&a);
+		return ex;
+	}
 	const json_t *safe = json_object_get(a.json, "safe_to_flip");
-	const char *idle = jstr(safe, "slot");
+	const char *idle = jstr(safe, "slot"), *release;
 
+	if (!c->to && strcmp(idle, "none") == 0) {
+		answer_free(&a);
+		return usage_error(c, "%s: no slot is active yet: say --to blue or --to green", c->service);
+	}
 	TEXT_COPY(to, c->to ? c->to : idle);
 	bool passing = jbool(safe, "ok") && strcmp(to, idle) == 0;
 
-	TEXT_FORMAT(question, "%s: flip %s %s -> %s %s?%s%s", c->service, jstr(a.json, "active"), jstr(a.json, "release"), to,
-		    jstr(json_object_get(json_object_get(a.json, "slots"), to), "release"), passing ? "" : " It is failing: ", passing ? "" : jstr(safe, "why"));
+	release = jstr(json_object_get(json_object_get(a.json, "slots"), to), "release");
+	TEXT_FORMAT(question, "%s: flip %s %s -> %s %s?%s%.200s", c->service, jstr(a.json, "active"), jstr(a.json, "release"), to,
+		    release[0] ? release : "(release unknown)", passing ? "" : " It is failing: ", passing ? "" : jstr(safe, "why"));
+	if (!c->dry_run && (passing || c->force))
+		as_seen(c, a.json, etag);
 	answer_free(&a);
 	if (!passing && c->force && !c->message)
 		return usage_error(c, "a flip to a slot that fails needs a reason: -m WHY");
@@ -179,12 +199,28 @@ int verb_flip(struct cli *c)
 	return move(c, "/flip", b, "flipped", to);
 }
 
+/* No prompt: the way back is never made longer.  Only into a slot that nobody vouches for, which wants --force. */
 int verb_rollback(struct cli *c)
 {
+	char question[400];
 	int ex;
 
+	if (c->force && !c->message)
+		return usage_error(c, "a rollback by force needs a reason: -m WHY");
 	if (!cli_service(c, &ex))
 		return ex;
+	if (c->force && !c->dry_run && !c->yes) {
+		struct answer a;
+		char to[8];
+
+		status_ask(c, &a);
+		TEXT_COPY(to, jstr(json_object_get(a.json, "safe_to_flip"), "slot"));
+		TEXT_FORMAT(question, "%s: roll back by force to %s (rollback target: %.200s)?", c->service, to,
+			    jstr(a.json, "rollback_target")[0] ? jstr(a.json, "rollback_target") : jstr(a.json, "rollback_target_why"));
+		answer_free(&a);
+		if (!cli_confirm(c, question, to[0] ? to : c->service, &ex))
+			return ex;
+	}
 	return move(c, "/rollback", body_new(c), "rolled back", "");
 }
 
@@ -228,13 +264,32 @@ int verb_unseal(struct cli *c)
 	return cli_service(c, &ex) ? order(c, "DELETE", "/seal", body_new(c), "unsealed") : ex;
 }
 
+/* pardon [SERVICE] RELEASE: one word is the release, unless --release has it. */
+static bool pardon_words(struct cli *c)
+{
+	size_t at = 0;
+
+	if (c->n_words > 2 || (c->n_words == 2 && c->release))
+		return false;
+	if (c->n_words == 2 || (c->n_words == 1 && c->release)) {
+		if (!name_ok(c->words[0]) || !TEXT_COPY(c->service, c->words[0]))
+			return false;
+		at = 1;
+	}
+	if (!c->release && at < c->n_words)
+		c->release = c->words[at];
+	return c->release && id_ok(c->release);
+}
+
 int verb_pardon(struct cli *c)
 {
 	json_t *b;
 	int ex;
 
-	if (!c->message || !c->release)
-		return usage_error(c, "pardon wants --release ID and -m WHY");
+	if (!pardon_words(c))
+		return usage_error(c, "pardon wants [SERVICE] RELEASE");
+	if (!c->message)
+		return usage_error(c, "pardon wants a reason: -m WHY");
 	if (!cli_service(c, &ex))
 		return ex;
 	b = body_new(c);

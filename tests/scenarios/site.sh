@@ -100,8 +100,9 @@ gone_or_zombie()
 		case ${stat##*) } in Z*) return 0 ;; esac
 		return 1
 	fi
-	return 0
-}
+	# Without /proc (a bare chroot) the signal alone tells.
+	! kill -0 "$1"
+} 2>/dev/null
 
 pid_of() { cat "$SITE/pid/$1" 2>/dev/null; }
 

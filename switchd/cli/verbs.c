@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * verbs.c - the one table of verbs, and the help that is made of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "switchd/base/text.h"
+#include "switchd/cli/cli.h"
+
+#define MUTATION (F_MESSAGE | F_DRY_RUN | F_IF_EPOCH | F_RID)
+
+static const struct verb verbs[] = {
+	{ "status", "[SERVICE]", F_WATCH, verb_status, false, "who serves, since when, armed or not; -w keeps it live",
+	  "switchctl status\nswitchctl status shop -w\nswitchctl status shop --json" },
+	{ "claim", "[SERVICE]", F_RELEASE | F_SLOT | F_CLAIM | F_RENEW | F_FORCE | F_LOCK_WAIT | MUTATION, verb_claim, false,
+	  "take the idle slot to fill it; prints the slot; --renew keeps it", "SLOT=$(switchctl claim shop --release $SHA)\nswitchctl claim shop --renew --claim ID" },
+	{ "unclaim", "[SERVICE]", F_CLAIM | F_FORCE | MUTATION, verb_unclaim, false, "give the idle slot back", "switchctl unclaim shop" },
+	{ "deploy", "[SERVICE] [-- COMMAND...]",
+	  F_RELEASE | F_SLOT | F_CLAIM | F_DIGEST | F_WAIT | F_LOCK_WAIT | F_POLICY | F_FORCE | F_ON_CANCEL | MUTATION, verb_deploy, false,
+	  "prove the release in the idle slot, flip to it, bake it; with a COMMAND: claim, run it, announce, wait",
+	  "switchctl deploy shop --release $SHA -- ./ship\nswitchctl deploy shop --slot blue --release r42 --wait=ready" },
+	{ "abort", "[SERVICE]", F_DEPLOY | MUTATION, verb_abort, false, "end a deploy that is proving or ready", "switchctl abort shop" },
+	{ "flip", "[SERVICE]", F_TO | F_FORCE | MUTATION, verb_flip, false, "make the idle slot active", "switchctl flip shop --to blue" },
+	{ "rollback", "[SERVICE]", F_FORCE | MUTATION, verb_rollback, false, "back to the slot that was good", "switchctl rollback shop -m INC-123" },
+	{ "hold", "[SERVICE]", F_FOR | MUTATION, verb_hold, false, "no automatic and no forward moves; a rollback always passes",
+	  "switchctl hold shop --for 2h -m INC-123" },
+	{ "resume", "[SERVICE]", MUTATION, verb_resume, false, "end a hold or a pin", "switchctl resume shop" },
+	{ "seal", "[SERVICE]", MUTATION, verb_seal, false, "the old release cannot serve any more: automation will not go back to it",
+	  "switchctl seal shop -m 'migration 118'" },
+	{ "unseal", "[SERVICE]", MUTATION, verb_unseal, false, "it can, after all", "switchctl unseal shop -m 'migration undone'" },
+	{ "pardon", "[SERVICE] [RELEASE]", F_RELEASE | MUTATION, verb_pardon, false, "take a release off the condemned list",
+	  "switchctl pardon shop r44 -m 'db was at fault'" },
+	{ "mute", "SERVICE/FEATURE", F_FOR | MUTATION, verb_mute, false, "a feature neither moves nor blocks nor counts, 24 h at most",
+	  "switchctl mute shop/quotes --for 30m -m 'vendor down'" },
+	{ "unmute", "SERVICE/FEATURE", MUTATION, verb_unmute, false, "it counts again", "switchctl unmute shop/quotes" },
+	{ "why", "[SERVICE]", 0, verb_why, false, "the last decision, the rule that fired, evidence of both slots", "switchctl why shop" },
+	{ "timeline", "[SERVICE]", F_MAX | F_LAST | F_SINCE | F_DEPLOY, verb_timeline, false, "what happened, when, by whom, why",
+	  "switchctl timeline shop --last\nswitchctl timeline shop --since 2h -o md" },
+	{ "evidence", "SERVICE/FEATURE", 0, verb_evidence, false, "what came back: last absent, last present before it, both slots",
+	  "switchctl evidence shop/quotes" },
+	{ "deploys", "[SERVICE]", 0, verb_deploys, false, "the last deploys and how they ended", "switchctl deploys shop" },
+	{ "events", "[SERVICE]", 0, verb_events, false, "follow events as they happen, the last ten first", "switchctl events shop" },
+	{ "probe", "[SERVICE]", F_SLOT, verb_probe, true, "ask every feature now; works without a daemon (--config)",
+	  "switchctl probe shop --slot green" },
+	{ "active", "[SERVICE]", F_IS, verb_active, true, "the active slot; --is SLOT: exit 0 or 1; works without a daemon, from the journal",
+	  "switchctl active shop --is $MY_SLOT || exit 0" },
+	{ "init", "[SERVICE]", F_FRONT | F_BLUE | F_GREEN | F_FEATURE, verb_init, true, "ask these addresses and print a first configuration",
+	  "switchctl init --front https://shop.example.com --blue 10.0.0.1:8101 --green 10.0.0.1:8102" },
+	{ "proxy", "snippet|init|diff|pin [haproxy] [SERVICE] [SLOT]", F_DIRECT | F_BIND | F_DRY_RUN, verb_proxy, true,
+	  "what the proxy needs, shows, or is pinned to", "switchctl proxy snippet haproxy shop\nswitchctl --direct proxy pin shop green" },
+	{ "config", "check|show [FILE|SERVICE]", 0, verb_config, true, "check a file, or show what is in force", "switchctl config check switchd.yaml" },
+	{ "metrics", "", 0, verb_metrics, false, "the Prometheus text", "switchctl metrics" },
+	{ "help", "[VERB]", 0, verb_help, true, "this text, or a verb's", "switchctl help deploy" },
+	{ "version", "", 0, verb_version, true, "the version of switchctl, and of the daemon", "switchctl version" },
+};
+
+const struct verb *cli_verbs(size_t *n)
+{
+	*n = ARRAY_LEN(verbs);
+	return verbs;
+}
+
+const struct verb *cli_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static void print_options(unsigned flags, bool global, FILE *to)
+{
+	for (size_t i = 0; i < cli_n_flags; i++) {
+		const struct flag *f = &cli_flags[i];
+		char left[48];
+
+		if (global ? f->set != 0 : !(f->set & flags))
+			continue;
+		TEXT_FORMAT(left, "%s%c%s--%s%s%s", f->val < 256 ? "-" : " ", f->val < 256 ? f->val : ' ', f->val < 256 ? ", " : "  ", f->name,
+			    f->arg ? " " : "", f->arg ? f->arg : "");
+		fprintf(to, "  %-28s %s\n", left, f->doc);
+	}
+}
+
+int cli_help(const struct verb *v, FILE *to)
+{
+	if (!v) {
+		fputs("usage: switchctl [flags] VERB [SERVICE[/FEATURE]] [flags]\n\n", to);
+		for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+			fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].doc);
+		fputs("\nflags everywhere:\n", to);
+		print_options(0, true, to);
+		fputs("\nexit: 0 done, 2 usage or config, 10 refused (traffic never moved), 11 rolled back, 12 a human is needed now,\n"
+		      "      13 unknown or still running, 14 held or locked, 15 the epoch changed, 16 unreachable, 130 detached\n", to);
+		return to == stdout ? EX_DONE : EX_USAGE_ERROR;
+	}
+	fprintf(to, "usage: switchctl %s %s\n  %s\n", v->name, v->words, v->doc);
+	if (v->flags)
+		fputs("\nflags:\n", to);
+	print_options(v->flags, false, to);
+	fputs("\nexamples:\n", to);
+	for (const char *e = v->examples; *e;) {
+		size_t n = strcspn(e, "\n");
+
+		fprintf(to, "  %.*s\n", (int)n, e);
+		e += n + (e[n] == '\n');
+	}
+	return EX_DONE;
+}
+
+void cli_verbs_doc(struct buf *out)
+{
+	buf_adds(out, "| verb | words | does |\n|---|---|---|\n");
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		buf_addf(out, "| `%s` | `%s` | %s |\n", verbs[i].name, verbs[i].words, verbs[i].doc);
+}
+
+int verb_help(struct cli *c)
+{
+	const struct verb *v = c->n_words ? cli_verb(c->words[0]) : NULL;
+
+	if (c->n_words && !v)
+		return usage_error(c, "unknown verb '%s'", c->words[0]);
+	return cli_help(v, stdout);
+}
