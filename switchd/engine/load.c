@@ -136,7 +136,7 @@ static void replay(struct service *s, const struct store_answer *a)
 {
 	static struct record next;
 	struct commit c = { .service = s->cfg->name, .rid = s->rec.cid, .mode = s->pending_mode, .next = &next,
-			    
+
 			    .condemn = s->pending_condemn.release[0] ? &s->pending_condemn : NULL };
 
 	next = s->rec;

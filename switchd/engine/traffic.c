@@ -514,7 +514,7 @@ void traffic_view(struct service *s)
 	mono_us now = mono_now();
 	bool mixed = false;     /* they do not all show one slot */
 
-	*v = (struct proxies_view){ .all = (int)s->cfg->n_proxies, .preflight_done = true, .preflight_ok = true, 
+	*v = (struct proxies_view){ .all = (int)s->cfg->n_proxies, .preflight_done = true, .preflight_ok = true,
 				    .servers_up = -1, .servers_all = -1, .shows = NO_SLOT };
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];

@@ -93,7 +93,8 @@ static void every_route_for_every_role(void **state)
 			}
 			reply_free(&got);
 		}
-	assert_true(denied >= 70 && passed >= 70);
+	assert_int_equal(denied + passed, n_routes * N_AS);
+	assert_true(denied >= 45);
 }
 
 /* The roles themselves, once more by hand: the table may not quietly lose one. */
@@ -136,10 +137,8 @@ static void the_health_listener_only_looks(void **state)
 		bool body = routes[i].members != NULL;
 
 		ask(&got, ON_HEALTH, "operate", routes[i].method, concrete(routes[i].path), NULL, body ? "{}" : NULL);
-		if (routes[i].health)
-			assert_true(got.status == 200 || got.status == 503);
-		else
-			assert_int_equal(got.status, body ? 413 : 404);
+		if (routes[i].health ? got.status != 200 && got.status != 503 : got.status != (body ? 413 : 404))
+			fail_msg("%s %s: %d %s", routes[i].method, routes[i].path, got.status, got.body);
 		reply_free(&got);
 	}
 	expect(ON_HEALTH, NULL, "POST", "/v1/services/shop/flip", NULL, 404);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * store.c - what a commit may do, on a real redis-server. */
-#include "store_rig.h"
+#include "tests/unit/support/store_rig.h"
 
 #include <pthread.h>
 

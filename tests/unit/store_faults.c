@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * store_faults.c - the store when Redis, its data, or the other leader misbehave (faults.md R1, R2, R4, R6 to R14). */
-#include "store_rig.h"
+#include "tests/unit/support/store_rig.h"
 
 #include <pthread.h>
 #include <sys/socket.h>
