@@ -60,7 +60,7 @@ static bool tell(struct cli *c, json_t *asked, const char *who, const char *addr
 	return s.status != 0;
 }
 
-static bool plain(const char *s) { return s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:-")] == '\0'; }
+static bool plain(const char *s) { return s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:/_-")] == '\0'; }
 
 /* A scalar of YAML: quoted unless it cannot be misread. */
 static void scalar(struct buf *yaml, const char *s)

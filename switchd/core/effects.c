@@ -99,14 +99,10 @@ bool budget_spent(const struct record *r, const struct world *w)
 	return n >= w->cfg->budget_max;
 }
 
-/* What the active release says, if it came by a deploy; else the service's rule. */
+/* What the active release's own deploy said, whatever was deployed since; else the service's rule. */
 enum rollback_policy active_policy(const struct record *r, const struct service_config *cfg)
 {
-	const struct deploy *d = &r->deploy;
-
-	if (d->id && r->active != NO_SLOT && d->slot == r->active && d->release[0] && strcmp(d->release, r->slot[r->active].id) == 0)
-		return d->rollback;
-	return cfg->rollback;
+	return r->active != NO_SLOT && r->slot[r->active].own_rollback ? r->slot[r->active].rollback : cfg->rollback;
 }
 
 bool within_window(const struct record *r, const struct world *w)

@@ -97,6 +97,8 @@ struct release {
 	tag_text digest;        /* "" = not told */
 	enum release_state state;
 	bool was_good;          /* has been active and good at some time (rollback target, B3) */
+	bool own_rollback;      /* its deploy said how it may be put back; else the config says */
+	enum rollback_policy rollback;
 	wall_ms arrived;        /* when it was deployed here: "disappeared" counts from here */
 };
 

@@ -172,7 +172,8 @@ void do_deploy(struct look *l, struct decision *d)
 	struct record *next = &d->next;
 	struct release *r = &next->slot[l->to];
 
-	*r = (struct release){ .state = RS_ANNOUNCED, .was_good = was_good(l), .arrived = l->w->wall };
+	*r = (struct release){ .state = RS_ANNOUNCED, .was_good = was_good(l), .own_rollback = l->in->has_rollback,
+				.rollback = l->in->has_rollback ? l->in->rollback : RB_AUTO, .arrived = l->w->wall };
 	TEXT_COPY(r->id, l->in->release);
 	TEXT_COPY(r->digest, l->in->digest);
 	next->deploy = (struct deploy){ .id = l->rec->deploy.id + 1, .slot = l->to, .stop = l->in->stop, .outcome = DO_RUNNING,

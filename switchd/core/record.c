@@ -41,6 +41,7 @@ static const struct shape version_shape = SHAPE(version_members);
 
 static const struct member release_members[] = {
 	M(struct release, id, K_ID), M(struct release, digest, K_TAG), M(struct release, state, K_STATE), M(struct release, was_good, K_BOOL),
+	M(struct release, own_rollback, K_BOOL), M(struct release, rollback, K_POLICY),
 	M(struct release, arrived, K_WALL),
 };
 static const struct shape release_shape = SHAPE(release_members);

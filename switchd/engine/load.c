@@ -15,6 +15,10 @@ static void set_loaded(struct service *s, const struct record *rec)
 	if (rec->active != s->rec.active || !s->loaded)
 		s->since_flip = (mono_us){ 0 };
 	s->rec = *rec;
+	if (!s->loaded && (rec->phase == PH_FLIPPING || rec->phase == PH_REVERTING)) {
+		/* The proxies are asked from now on: they have the whole flip_timeout, however long nobody was here. */
+		s->rec.phase_until = wall_plus_ms(engine_wall(s->e), s->cfg->flip_timeout_ms);
+	}
 	if (s->rec.phase != s->last_phase || !s->phase_entered.us)
 		s->phase_entered = now;
 	s->last_phase = s->rec.phase;

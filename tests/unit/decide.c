@@ -215,7 +215,12 @@ static bool give_state(char *word)
 			BAD("no outcome: %s", p[2]);
 	} else if (key_is(word, "ended", &v)) r->deploy.ended.ms = WALL;
 	else if (key_is(word, "stop", &v)) r->deploy.stop = STOP_READY;
-	else if (key_is(word, "policy", &v)) r->deploy.rollback = strcmp(v, "ask") == 0 ? RB_ASK : strcmp(v, "never") == 0 ? RB_NEVER : RB_AUTO;
+	else if (key_is(word, "policy", &v)) {
+		struct release *its = &r->slot[r->deploy.slot];
+
+		r->deploy.rollback = its->rollback = strcmp(v, "ask") == 0 ? RB_ASK : strcmp(v, "never") == 0 ? RB_NEVER : RB_AUTO;
+		its->own_rollback = true;
+	}
 	else if (key_is(word, "prolonged", &v)) r->deploy.prolonged = true;
 	else if (key_is(word, "hold", &v)) r->hold = (struct hold){ .on = true, .by = "eve", .why = "INC-1", .until.ms = v ? WALL + span(v) : 0 };
 	else if (key_is(word, "sealed", &v)) r->sealed = (struct sealed){ .on = true, .by = "ci", .why = "migration 118" };

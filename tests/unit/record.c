@@ -30,6 +30,8 @@ static struct record *full(void)
 		snprintf(r->slot[s].digest, sizeof(r->slot[s].digest), "sha256:abc=%d", s);
 		r->slot[s].state = s == BLUE ? RS_GOOD : RS_LIVE;
 		r->slot[s].was_good = s == BLUE;
+		r->slot[s].own_rollback = s == GREEN;
+		r->slot[s].rollback = s == GREEN ? RB_NEVER : RB_ASK;
 		r->slot[s].arrived.ms = 1795333000000 + s;
 	}
 	r->claim = (struct claim){ .id = "c1", .by = "ci", .release = "r43", .slot = BLUE, .since = { 5 }, .until = { 6 } };

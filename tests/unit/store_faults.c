@@ -753,14 +753,21 @@ static void tcp_works_by_name(void **state)
 	struct hand h;
 	char port[16];
 	int s = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in { sa_family_t family; uint16_t port; uint32_t addr; char zero[8]; } a = { .family = AF_INET, .addr = 0x0100007f };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
 
+	struct addrinfo *known = NULL;
+
 	(void)state;
+	if (getaddrinfo("localhost", NULL, NULL, &known) != 0) {
+		close(s);
+		skip(); /* a root without /etc/hosts: no name to connect by */
+	}
+	freeaddrinfo(known);
 	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
 	close(s);
-	snprintf(port, sizeof(port), "%d", (a.port & 0xff) << 8 | a.port >> 8);
+	snprintf(port, sizeof(port), "%d", ntohs(a.sin_port));
 	redis(&rig, "CONFIG SET port %s", port);
 	hand_new(&h, rig.sock, "ctl-1", 6000);
 	store_free(&h.store);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <stdio.h>
