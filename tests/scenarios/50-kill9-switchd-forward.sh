@@ -35,7 +35,7 @@ for point in $FLIP_POINTS; do
 			continue
 		fi
 		load_cmd mark "flip"
-		run flip shop --to $to -y --timeout 10s
+		run flip shop --to $to -y --timeout 3s
 		if wait_until 4 dead; then
 			expect_killed "$point"
 			reached=1

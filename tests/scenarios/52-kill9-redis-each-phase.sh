@@ -4,6 +4,7 @@
 # kill -9 of the embedded redis-server in each phase: it is started again, nothing moves, nothing is
 # condemned, no request fails, and what was under way goes on (R1).
 . "$(dirname "$0")/lib.sh"
+need_proc
 SVC[bake]=8s
 scn_site 2
 load_start

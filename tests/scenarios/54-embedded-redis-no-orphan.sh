@@ -3,6 +3,7 @@
 # The embedded redis-server never outlives switchd, however that ends; a second switchd on the same state
 # directory does not start a second one; a clean stop stops it.
 . "$(dirname "$0")/lib.sh"
+need_proc
 scn_site 2
 before=$(status version.gen version.epoch active)
 

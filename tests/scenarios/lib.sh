@@ -254,6 +254,8 @@ expect_versions_grew()
 	[ -z "$said" ] || fail "what the proxy was seen with: $said; all: $(paste -sd' ' "$SITE/map.log")"
 }
 
+need_proc() { [ -r /proc/self/stat ] || { skip "there is no /proc here: children of a process cannot be found"; }; }
+
 # child_named PID NAME: the pid of a child process by its name.
 child_named()
 {
