@@ -403,7 +403,7 @@ static void a_command_that_fails_gives_the_claim_back(void **state)
 		assert_false(asked("POST /v1/services/shop/deploys "));
 	}
 	server(ship_script); /* interrupted while it runs: the same, and the run says that it was */
-	expect("deploy shop --release r1 -- sh -c \"kill -TERM $PPID; sleep 30\"", 130);
+	expect("deploy shop --release r1 -- sh -c \"kill -TERM $PPID; exec sleep 30\"", 130);
 	assert_true(asked("DELETE /v1/services/shop/claim "));
 }
 
