@@ -12,7 +12,7 @@
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 
-enum { BEAT_MS = 100, STOP_MS = 3000, LOAD_FROM_JOURNAL_MS = 1000, TURN_MOST_US = 50000, CLOCK_JUMP_MS = 2000 };
+enum { BEAT_MS = 100, STOP_MS = 3000, LOAD_FROM_JOURNAL_MS = 1000, ORDER_WAITS_MS = 5000, TURN_MOST_US = 50000, CLOCK_JUMP_MS = 2000 };
 
 /* ---- request ids ---- */
 
@@ -244,6 +244,10 @@ static void beat(EV_P_ ev_timer *t, int revents)
 
 		if (!s->loaded && store_is_up(e->store))
 			service_store(s, true);
+		if (s->loaded)
+			s->loaded_at = now;
+		else if (s->first && mono_since_ms(now, s->loaded_at) > ORDER_WAITS_MS)
+			service_refuse_all(s, "the record of this service cannot be read from the store: see its log, and switchctl status");
 		if (!s->loaded && !store_is_up(e->store) && s->rec.rev && wall_now().ms - e->born.ms > LOAD_FROM_JOURNAL_MS) {
 			log_warn("start", "service=%s what=\"the store is away: the journal's record stands\"", s->cfg->name);
 			s->loaded = true;
@@ -450,6 +454,9 @@ bool engine_reload(struct engine *e, struct config *next, char *why, size_t why_
 	}
 	struct config *old = e->cfg;
 
+	if (strcmp(old->listen.http, next->listen.http) != 0 || strcmp(old->listen.operators, next->listen.operators) != 0 ||
+	    strcmp(old->listen.unix_path, next->listen.unix_path) != 0)
+		log_warn("reload", "what=\"listen: changes with a restart only; the old addresses stay\"");
 	e->cfg = next;
 	for (size_t i = 0; i < next->n_services; i++) {
 		struct service *s = find(e, next->services[i].name);

@@ -219,11 +219,14 @@ void service_tick(struct service *s)
 				break;
 	} while (s->dirty && !s->committing);
 	s->ticking = false;
-	if (!s->loaded && !s->loading && s->first && !store_is_up(s->e->store)) {
-		/* No record yet and no store: an order cannot wait for ever. */
-		while (s->first)
-			order_refuse(s, order_next(s), RF_STORE, "no record of this service is known yet, and the store is away");
-	}
+	if (!s->loaded && !s->loading && s->first && !store_is_up(s->e->store))
+		service_refuse_all(s, "no record of this service is known yet, and the store is away");
+}
+
+void service_refuse_all(struct service *s, const char *why)
+{
+	while (s->first)
+		order_refuse(s, order_next(s), RF_STORE, why);
 }
 
 /* ---- birth and death ---- */
@@ -256,7 +259,7 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 		journal_condemned(e->journal, cfg->name, &s->condemned);
 	}
 	s->last_phase = s->rec.phase;
-	s->phase_entered = mono_now();
+	s->phase_entered = s->loaded_at = mono_now();
 	measure_start(s);
 	traffic_start(s);
 	return s;

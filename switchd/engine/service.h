@@ -111,6 +111,7 @@ struct service {
 	mono_us next_note;              /* verdict changes are written at most once a second (D12) */
 	bool note_wanted;
 	/* times on this process's clock */
+	mono_us loaded_at;              /* the last moment with a record in hand */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
 	int64_t bake_stood_us;
 	bool deploys_dirty, front_was_down;
@@ -182,6 +183,7 @@ void service_tick(struct service *);            /* look again: now or at the end
 void service_world(struct service *, struct world *);   /* the measured world, as decide sees it */
 void service_apply_config(struct service *, const struct service_config *, struct probe_runner *);
 bool service_busy(const struct service *);
+void service_refuse_all(struct service *, const char *why);      /* orders that waited too long for a record */
 void service_abandon(struct service *);        /* the end: orders in line are answered "unknown" */
 void service_found(struct service *);           /* every proxy was asked once, or the store is up: decide the first start */
 bool service_truth(struct service *, struct store_truth *out);

@@ -431,6 +431,11 @@ static void cut_now(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	if (p->s->rec.active == p->cut_slot || p->s->rec.active == NO_SLOT || p->s->cfg->mode == MODE_OBSERVE)
 		return;
+	if (p->s->rec.shield) { /* what the old slot answers now is what the shield asks of it: cutting that would be a failure of ours (I1a) */
+		ev_timer_set(t, (double)p->s->cfg->drain_ms / 1000.0, 0.);
+		ev_timer_start(p->s->e->loop, t);
+		return;
+	}
 	p->cutting = true;
 	proxy_cut_sessions(p->proxy, p->cut_slot, sessions_cut, p);
 }
