@@ -11,7 +11,10 @@ enum { KEPT = 256, HEARTBEAT_MS = 10000, MAX_STREAMS = 64 };
 
 struct kept { char id[44]; char *json; uint64_t seq; };
 
-struct reader { struct streams *all; struct httpd_stream *stream; uint64_t next; mono_us last; bool lost; char *text; size_t at; struct reader *link; };
+/* Of the store's one stream: the next event has the next number. */
+struct event_id { uint64_t gen, seq; };
+
+struct reader { struct streams *all; struct httpd_stream *stream; uint64_t next; mono_us last; bool lost, check; struct event_id after; char *text; size_t at; struct reader *link; };
 
 struct streams {
 	struct kept ring[KEPT];
@@ -58,6 +61,22 @@ void streams_beat(struct streams *s)
 			httpd_stream_wake(r->stream);
 }
 
+static bool id_parse(const char *text, struct event_id *out)
+{
+	const char *dash = strchr(text, '-');
+	char gen[24];
+
+	return dash && text_copy_n(gen, sizeof(gen), text, (size_t)(dash - text)) && text_u64(gen, &out->gen) && text_u64(dash + 1, &out->seq);
+}
+
+/* Whether k follows at once on what the reader had last: else something is missing between them. */
+static bool follows(const struct event_id *had, const struct kept *k)
+{
+	struct event_id id;
+
+	return id_parse(k->id, &id) && id.gen == had->gen && id.seq == had->seq + 1;
+}
+
 /* The next text of a reader: an event, a heartbeat, or nothing. */
 static char *next_text(struct reader *r)
 {
@@ -65,6 +84,10 @@ static char *next_text(struct reader *r)
 	struct buf b = BUF_INIT(64 * 1024);
 	uint64_t oldest = s->seq > KEPT ? s->seq - KEPT : 0;
 
+	if (r->check && r->next < s->seq) {
+		r->lost = r->lost || !follows(&r->after, &s->ring[r->next % KEPT]);
+		r->check = false;
+	}
 	if (r->next < oldest || r->lost) {
 		r->lost = false;
 		if (r->next < oldest)
@@ -120,6 +143,22 @@ static void closed(void *arg)
 	free(r);
 }
 
+/* After the event of that id.  One that is not kept is older than all that is, also after a restart: all that is kept is
+ * new to this reader then, and whether something is missing before it is seen by the numbers. */
+static void resume(struct reader *r, const char *after)
+{
+	struct streams *s = r->all;
+
+	r->next = s->seq > KEPT ? s->seq - KEPT : 0;
+	for (uint64_t q = r->next; q < s->seq; q++)
+		if (strcmp(s->ring[q % KEPT].id, after) == 0) {
+			r->next = q + 1;
+			return;
+		}
+	r->check = id_parse(after, &r->after);
+	r->lost = !r->check;
+}
+
 void events_stream(struct call *c)
 {
 	static const struct httpd_header h[] = { { "Cache-Control", "no-store" }, { "X-Accel-Buffering", "no" } };
@@ -137,17 +176,8 @@ void events_stream(struct call *c)
 	r->next = s->seq;
 	r->text = xstrdup(": switchd events\n\n");
 	r->last = mono_now();
-	if (after) {
-		/* An id that is not kept is older than all that is kept, also after a restart: all of it is new to this reader. */
-		r->next = s->seq > KEPT ? s->seq - KEPT : 0;
-		r->lost = true;
-		for (uint64_t q = r->next; q < s->seq; q++)
-			if (strcmp(s->ring[q % KEPT].id, after) == 0) {
-				r->next = q + 1;
-				r->lost = false;
-				break;
-			}
-	}
+	if (after)
+		resume(r, after);
 	r->link = s->readers;
 	s->readers = r;
 	s->n++;

@@ -8,6 +8,8 @@
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 
+enum { JOURNAL_AFTER_MS = 20 };
+
 void adopt_deploy(struct service *s)
 {
 	const struct deploy *d = &s->rec.deploy;
@@ -151,24 +153,51 @@ static void note_first_bad(struct service *s, const struct record *was)
 
 static void journalled(void *arg, bool durable)
 {
-	struct service *s = arg;
-
+	(void)arg; /* the service may be gone by now */
 	if (!durable)
-		log_error("journal", "service=%s what=\"not durable: a restart without the store may not know the last commit\"", s->cfg->name);
+		log_error("journal", "what=\"not durable: a restart without the store may not know the last commit\"");
 }
 
+/* Redis has the commit; the journal's fsync would only keep the map file's waiting on the same disk.  It
+ * follows a moment later, before the next commit's, and at the latest when switchd ends. */
 void adopt_journal(struct service *s, const struct condemned *condemn, const char *pardon)
 {
-	struct journal_entry *j = xcalloc(1, sizeof(*j));
+	if (s->journal_due && (condemn || pardon[0] || s->journal_condemn.release[0] || s->journal_pardon[0]))
+		adopt_journal_now(s);
+	s->journal_due = true;
+	if (condemn)
+		s->journal_condemn = *condemn;
+	TEXT_COPY(s->journal_pardon, pardon);
+	ev_timer_stop(s->e->loop, &s->journal_timer);
+	ev_timer_set(&s->journal_timer, JOURNAL_AFTER_MS / 1000., 0.);
+	ev_timer_start(s->e->loop, &s->journal_timer);
+}
 
+void adopt_journal_now(struct service *s)
+{
+	struct journal_entry *j;
+
+	ev_timer_stop(s->e->loop, &s->journal_timer);
+	if (!s->journal_due)
+		return;
+	s->journal_due = false;
+	j = xcalloc(1, sizeof(*j));
 	TEXT_COPY(j->service, s->cfg->name);
 	j->kind = JR_COMMITTED;
 	j->record = s->rec;
-	if (condemn)
-		j->condemn = *condemn;
-	TEXT_COPY(j->pardon, pardon);
-	journal_add(s->e->journal, j, journalled, s);
+	j->condemn = s->journal_condemn;
+	TEXT_COPY(j->pardon, s->journal_pardon);
+	s->journal_condemn.release[0] = s->journal_pardon[0] = '\0';
+	journal_add(s->e->journal, j, journalled, NULL);
 	free(j);
+	measure_seen_save(s);
+}
+
+void adopt_later(EV_P_ ev_timer *t, int revents)
+{
+	(void)loop;
+	(void)revents;
+	adopt_journal_now(t->data);
 }
 
 static void condemned_update(struct service *s, const struct decision *d)
@@ -242,6 +271,9 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 	adopt_deploy(s);
 	note_lost(s, was);
 	count_move(s, d, was);
+	/* Proxies first: what is written, told and kept of it can wait these microseconds. */
+	measure_pace(s);
+	perform(s, d, was);
 	TEXT_COPY(s->last_because, d->because);
 	TEXT_COPY(d->event.stream_id, stream_id);
 	if (d->event.kind[0]) {
@@ -252,10 +284,6 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 	log_info("commit", "service=%s phase=%s active=%s version=%llu.%llu shield=%d because=%s", s->cfg->name, phase_name(s->rec.phase),
 		 slot_name(s->rec.active), (unsigned long long)s->rec.v.gen, (unsigned long long)s->rec.v.epoch, s->rec.shield,
 		 LOG_Q(d->because));
-	measure_pace(s);
-	perform(s, d, was);
-	if (s->rec.active != was->active)
-		measure_seen_save(s);
 	publish_change(s);
 	free(was);
 }

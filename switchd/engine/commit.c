@@ -97,6 +97,7 @@ static void commit_send(struct service *s)
 	if (d->pardon_it)
 		TEXT_COPY(j->pardon, d->pardon);
 	offline_text(s, &d->event, j->events, sizeof(j->events));
+	adopt_journal_now(s); /* in the order that things happened */
 	journal_add(s->e->journal, j, offline_done, s);
 	free(j);
 }

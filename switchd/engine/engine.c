@@ -552,8 +552,10 @@ void engine_stop(struct engine *e, void (*done)(void *), void *arg)
 	e->stopping = true;
 	e->stopped = done;
 	e->stopped_arg = arg;
-	for (size_t i = 0; i < e->n; i++)
+	for (size_t i = 0; i < e->n; i++) {
 		service_abandon(e->services[i]);
+		adopt_journal_now(e->services[i]);
+	}
 	ev_timer_stop(e->loop, &e->heartbeat);
 	ev_timer_init(&e->stop_deadline, stop_late, STOP_MS / 1000., 0.);
 	e->stop_deadline.data = e;

@@ -237,6 +237,8 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	const struct journal_entry *j = journal_last(e->journal, cfg->name);
 
 	s->e = e;
+	ev_init(&s->journal_timer, adopt_later);
+	s->journal_timer.data = s;
 	s->cfg = cfg;
 	s->rec.active = s->rec.move.from = s->rec.move.to = NO_SLOT;
 	s->d = xcalloc(1, sizeof(*s->d));
@@ -282,6 +284,9 @@ void service_free(struct service **sp)
 	if (!s)
 		return;
 	service_abandon(s);
+	if (s->journal_due)
+		adopt_journal_now(s);
+	ev_timer_stop(s->e->loop, &s->journal_timer);
 	if (s->current) {
 		struct order_result r = { .status = ORDER_UNKNOWN };
 

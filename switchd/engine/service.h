@@ -111,6 +111,7 @@ struct service {
 	mono_us next_note;              /* verdict changes are written at most once a second (D12) */
 	bool note_wanted;
 	/* times on this process's clock */
+	bool journal_due; ev_timer journal_timer; struct condemned journal_condemn; id_text journal_pardon;
 	mono_us loaded_at;              /* the last moment with a record in hand */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
 	int64_t bake_stood_us;
@@ -204,7 +205,9 @@ void adopt_deploy(struct service *);
 void adopt_deploys_save(struct service *);      /* when one changed: kept across restarts */
 void adopt_deploys_load(struct service *, const char *json);
 bool adopt_good_before(const struct service *, const char *release, const char *digest);
-void adopt_journal(struct service *, const struct condemned *, const char *pardon);
+void adopt_journal(struct service *, const struct condemned *, const char *pardon);      /* soon */
+void adopt_journal_now(struct service *);       /* what is due */
+void adopt_later(EV_P_ ev_timer *, int revents);
 
 /* offline.c */
 void offline_keep(struct service *, const struct event *);
