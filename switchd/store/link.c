@@ -90,6 +90,7 @@ static void cleanup(void *p)
 		ev_timer_set(&l->ended, 0., 0.);
 		ev_timer_start(l->loop, &l->ended);
 	}
+	c->ac->data = NULL; /* hiredis 1.x runs the callbacks that are left after this hook, 0.14 before it */
 	free(c);
 }
 
@@ -207,9 +208,11 @@ static void watch_deadline(struct link *l)
 static void on_reply(redisAsyncContext *ac, void *reply, void *privdata)
 {
 	struct conn *c = ac->data;
-	struct link *l = c->link;
+	struct link *l = c ? c->link : NULL;
 
 	(void)privdata;
+	if (!c)
+		return;
 	c->unanswered = 0;
 	/* NULL: the context is dying; the hook follows, and our timer tells everybody. */
 	if (!l || !reply || l->conn != c || !l->n)
