@@ -35,7 +35,12 @@ step "a path that answers 404 on purpose, and a POST, are left alone"
 deploy green r60 flipped
 expect_exit 0
 expect_eq "GET of no feature" "$("$FAKES/ask" -s "http://$FRONT/invoice/7")" 404
+# Held, so that the way back does not come before the POST was asked.
+run hold shop -m "the POST first"
+expect_exit 0
 app green all lose quotes 500
 expect_eq "POST" "$("$FAKES/ask" -s -X POST -d '{}' "http://$FRONT/api/quotes")" 500
+run resume shop
+expect_exit 0
 wait_status 15 "active phase" "blue steady"
 scn_done
