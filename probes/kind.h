@@ -56,6 +56,7 @@ struct probe_runner {
 	struct identity *identity;      /* NULL: not configured */
 	struct shape **baselines;       /* one per feature; NULL = none */
 	char **baseline_texts;          /* one per feature; never NULL */
+	mono_us *shown[2];              /* by slot, [target][feature]: when a present answer was last written out as evidence */
 	void **means;                   /* one per kind */
 	TAILQ_HEAD(, probe_handle) live;
 };

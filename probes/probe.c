@@ -70,6 +70,8 @@ static void runner_destroy(struct probe_runner *r)
 	free(r->suites);
 	free(r->baselines);
 	free(r->baseline_texts);
+	free(r->shown[BLUE]);
+	free(r->shown[GREEN]);
 	free(r->means);
 	free(r);
 }
@@ -85,6 +87,8 @@ struct probe_runner *probe_runner_new(struct ev_loop *loop, const struct config 
 	r->suites = xcalloc(svc->n_features, sizeof(*r->suites));
 	r->baselines = xcalloc(svc->n_features, sizeof(*r->baselines));
 	r->baseline_texts = xcalloc(svc->n_features, sizeof(*r->baseline_texts));
+	for (int k = BLUE; k <= GREEN; k++)
+		r->shown[k] = xcalloc(svc->slot[k].n_targets * svc->n_features, sizeof(*r->shown[k]));
 	r->means = xcalloc(ARRAY_LEN(kinds), sizeof(*r->means));
 	for (size_t i = 0; i < svc->n_features; i++)
 		r->baseline_texts[i] = xstrdup("");

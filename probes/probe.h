@@ -57,7 +57,7 @@ struct probe_result {
 	char stamp_by[16];              /* via front: X-Switchd: <by>/<value> ; "" when unstamped */
 	char stamp_value[PROXY_VALUE_TEXT];
 	char identity[ID_MAX_LEN + 1];  /* PURPOSE_IDENTITY: the release the target names, where it can be read; else "" */
-	const struct evidence *evidence;
+	const struct evidence *evidence;        /* NULL: present again, and shown less than 250 ms ago */
 };
 
 typedef void probe_done_fn(void *arg, const struct probe_result *);
