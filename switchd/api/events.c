@@ -14,7 +14,17 @@ struct kept { char id[44]; char *json; uint64_t seq; };
 /* Of the store's one stream: the next event has the next number. */
 struct event_id { uint64_t gen, seq; };
 
-struct reader { struct streams *all; struct httpd_stream *stream; uint64_t next; mono_us last; bool lost, check; struct event_id after; char *text; size_t at; struct reader *link; };
+struct reader {
+	struct streams *all;
+	struct httpd_stream *stream;
+	uint64_t next;
+	mono_us last;
+	bool lost, check;
+	struct event_id after;  /* with check: what it had last */
+	char *text;
+	size_t at;
+	struct reader *link;
+};
 
 struct streams {
 	struct kept ring[KEPT];

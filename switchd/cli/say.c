@@ -172,9 +172,12 @@ int say_error(struct cli *c, const char *what, const struct answer *a)
 		detail = "";
 	complain(c, "%s: %s%s%s", what, title, detail[0] ? ": " : "", detail);
 	say_lost(p);
-	if (jstr(p, "active")[0])
-		hint(c, "now", "%s%s%s serves, epoch %lld; %s", jstr(p, "active"), jstr(p, "release")[0] ? " " : "", jstr(p, "release"),
-		     (long long)jint(p, "epoch"), jbool(p, "moved") ? "traffic moved" : "nothing moved");
+	const char *active = jstr(p, "active"), *moved = jbool(p, "moved") ? "traffic moved" : "nothing moved";
+
+	if (strcmp(active, "none") == 0)
+		hint(c, "now", "no slot is known to serve; %s", moved);
+	else if (active[0])
+		hint(c, "now", "%s%s%s serves, epoch %lld; %s", active, jstr(p, "release")[0] ? " " : "", jstr(p, "release"), (long long)jint(p, "epoch"), moved);
 	if (jstr(p, "next")[0])
 		hint(c, "next", "%s", jstr(p, "next"));
 	if (c->output == FMT_JSON)

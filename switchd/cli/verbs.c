@@ -107,11 +107,42 @@ int cli_help(const struct verb *v, FILE *to)
 	return EX_DONE;
 }
 
+/* A cell of a markdown table: a bar in it would end it. */
+static void cell(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			buf_adds(out, "\\");
+		buf_add(out, text, 1);
+	}
+}
+
 void cli_verbs_doc(struct buf *out)
 {
-	buf_adds(out, "| verb | words | does |\n|---|---|---|\n");
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		buf_addf(out, "| `%s` | `%s` | %s |\n", verbs[i].name, verbs[i].words, verbs[i].doc);
+	buf_adds(out, "| verb | does |\n|---|---|\n");
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		buf_addf(out, "| `%s%s", verbs[i].name, verbs[i].words[0] ? " " : "");
+		cell(out, verbs[i].words);
+		buf_adds(out, "` | ");
+		cell(out, verbs[i].doc);
+		buf_adds(out, " |\n");
+	}
+	buf_adds(out, "\n| flag | verbs | does |\n|---|---|---|\n");
+	for (size_t i = 0; i < cli_n_flags; i++) {
+		const struct flag *f = &cli_flags[i];
+		size_t n = 0;
+
+		buf_adds(out, "| `");
+		if (f->val < 256)
+			buf_addf(out, "-%c, ", f->val);
+		buf_addf(out, "--%s%s%s` | ", f->name, f->arg ? " " : "", f->arg ? f->arg : "");
+		for (size_t v = 0; f->set && v < ARRAY_LEN(verbs); v++)
+			if (verbs[v].flags & f->set)
+				buf_addf(out, "%s%s", n++ ? ", " : "", verbs[v].name);
+		buf_addf(out, "%s | ", f->set ? "" : "all");
+		cell(out, f->doc);
+		buf_adds(out, " |\n");
+	}
 }
 
 int verb_help(struct cli *c)

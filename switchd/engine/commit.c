@@ -23,9 +23,10 @@ static void fill_times(struct service *s, struct record *next)
 		if (s->px[i].observed && s->px[i].observed_at.us > observed.us)
 			observed = s->px[i].observed_at;
 	}
-	if (next->move.acked.ms && acked.us)
+	/* Once known they stay: a later write (the shield coming down) is another acknowledgement. */
+	if (next->move.acked.ms && acked.us && s->rec.move.acked.ms == 0)
 		next->move.acked_us = acked.us - s->decided_at.us;
-	if (next->move.observed.ms && observed.us) {
+	if (next->move.observed.ms && observed.us && s->rec.move.observed.ms == 0) {
 		next->move.observed_us = observed.us - s->decided_at.us;
 		if (s->first_bad.us && s->n_deploys) {
 			s->exposed_ms = (observed.us - s->first_bad.us) / 1000;
@@ -53,6 +54,12 @@ void commit_event(struct service *s, struct decision *d)
 		ev->because = d->because;
 	if (!ev->detail[0])
 		TEXT_COPY(ev->detail, d->detail);
+	if (d->next.move.acked.ms && !s->rec.move.acked.ms && d->next.move.decided.ms == s->rec.move.decided.ms && d->next.move.acked_us > 0) {
+		size_t n = strlen(ev->detail);
+
+		text_format(ev->detail + n, sizeof(ev->detail) - n, "%sacked +%lld us, observed +%lld us", n ? "; " : "", (long long)d->next.move.acked_us,
+			    (long long)d->next.move.observed_us);
+	}
 	if (!ev->deploy)
 		ev->deploy = d->next.deploy.outcome == DO_RUNNING || d->next.deploy.ended.ms == ev->at.ms ? d->next.deploy.id : s->rec.deploy.id;
 	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature."))) {

@@ -12,7 +12,7 @@
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 
-enum { BEAT_MS = 100, STOP_MS = 3000, LOAD_FROM_JOURNAL_MS = 1000, ORDER_WAITS_MS = 5000, TURN_MOST_US = 50000, CLOCK_JUMP_MS = 2000 };
+enum { BEAT_MS = 100, BEAT_REST_MS = 200, STOP_MS = 3000, LOAD_FROM_JOURNAL_MS = 1000, ORDER_WAITS_MS = 5000, TURN_MOST_US = 50000, CLOCK_JUMP_MS = 2000 };
 
 /* ---- request ids ---- */
 
@@ -109,10 +109,11 @@ static void order_turn(EV_P_ ev_timer *t, int revents)
 		service_order(s, o);
 		return;
 	}
-	if (!o->answered) {
-		o->result.status = s ? ORDER_UNKNOWN : ORDER_NO_SERVICE;
-		o->result.record = s ? &s->rec : NULL;
-	}
+	if (!s) /* a reload took it away meanwhile, or it never was */
+		o->result.status = ORDER_NO_SERVICE;
+	else if (!o->answered)
+		o->result.status = ORDER_UNKNOWN;
+	o->result.record = s ? &s->rec : NULL; /* as it stands at this turn */
 	o->e->orders_open--;
 	o->done(o->arg, &o->result);
 	free(o);
@@ -227,9 +228,9 @@ static void beat(EV_P_ ev_timer *t, int revents)
 {
 	struct engine *e = t->data;
 	mono_us now = mono_now();
+	bool busy = false;
 
 	(void)revents;
-	(void)loop;
 	if (e->last_beat.us && mono_since_ms(now, e->last_beat) > GAP_MS) {
 		e->gaps++;
 		log_warn("gap", "ms=%lld what=\"this process stood still: it measures, and does not act until it has seen the slots again\"",
@@ -260,7 +261,10 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		measure_beat(s);
 		traffic_beat(s);
 		service_tick(s);
+		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
+	t->repeat = (busy ? BEAT_MS : BEAT_REST_MS) / 1000.;
+	ev_timer_again(EV_A_ t);
 }
 
 static void store_changed(void *arg, bool up, const char *why)

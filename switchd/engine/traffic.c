@@ -583,7 +583,7 @@ void traffic_beat(struct service *s)
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];
 
-		if (!p->polling && p->next_poll.us <= now.us) {
+		if (!p->polling && p->next_poll.us <= now.us + 20000) { /* the beat may come a little early: not every second one */
 			p->polling = true;
 			p->next_poll = mono_plus_ms(now, POLL_PROXY_MS);
 			proxy_read_back(p->proxy, polled, p);

@@ -61,8 +61,9 @@ scn_exit()
 		echo "FAILED: the scenario ended before scn_done"
 		rc=1
 	fi
-	[ $rc = 0 ] || [ $rc = 77 ] || [ -z "${BIN:-}" ] || dump
-	[ -z "${BIN:-}" ] || site_end
+	# In a shell of its own: a site that is not whole yet must not keep the rest from being ended.
+	[ $rc = 0 ] || [ $rc = 77 ] || (set +u; dump)
+	site_end
 	sanitizer_reports >&2 || rc=1
 	[ -z "${SCN_MOUNT:-}" ] || umount "$SCN_MOUNT" 2>/dev/null
 	rm -rf "$SITE"

@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: MIT
- * api_rig.h - for tests/unit/api.c: an engine that says what the test told it, the API on three listeners,
- * and a small client that shares the loop. */
+ * api_rig.h - for tests/unit/api*.c: an engine that says what the test told it, the API on three listeners,
+ * and a small client that shares the loop.
+ *
+ * It defines every engine_ call that the API makes, so that the real engine is not linked. */
 #ifndef TESTS_UNIT_API_RIG_H
 #define TESTS_UNIT_API_RIG_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "switchd/api/route.h"
 #include "switchd/base/log.h"
 
 /* ---- the engine of this test ---- */
@@ -36,7 +54,7 @@ static struct fake {
 struct engine { int unused; };
 static struct engine the_engine;
 
-static void fake_answer(void)
+static inline void fake_answer(void)
 {
 	order_done_fn *done = fake.done;
 	struct order_result r = fake.result;
@@ -50,7 +68,7 @@ static void fake_answer(void)
 	done(fake.done_arg, &r);
 }
 
-static void on_soon(EV_P_ ev_timer *t, int revents)
+static inline void on_soon(EV_P_ ev_timer *t, int revents)
 {
 	(void)revents;
 	ev_timer_stop(EV_A_ t);
@@ -89,7 +107,7 @@ void engine_active(const struct engine *e, const char *service, struct active_an
 	*out = strcmp(service, "shop") == 0 ? fake.active : (struct active_answer){ .active = NO_SLOT };
 }
 
-static json_t *said(const char *text)
+static inline json_t *said(const char *text)
 {
 	fake.asked++;
 	json_t *j = json_loads(text, 0, NULL);
@@ -137,7 +155,7 @@ bool engine_ready(const struct engine *e, char *why, size_t size)
 	return fake.ready;
 }
 
-static void fake_events(void)
+static inline void fake_events(void)
 {
 	engine_events_fn *done = fake.events;
 	json_t *j = json_pack("{s:b,s:[]}", "complete", 1, "events");
@@ -158,7 +176,7 @@ void engine_timeline(struct engine *e, const char *service, const char *after, s
 		fake_events(); /* the store is away: answered from memory, at once */
 }
 
-static void fake_probe(void)
+static inline void fake_probe(void)
 {
 	engine_probe_fn *done = fake.probe;
 	json_t *j = json_pack("{s:b,s:[]}", "complete", 1, "features");
@@ -186,14 +204,14 @@ void engine_watch(struct engine *e, engine_watch_fn *fn, void *arg)
 	fake.watch_arg = arg;
 }
 
-static void fake_phase(const char *phase, const char *outcome)
+static inline void fake_phase(const char *phase, const char *outcome)
 {
 	fake.phase = phase;
 	fake.outcome = outcome;
 	fake.watch(fake.watch_arg, "shop", NULL, NULL);
 }
 
-static void fake_event(int n)
+static inline void fake_event(int n)
 {
 	char json[40], id[24];
 
@@ -208,7 +226,7 @@ enum { ON_HEALTH, ON_OPERATORS, ON_UNIX, DEADLINE_MS = 20000 };
 
 static struct rig { struct ev_loop *loop; struct api *api; char dir[64], unix_path[96]; uint16_t port[2]; } rig;
 
-static void turn(void)
+static inline void turn(void)
 {
 	ev_run(rig.loop, EVRUN_NOWAIT);
 	poll(NULL, 0, 1);
@@ -224,7 +242,7 @@ static void turn(void)
 		} \
 	} while (0)
 
-static void write_file(const char *path, const char *text)
+static inline void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "we");
 
@@ -234,7 +252,7 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(chmod(path, 0600), 0);
 }
 
-static void add_token(struct buf *b, const char *role)
+static inline void add_token(struct buf *b, const char *role)
 {
 	char token[64];
 	unsigned char hash[EVP_MAX_MD_SIZE];
@@ -249,7 +267,7 @@ static void add_token(struct buf *b, const char *role)
 }
 
 /* A port that is free now; taken by the API a moment later. */
-static uint16_t free_port(void)
+static inline uint16_t free_port(void)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sa);
@@ -343,7 +361,7 @@ static int rig_end(void **state)
 struct client { int fd; struct buf in; bool closed; };
 struct reply { int status; char *head, *body; };
 
-static int dial(int on)
+static inline int dial(int on)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -358,7 +376,7 @@ static int dial(int on)
 	return fd;
 }
 
-static void client_read(struct client *c)
+static inline void client_read(struct client *c)
 {
 	char chunk[16384];
 	ssize_t n;
@@ -373,7 +391,7 @@ static void client_read(struct client *c)
 	c->closed = true;
 }
 
-static struct client *client_bytes(int on, const char *text, size_t n)
+static inline struct client *client_bytes(int on, const char *text, size_t n)
 {
 	struct client *c = xcalloc(1, sizeof(*c));
 	size_t at = 0;
@@ -394,7 +412,7 @@ static struct client *client_bytes(int on, const char *text, size_t n)
 	return c;
 }
 
-static void client_free(struct client **cp)
+static inline void client_free(struct client **cp)
 {
 	struct client *c = *cp;
 
@@ -406,14 +424,14 @@ static void client_free(struct client **cp)
 	*cp = NULL;
 }
 
-static bool client_has(struct client *c, const char *text)
+static inline bool client_has(struct client *c, const char *text)
 {
 	client_read(c);
 	return strstr(buf_str(&c->in), text) != NULL;
 }
 
 /* A whole answer: by its length, or the head of a stream, or the end. */
-static bool client_whole(struct client *c, bool head_only)
+static inline bool client_whole(struct client *c, bool head_only)
 {
 	const char *end, *len;
 
@@ -427,9 +445,9 @@ static bool client_whole(struct client *c, bool head_only)
 	return len && len < end && (size_t)(end + 4 - c->in.data) + strtoul(len + 16, NULL, 10) <= c->in.len;
 }
 
-static bool client_has_reply(struct client *c) { return client_whole(c, true); }
+static inline bool client_has_reply(struct client *c) { return client_whole(c, true); }
 
-static void client_reply_to(struct client *c, struct reply *r, bool head_only)
+static inline void client_reply_to(struct client *c, struct reply *r, bool head_only)
 {
 	const char *text, *end;
 
@@ -442,15 +460,15 @@ static void client_reply_to(struct client *c, struct reply *r, bool head_only)
 	client_free(&c);
 }
 
-static void client_reply(struct client *c, struct reply *r) { client_reply_to(c, r, false); }
+static inline void client_reply(struct client *c, struct reply *r) { client_reply_to(c, r, false); }
 
-static void reply_free(struct reply *r)
+static inline void reply_free(struct reply *r)
 {
 	free(r->head);
 	free(r->body);
 }
 
-static struct client *client_with(int on, const char *token, const char *method, const char *path, const char *headers, const char *body)
+static inline struct client *client_with(int on, const char *token, const char *method, const char *path, const char *headers, const char *body)
 {
 	struct buf b = BUF_INIT(256 * 1024);
 	struct client *c;
@@ -470,12 +488,12 @@ static struct client *client_with(int on, const char *token, const char *method,
 	return c;
 }
 
-static struct client *client_send(int on, const char *method, const char *path, const char *body)
+static inline struct client *client_send(int on, const char *method, const char *path, const char *body)
 {
 	return client_with(on, NULL, method, path, NULL, body);
 }
 
-static struct client *client_stream(const char *after)
+static inline struct client *client_stream(const char *after)
 {
 	char header[80] = "";
 
@@ -484,14 +502,14 @@ static struct client *client_stream(const char *after)
 	return client_with(ON_UNIX, NULL, "GET", "/v1/events", header, NULL);
 }
 
-static void ask(struct reply *r, int on, const char *token, const char *method, const char *path, const char *headers, const char *body)
+static inline void ask(struct reply *r, int on, const char *token, const char *method, const char *path, const char *headers, const char *body)
 {
 	client_reply_to(client_with(on, token, method, path, headers, body), r, strcmp(method, "HEAD") == 0);
 }
 
-static void ask_bytes(struct reply *r, int on, const char *text, size_t n) { client_reply(client_bytes(on, text, n), r); }
+static inline void ask_bytes(struct reply *r, int on, const char *text, size_t n) { client_reply(client_bytes(on, text, n), r); }
 
-static void expect(int on, const char *token, const char *method, const char *path, const char *body, int status)
+static inline void expect(int on, const char *token, const char *method, const char *path, const char *body, int status)
 {
 	struct reply r;
 
@@ -502,7 +520,7 @@ static void expect(int on, const char *token, const char *method, const char *pa
 }
 
 /* For a child process of another user: the status, 0 when there was none. */
-static int raw_blocking(const char *path, const char *text)
+static inline int raw_blocking(const char *path, const char *text)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char in[4096];
