@@ -74,7 +74,7 @@ static void wall_follow(struct engine *e)
 
 /* ---- lookups ---- */
 
-static struct service *find(const struct engine *e, const char *name)
+struct service *engine_find(const struct engine *e, const char *name)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (e->services[i] && strcmp(e->services[i]->cfg->name, name) == 0)
@@ -84,7 +84,7 @@ static struct service *find(const struct engine *e, const char *name)
 
 size_t engine_services(const struct engine *e) { return e->n; }
 const char *engine_service_name(const struct engine *e, size_t i) { return e->services[i]->cfg->name; }
-bool engine_has_service(const struct engine *e, const char *name) { return find(e, name) != NULL; }
+bool engine_has_service(const struct engine *e, const char *name) { return engine_find(e, name) != NULL; }
 const struct config *engine_current_config(const struct engine *e) { return e->cfg; }
 
 void engine_watch(struct engine *e, engine_watch_fn *fn, void *arg)
@@ -103,7 +103,7 @@ static void order_turn(EV_P_ ev_timer *t, int revents)
 	(void)revents;
 	ev_timer_stop(EV_A_ t);
 	free(t);
-	struct service *s = find(o->e, o->service);
+	struct service *s = engine_find(o->e, o->service);
 
 	if (!o->answered && s && !o->e->stopping) {
 		service_order(s, o);
@@ -134,7 +134,7 @@ static void order_asked(void *arg, bool ok, const char *value);
 void engine_order(struct engine *e, const char *service, const struct input *in, const char *rid, const struct version *if_match,
 		  order_done_fn *done, void *arg)
 {
-	struct service *s = find(e, service);
+	struct service *s = engine_find(e, service);
 	struct order *o = xcalloc(1, sizeof(*o));
 
 	must(done != NULL);
@@ -174,7 +174,7 @@ void engine_order(struct engine *e, const char *service, const struct input *in,
 static void order_asked(void *arg, bool ok, const char *value)
 {
 	struct order *o = arg;
-	struct service *s = find(o->e, o->service);
+	struct service *s = engine_find(o->e, o->service);
 
 	if (ok && value[0] && s) {
 		o->result = (struct order_result){ .status = ORDER_DONE, .dup = true, .because = "", .would = "", .record = &s->rec, .deploy = s->rec.deploy.id };
@@ -280,7 +280,7 @@ static void store_changed(void *arg, bool up, const char *why)
 static bool truth(void *arg, const char *service, store_truth *out)
 {
 	struct engine *e = arg;
-	struct service *s = find(e, service);
+	struct service *s = engine_find(e, service);
 
 	return s && service_truth(s, out);
 }
@@ -463,7 +463,7 @@ bool engine_reload(struct engine *e, struct config *next, char *why, size_t why_
 		log_warn("reload", "what=\"listen: changes with a restart only; the old addresses stay\"");
 	e->cfg = next;
 	for (size_t i = 0; i < next->n_services; i++) {
-		struct service *s = find(e, next->services[i].name);
+		struct service *s = engine_find(e, next->services[i].name);
 
 		if (s) {
 			for (size_t k = 0; k < s->cfg->n_features; k++) /* baselines of features that did not change live on */

@@ -254,6 +254,7 @@ void publish_front(struct service *);           /* the front went down, or is ba
 json_t *publish_kept(const struct engine *, const char *service, const char *after_id, size_t max);
 
 /* engine.c */
+struct service *engine_find(const struct engine *, const char *name);   /* NULL: no such service */
 wall_ms engine_wall(const struct engine *);     /* wall time that never jumps: for deadlines; events carry wall_now() */
 void engine_rid(struct engine *, id_text out);
 void engine_remember(struct engine *, const char *service, const char *rid, const struct order_result *);

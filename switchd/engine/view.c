@@ -6,14 +6,6 @@
 #include "switchd/core/record.h"
 #include "switchd/engine/service.h"
 
-static struct service *find(const struct engine *e, const char *name)
-{
-	for (size_t i = 0; i < e->n; i++)
-		if (e->services[i] && strcmp(e->services[i]->cfg->name, name) == 0)
-			return e->services[i];
-	return NULL;
-}
-
 static json_t *ms(wall_ms t) { return t.ms ? json_integer(t.ms) : json_null(); }
 static void put(json_t *o, const char *key, json_t *value) { must(json_object_set_new(o, key, value) == 0); }
 static json_t *text(const char *s)
@@ -268,7 +260,7 @@ static void record_part(const struct service *s, json_t *o, wall_ms now)
 
 json_t *engine_status(const struct engine *e, const char *service)
 {
-	struct service *s = find(e, service);
+	struct service *s = engine_find(e, service);
 	struct world w;
 	char why[160] = "";
 	json_t *o, *slots;
@@ -323,7 +315,7 @@ json_t *engine_overview(const struct engine *e)
 
 json_t *engine_why(const struct engine *e, const char *service)
 {
-	struct service *s = find(e, service);
+	struct service *s = engine_find(e, service);
 	json_t *o, *features;
 	struct world w;
 	char armed_why[160] = "";
@@ -392,7 +384,7 @@ static json_t *deploy_whole(const struct service *s, size_t i)
 
 json_t *engine_deploy(const struct engine *e, const char *service, uint64_t id)
 {
-	const struct service *s = find(e, service);
+	const struct service *s = engine_find(e, service);
 
 	for (size_t i = 0; s && i < s->n_deploys; i++)
 		if (s->deploys[i].id == id)
@@ -402,7 +394,7 @@ json_t *engine_deploy(const struct engine *e, const char *service, uint64_t id)
 
 json_t *engine_deploys(const struct engine *e, const char *service)
 {
-	const struct service *s = find(e, service);
+	const struct service *s = engine_find(e, service);
 	json_t *list;
 
 	if (!s)
@@ -415,7 +407,7 @@ json_t *engine_deploys(const struct engine *e, const char *service)
 
 json_t *engine_evidence(const struct engine *e, const char *service, const char *feature)
 {
-	const struct service *s = find(e, service);
+	const struct service *s = engine_find(e, service);
 
 	for (size_t i = 0; s && i <= s->cfg->n_features; i++) {
 		if (strcmp(i < s->cfg->n_features ? s->cfg->features[i].name : "identity", feature) != 0)
@@ -436,7 +428,7 @@ void engine_config(const struct engine *e, const char *service, struct buf *yaml
 
 void engine_active(const struct engine *e, const char *service, struct active_answer *out)
 {
-	const struct service *s = find(e, service);
+	const struct service *s = engine_find(e, service);
 
 	*out = (struct active_answer){ .active = NO_SLOT };
 	if (!s)
@@ -518,7 +510,7 @@ struct asked { struct engine *e; name_text service; enum slot slot; mono_us bega
 static void asked_look(EV_P_ ev_timer *t, int revents)
 {
 	struct asked *a = t->data;
-	struct service *s = find(a->e, a->service);
+	struct service *s = engine_find(a->e, a->service);
 	bool all = true;
 	json_t *o;
 
@@ -541,7 +533,7 @@ static void asked_look(EV_P_ ev_timer *t, int revents)
 void engine_probe_now(struct engine *e, const char *service, enum slot slot, engine_probe_fn *done, void *arg)
 {
 	struct asked *a = xcalloc(1, sizeof(*a));
-	struct service *s = find(e, service);
+	struct service *s = engine_find(e, service);
 
 	a->e = e;
 	TEXT_COPY(a->service, service);
