@@ -479,8 +479,17 @@ static void http_cancel(struct probe_handle *h) { httpc_cancel(((struct asking *
 
 static bool http_mine(const struct feature *f)
 {
-	(void)f;
-	return true; /* the last row: whatever no other kind claimed */
+	return !f || feature_is(f, "http"); /* identity and reference are asked as http too */
 }
 
-const struct probe_kind probe_kind_http = { "http", http_mine, http_open, http_close, http_start, http_cancel };
+static const char *http_unproven(const struct feature *f)
+{
+	if (f->url[0])
+		return "a url is asked as it is: nothing beside it is known to be absent";
+	return f->writes || !safe_method(f->method) ? "a probe that writes has no negative control" : NULL;
+}
+
+const struct probe_kind probe_kind_http = {
+	.name = "http", .mine = http_mine, .open = http_open, .close = http_close, .start = http_start, .cancel = http_cancel,
+	.unproven = http_unproven,
+};

@@ -25,6 +25,11 @@ struct probe_kind {
 	void (*close)(void *means);             /* nothing is in flight then */
 	void (*start)(void *means, struct probe_handle *);
 	void (*cancel)(struct probe_handle *);  /* ends it, with OUT_CANCELLED, before it returns */
+	/* What of the feature can only be checked here (patterns, queries): adds file:line:col lines and returns how many.
+	 * NULL: nothing but the assertions, which are checked for every kind. */
+	int (*check)(const struct config *, const struct feature *, struct buf *errors);
+	/* B1.5: why the negative control cannot tell whether this probe is able to fail; NULL, or a NULL answer: it can. */
+	const char *(*unproven)(const struct feature *);
 };
 
 extern const struct probe_kind probe_kind_http;

@@ -7,8 +7,7 @@
 
 #include "probes/kind.h"
 
-/* A new kind is one row here and one file (probes/README.md).  Order counts: the first that
- * says "mine" gets the feature; http takes what is left. */
+/* A new kind is one row here and one file (probes/README.md). */
 static const struct probe_kind *const kinds[] = {
 	&probe_kind_http,
 };
@@ -32,7 +31,11 @@ static int check_service(const struct config *cfg, const struct service_config *
 		struct suite_source from = { cfg->file, f->expect, f->n_expect, f->expect_line, f->expect_col };
 		struct suite s;
 
+		const struct probe_kind *kind = kinds[kind_of(f)];
+
 		wrong += suite_compile(&s, &from, errors);
+		if (kind->check)
+			wrong += kind->check(cfg, f, errors);
 		if (keep)
 			keep[i] = s;
 		else
@@ -52,6 +55,13 @@ bool probe_check_config(const struct config *cfg, struct buf *errors, int *n_err
 	if (n_errors)
 		*n_errors = wrong;
 	return wrong == 0;
+}
+
+const char *probe_unproven(const struct feature *f)
+{
+	const struct probe_kind *kind = kinds[kind_of(f)];
+
+	return kind->unproven ? kind->unproven(f) : NULL;
 }
 
 /* ---- the runner ---- */

@@ -71,6 +71,9 @@ void probe_runner_free(struct probe_runner **);     /* cancels what is in flight
 /* Checks every assertion of a config without running anything (switchd -t). */
 MUSTCHECK bool probe_check_config(const struct config *, struct buf *errors, int *n_errors);
 
+/* B1.5: NULL when the negative control shows whether this feature's probe can fail; else why it is unproven. */
+const char *probe_unproven(const struct feature *);
+
 struct probe_handle *probe_start(struct probe_runner *, const struct probe_job *, probe_done_fn *, void *arg);
 void probe_cancel(struct probe_handle *);
 

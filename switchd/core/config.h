@@ -37,8 +37,11 @@ struct probe_rule {
 	bool via_slot, via_front, fresh;
 };
 
+struct feature_kind;            /* core/config_kind.h */
 struct feature {
 	const char *name;
+	const struct feature_kind *kind;        /* never NULL */
+	/* Of the kind http; "" (method "GET") for every other. */
 	const char *path;               /* "/api/quotes" with query if any */
 	const char *url;                /* "" or an absolute URL asked as it is, of no slot (kind of its own; warn only) */
 	const char *method;             /* "GET" */
@@ -134,6 +137,8 @@ void config_free(struct config **);
 
 const struct service_config *config_service(const struct config *, const char *name);
 const struct feature *config_feature(const struct service_config *, const char *name);
+const char *feature_kind_name(const struct feature *);  /* "http", "tcp"... */
+bool feature_is(const struct feature *, const char *kind);
 
 /* The effective configuration as YAML (secrets are never in it), and the settings
  * as a table for the manual: name, type, default, reloadable, doc. */

@@ -2,9 +2,10 @@
  * config_feature.c - the features of a service. */
 #include <string.h>
 
-#include "switchd/core/config_load.h"
+#include "switchd/core/config_kind.h"
 
 enum { WRITES_LEAST_MS = 60000 };       /* B1.4 */
+enum { FEATURE_TEXT_MAX = 4 * 1024 * 1024 };
 
 static bool safe_method(const char *m) { return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0; }
 
@@ -16,7 +17,7 @@ static bool has_front(const struct service_config *s)
 	return s->front[0] != '\0';
 }
 
-static void load_via(const struct block *b, const struct service_config *s, struct probe_rule *r)
+static void load_via(const struct block *b, const struct service_config *s, const struct feature_kind *kind, struct probe_rule *r)
 {
 	const struct yaml_node *list = block_nearest(b, "via");
 
@@ -26,6 +27,12 @@ static void load_via(const struct block *b, const struct service_config *s, stru
 			r->via_slot = true;
 		else
 			r->via_front = true;
+	}
+	if (r->via_front && kind && !kind->front) {
+		if (list && list == block_own(b, "via"))
+			diag_error(b->ld->d, list->mark, "via: a probe of kind %s cannot be asked through the front", kind->name);
+		r->via_front = false;
+		r->via_slot = true;
 	}
 	if (r->via_front && !has_front(s)) {
 		/* Asked for by name, it is an error; where it is only the default, there is just nothing to ask. */
@@ -37,7 +44,7 @@ static void load_via(const struct block *b, const struct service_config *s, stru
 	}
 }
 
-static void load_rule(const struct block *b, const struct service_config *s, struct probe_rule *r)
+static void load_rule(const struct block *b, const struct service_config *s, const struct feature_kind *kind, struct probe_rule *r)
 {
 	r->interval_ms = block_n(b, "interval");
 	r->idle_interval_ms = block_n(b, "idle_interval");
@@ -49,7 +56,7 @@ static void load_rule(const struct block *b, const struct service_config *s, str
 	r->fall = block_int(b, "fall");
 	r->calm = block_int(b, "calm");
 	r->fresh = block_n(b, "fresh") != 0;
-	load_via(b, s, r);
+	load_via(b, s, kind, r);
 }
 
 /* Merged by name from the nearest block outwards. */
@@ -116,29 +123,82 @@ static void check_writes(const struct block *b, const struct feature *f)
 		diag_error(d, b->mark, "missing key \"expect\" in %s: a feature that writes is not compared", b->what);
 }
 
-static void load_block(const struct block *b, struct feature *f)
+/* ---- the kinds ---- */
+
+static void http_load(const struct block *b, struct feature *f)
 {
-	struct lines expect = block_lines(b, "expect");
-	bool path = b->map && yaml_get(b->map, "path"), url = b->map && yaml_get(b->map, "url");
+	bool url = block_own(b, "url") != NULL;
 
 	f->path = block_text(b, "path");
 	f->url = block_text(b, "url");
 	f->method = block_text(b, "method");
 	f->body = block_text(b, "body");
 	f->control_path = block_text(b, "control_path");
-	f->severity = url || strcmp(block_text(b, "severity"), "warn") == 0 ? SEV_WARN : SEV_CRITICAL;
+	if (url)
+		check_url_feature(b, f);
+}
+
+static void http_show(const struct show *w, const char *in, const struct feature *f)
+{
+	if (f->url[0])
+		show_text(w, in, "url", f->url);
+	else
+		show_text(w, in, "path", f->path);
+	show_line(w, in, "method", f->method);
+	show_text(w, in, "body", f->body);
+	show_text(w, in, "control_path", f->control_path);
+}
+
+static const struct feature_kind kind_path = { "path", "http", true, http_load, http_show };
+static const struct feature_kind kind_url = { "url", "http", true, http_load, http_show };
+
+const struct feature_kind *const feature_kinds[] = {
+	&kind_path,
+	&kind_url,
+};
+const size_t n_feature_kinds = ARRAY_LEN(feature_kinds);
+
+/* Keys that only requests of the kind http have. */
+static const char *const http_only[] = { "method", "body", "control_path" };
+
+/* The one kind whose key is there; none or two are an error. */
+static const struct feature_kind *kind_of(const struct block *b)
+{
+	const struct feature_kind *found = NULL;
+
+	for (size_t i = 0; i < n_feature_kinds; i++) {
+		if (!yaml_get(b->map, feature_kinds[i]->key))
+			continue;
+		if (found)
+			diag_error(b->ld->d, block_mark(b, feature_kinds[i]->key), "%s: %s has %s already: a feature is asked in one way",
+				   feature_kinds[i]->key, b->what, found->key);
+		else
+			found = feature_kinds[i];
+	}
+	if (!found)
+		diag_error(b->ld->d, b->mark, "missing key \"path\" in %s", b->what);
+	for (size_t i = 0; found && strcmp(found->name, "http") != 0 && i < ARRAY_LEN(http_only); i++)
+		if (yaml_get(b->map, http_only[i]))
+			diag_error(b->ld->d, block_mark(b, http_only[i]), "%s: has no meaning for a probe of kind %s", http_only[i], found->name);
+	return found;
+}
+
+static void load_block(const struct block *b, struct feature *f)
+{
+	struct lines expect = block_lines(b, "expect");
+
+	f->severity = strcmp(block_text(b, "severity"), "warn") == 0 ? SEV_WARN : SEV_CRITICAL;
 	f->writes = block_n(b, "writes") != 0;
 	f->idle = block_n(b, "idle") != 0;
 	f->expect = expect.text;
 	f->expect_line = expect.line;
 	f->expect_col = expect.col;
 	f->n_expect = expect.n;
-	if (!path && !url && b->map)
-		diag_error(b->ld->d, b->mark, "missing key \"path\" in %s", b->what);
-	if (path && url)
-		diag_error(b->ld->d, block_mark(b, "url"), "url: %s has a path already: it is asked of the slots or of a url, not both", b->what);
-	else if (url)
-		check_url_feature(b, f);
+	/* A key of the wrong type was said; what it means is then not asked. */
+	if (block_own(b, f->kind->key))
+		f->kind->load(b, f);
+	if (f->url[0])
+		f->severity = SEV_WARN;
 	check_writes(b, f);
 }
 
@@ -164,11 +224,19 @@ static void feature_load(struct loading *ld, const char *name, struct mark mark,
 		return;
 	}
 	block_open(&b, ld, node, AT_FEATURE, service, mark, what);
-	load_rule(&b, s, &f->rule);
+	f->kind = &kind_path;
+	if (b.map && node) {
+		const struct feature_kind *kind = kind_of(&b);
+
+		if (!kind)
+			return;
+		f->kind = kind;
+	}
+	load_rule(&b, s, f->kind, &f->rule);
 	load_headers(&b, f);
 	if (node)
 		load_block(&b, f);
-	f->compare = f->n_expect == 0 && !f->url[0] && !f->writes;
+	f->compare = f->kind == &kind_path && f->n_expect == 0 && !f->writes;
 }
 
 /* The name of the i-th entry of either form, or NULL after saying what is wrong with it. */
@@ -246,27 +314,20 @@ void features_load(struct loading *ld, struct yaml_node *all, const struct block
 	s->n_features = n;
 }
 
-static uint64_t fold(uint64_t h, const char *s)
-{
-	/* FNV-1a, with the terminating NUL: "ab","c" is not "a","bc". */
-	do {
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	} while (*s++);
-	return h;
-}
+/* A feature that was not loaded but made (tests) is asked as http. */
+const char *feature_kind_name(const struct feature *f) { return f->kind ? f->kind->name : "http"; }
+bool feature_is(const struct feature *f, const char *kind) { return strcmp(feature_kind_name(f), kind) == 0; }
 
 uint64_t feature_fingerprint(const struct service_config *s, const struct feature *f)
 {
+	struct buf text = BUF_INIT(FEATURE_TEXT_MAX);
+	const struct show w = { &text, NULL, true };
+	/* FNV-1a */
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-	/* The front is in it: its host is the Host header and the SNI of every probe. */
-	const char *const parts[] = { s->front, f->path, f->url, f->method, f->body, f->control_path, f->compare ? "compare" : "expect" };
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		h = fold(h, parts[i]);
-	for (size_t i = 0; i < f->n_headers; i++)
-		h = fold(fold(h, f->headers[i].name), f->headers[i].value);
-	for (size_t i = 0; i < f->n_expect; i++)
-		h = fold(h, f->expect[i]);
+	show_feature_print(&w, s, f);
+	for (size_t i = 0; i < text.len; i++)
+		h = (h ^ (unsigned char)text.data[i]) * UINT64_C(0x100000001b3);
+	buf_free(&text);
 	return h;
 }

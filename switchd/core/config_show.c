@@ -6,15 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "switchd/core/config_load.h"
+#include "switchd/core/config_kind.h"
 
 enum { FINGERPRINT_MAX = 16 * 1024 * 1024 };
-
-struct show {
-	struct buf *out;
-	const struct raw_text *raws;
-	bool secrets;           /* for the fingerprint only: values as they are */
-};
 
 /* One character of a double-quoted YAML text. */
 static void put_char(struct buf *out, const char *s, size_t n, unsigned code)
@@ -51,7 +45,7 @@ static void put_quoted(struct buf *out, const char *s, bool is_raw)
 	buf_adds(out, "\"");
 }
 
-static void put_text(const struct show *w, const char *s)
+void show_value(const struct show *w, const char *s)
 {
 	const struct raw_text *r = w->secrets ? NULL : w->raws;
 
@@ -61,7 +55,7 @@ static void put_text(const struct show *w, const char *s)
 }
 
 /* Not from a feature: resolved. */
-static void line_text(const struct show *w, const char *indent, const char *key, const char *value)
+void show_line(const struct show *w, const char *indent, const char *key, const char *value)
 {
 	if (!value[0])
 		return;
@@ -70,34 +64,34 @@ static void line_text(const struct show *w, const char *indent, const char *key,
 	buf_adds(w->out, "\n");
 }
 
-static void line_ms(const struct show *w, const char *indent, const char *key, int64_t ms)
+void show_ms(const struct show *w, const char *indent, const char *key, int64_t ms)
 {
 	char text[32];
 
 	buf_addf(w->out, "%s%s: %s\n", indent, key, duration_text(ms, text));
 }
 
-static void line_int(const struct show *w, const char *indent, const char *key, int n)
+void show_int(const struct show *w, const char *indent, const char *key, int n)
 {
 	buf_addf(w->out, "%s%s: %d\n", indent, key, n);
 }
 
-static void line_bool(const struct show *w, const char *indent, const char *key, bool yes)
+void show_bool(const struct show *w, const char *indent, const char *key, bool yes)
 {
 	buf_addf(w->out, "%s%s: %s\n", indent, key, yes ? "true" : "false");
 }
 
-static void show_lines(const struct show *w, const char *indent, const char *key, const char *const *text, size_t n)
+void show_lines(const struct show *w, const char *indent, const char *key, const char *const *text, size_t n)
 {
 	buf_addf(w->out, "%s%s:\n", indent, key);
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(w->out, "%s  - ", indent);
-		put_text(w, text[i]);
+		show_value(w, text[i]);
 		buf_adds(w->out, "\n");
 	}
 }
 
-static void show_headers(const struct show *w, const char *indent, const struct header *h, size_t n)
+void show_headers(const struct show *w, const char *indent, const struct header *h, size_t n)
 {
 	if (n)
 		buf_addf(w->out, "%sheaders:\n", indent);
@@ -108,33 +102,44 @@ static void show_headers(const struct show *w, const char *indent, const struct 
 		if (!w->secrets && header_is_secret(h[i].name))
 			buf_adds(w->out, "\"***\"");
 		else
-			put_text(w, h[i].value);
+			show_value(w, h[i].value);
 		buf_adds(w->out, "\n");
 	}
 }
 
 static void show_rule(const struct show *w, const char *indent, const struct probe_rule *r)
 {
-	line_ms(w, indent, "interval", r->interval_ms);
-	line_ms(w, indent, "idle_interval", r->idle_interval_ms);
-	line_ms(w, indent, "fast_interval", r->fast_interval_ms);
-	line_ms(w, indent, "confirm", r->confirm_ms);
-	line_ms(w, indent, "timeout", r->timeout_ms);
-	line_ms(w, indent, "start_period", r->start_period_ms);
-	line_int(w, indent, "rise", r->rise);
-	line_int(w, indent, "fall", r->fall);
-	line_int(w, indent, "calm", r->calm);
-	line_bool(w, indent, "fresh", r->fresh);
+	show_ms(w, indent, "interval", r->interval_ms);
+	show_ms(w, indent, "idle_interval", r->idle_interval_ms);
+	show_ms(w, indent, "fast_interval", r->fast_interval_ms);
+	show_ms(w, indent, "confirm", r->confirm_ms);
+	show_ms(w, indent, "timeout", r->timeout_ms);
+	show_ms(w, indent, "start_period", r->start_period_ms);
+	show_int(w, indent, "rise", r->rise);
+	show_int(w, indent, "fall", r->fall);
+	show_int(w, indent, "calm", r->calm);
+	show_bool(w, indent, "fresh", r->fresh);
 	buf_addf(w->out, "%svia: [%s]\n", indent, r->via_slot && r->via_front ? "slot, front" : r->via_slot ? "slot" : "front");
 }
 
-static void show_text_of_feature(const struct show *w, const char *indent, const char *key, const char *value)
+void show_text(const struct show *w, const char *indent, const char *key, const char *value)
 {
 	if (!value[0])
 		return;
 	buf_addf(w->out, "%s%s: ", indent, key);
-	put_text(w, value);
+	show_value(w, value);
 	buf_adds(w->out, "\n");
+}
+
+/* The front is in it: its host is the Host header and the SNI of every probe. */
+void show_feature_print(const struct show *w, const struct service_config *s, const struct feature *f)
+{
+	show_line(w, "", "front", s->front);
+	show_line(w, "", "kind", f->kind->name);
+	f->kind->show(w, "", f);
+	show_headers(w, "", f->headers, f->n_headers);
+	show_line(w, "", "judged by", f->compare ? "compare" : "expect");
+	show_lines(w, "", "expect", f->expect, f->n_expect);
 }
 
 static void show_feature(const struct show *w, const struct feature *f)
@@ -144,18 +149,12 @@ static void show_feature(const struct show *w, const struct feature *f)
 	buf_adds(w->out, "      ");
 	put_quoted(w->out, f->name, true);
 	buf_adds(w->out, ":\n");
-	if (f->url[0])
-		show_text_of_feature(w, in, "url", f->url);
-	else
-		show_text_of_feature(w, in, "path", f->path);
-	line_text(w, in, "method", f->method);
-	show_text_of_feature(w, in, "body", f->body);
-	show_text_of_feature(w, in, "control_path", f->control_path);
+	f->kind->show(w, in, f);
 	show_headers(w, in, f->headers, f->n_headers);
 	buf_addf(w->out, "%sseverity: %s\n", in, f->severity == SEV_WARN ? "warn" : "critical");
-	line_bool(w, in, "writes", f->writes);
+	show_bool(w, in, "writes", f->writes);
 	if (f->writes)
-		line_bool(w, in, "idle", f->idle);
+		show_bool(w, in, "idle", f->idle);
 	if (f->n_expect)
 		show_lines(w, in, "expect", f->expect, f->n_expect);
 	show_rule(w, in, &f->rule);
@@ -172,17 +171,17 @@ static void show_slot(const struct show *w, const char *name, const struct slot_
 		buf_adds(w->out, "\n");
 	}
 	if (s->min_targets)
-		line_int(w, in, "min_targets", s->min_targets);
+		show_int(w, in, "min_targets", s->min_targets);
 	bool files = s->tls.ca_file[0] || s->tls.cert_file[0], https = false;
 	for (size_t i = 0; i < s->n_targets; i++)
 		https = https || s->targets[i].tls;
 	if (!files && !https && s->tls.verify)
 		return;
 	buf_addf(w->out, "%stls:\n", in);
-	line_text(w, "          ", "ca_file", s->tls.ca_file);
-	line_text(w, "          ", "cert_file", s->tls.cert_file);
-	line_text(w, "          ", "key_file", s->tls.key_file);
-	line_bool(w, "          ", "verify", s->tls.verify);
+	show_line(w, "          ", "ca_file", s->tls.ca_file);
+	show_line(w, "          ", "cert_file", s->tls.cert_file);
+	show_line(w, "          ", "key_file", s->tls.key_file);
+	show_bool(w, "          ", "verify", s->tls.verify);
 }
 
 static void show_proxy(const struct show *w, const struct proxy_config *p)
@@ -190,15 +189,15 @@ static void show_proxy(const struct show *w, const struct proxy_config *p)
 	const char *in = "        ", *deep = "          ";
 
 	buf_addf(w->out, "      - type: %s\n", p->type);
-	line_text(w, in, "name", p->name);
-	line_text(w, in, "socket", p->socket);
-	line_text(w, in, "map", p->map);
-	line_text(w, in, "paths", p->paths);
-	line_text(w, in, "front", p->front);
+	show_line(w, in, "name", p->name);
+	show_line(w, in, "socket", p->socket);
+	show_line(w, in, "map", p->map);
+	show_line(w, in, "paths", p->paths);
+	show_line(w, in, "front", p->front);
 	buf_addf(w->out, "%sbackends:\n", in);
-	line_text(w, deep, "blue", p->backend[BLUE]);
-	line_text(w, deep, "green", p->backend[GREEN]);
-	line_text(w, deep, "shield", p->shield_backend);
+	show_line(w, deep, "blue", p->backend[BLUE]);
+	show_line(w, deep, "green", p->backend[GREEN]);
+	show_line(w, deep, "shield", p->shield_backend);
 }
 
 static void show_own(const struct show *w, const struct service_config *s)
@@ -206,29 +205,29 @@ static void show_own(const struct show *w, const struct service_config *s)
 	const char *in = "    ";
 
 	buf_addf(w->out, "%smode: %s\n%srollback: %s\n", in, run_mode_name(s->mode), in, rollback_policy_name(s->rollback));
-	line_ms(w, in, "rollback_window", s->rollback_window_ms);
+	show_ms(w, in, "rollback_window", s->rollback_window_ms);
 	buf_addf(w->out, "%sshield: %s\n%soffline: %s\n", in, s->shield ? "bake" : "off", in, s->offline_rollback ? "rollback" : "static");
-	line_bool(w, in, "auto_promote", s->auto_promote);
+	show_bool(w, in, "auto_promote", s->auto_promote);
 	if (s->initial != NO_SLOT)
 		buf_addf(w->out, "%sinitial: %s\n", in, slot_name(s->initial));
-	line_ms(w, in, "bake", s->bake_ms);
-	line_ms(w, in, "drain", s->drain_ms);
-	line_ms(w, in, "prove_timeout", s->prove_timeout_ms);
-	line_ms(w, in, "ready_timeout", s->ready_timeout_ms);
-	line_ms(w, in, "flip_timeout", s->flip_timeout_ms);
-	line_ms(w, in, "claim_ttl", s->claim_ttl_ms);
-	line_ms(w, in, "unknown_limit", s->unknown_limit_ms);
-	line_ms(w, in, "unknown_limit_bake", s->unknown_limit_bake_ms);
+	show_ms(w, in, "bake", s->bake_ms);
+	show_ms(w, in, "drain", s->drain_ms);
+	show_ms(w, in, "prove_timeout", s->prove_timeout_ms);
+	show_ms(w, in, "ready_timeout", s->ready_timeout_ms);
+	show_ms(w, in, "flip_timeout", s->flip_timeout_ms);
+	show_ms(w, in, "claim_ttl", s->claim_ttl_ms);
+	show_ms(w, in, "unknown_limit", s->unknown_limit_ms);
+	show_ms(w, in, "unknown_limit_bake", s->unknown_limit_bake_ms);
 	buf_addf(w->out, "%sflip_budget:\n", in);
-	line_int(w, "      ", "max", s->budget_max);
-	line_ms(w, "      ", "per", s->budget_per_ms);
-	line_int(w, in, "max_rate", s->max_rate);
-	line_int(w, in, "observe", s->observe);
+	show_int(w, "      ", "max", s->budget_max);
+	show_ms(w, "      ", "per", s->budget_per_ms);
+	show_int(w, in, "max_rate", s->max_rate);
+	show_int(w, in, "observe", s->observe);
 	if (s->has_reference)
-		line_text(w, in, "reference", s->reference.text);
+		show_line(w, in, "reference", s->reference.text);
 	if (s->identity.on) {
 		buf_addf(w->out, "%sgates:\n      identity:\n        path: ", in);
-		put_text(w, s->identity.path);
+		show_value(w, s->identity.path);
 		buf_adds(w->out, "\n");
 		show_lines(w, "        ", "expect", s->identity.expect, s->identity.n_expect);
 	}
@@ -239,7 +238,7 @@ static void show_service(const struct show *w, const struct service_config *s)
 	buf_adds(w->out, "  ");
 	put_quoted(w->out, s->name, true);
 	buf_adds(w->out, ":\n");
-	line_text(w, "    ", "front", s->front);
+	show_line(w, "    ", "front", s->front);
 	buf_adds(w->out, "    slots:\n");
 	show_slot(w, "blue", &s->slot[BLUE]);
 	show_slot(w, "green", &s->slot[GREEN]);
@@ -265,12 +264,12 @@ static void show_top(const struct show *w, const struct config *c)
 	const struct redis_config *r = &c->redis;
 
 	buf_adds(w->out, "version: 1\n");
-	line_text(w, "", "state_dir", c->state_dir);
-	line_ms(w, "", "lease_ttl", c->lease_ttl_ms);
+	show_line(w, "", "state_dir", c->state_dir);
+	show_ms(w, "", "lease_ttl", c->lease_ttl_ms);
 	buf_adds(w->out, "listen:\n");
-	line_text(w, "  ", "http", c->listen.http[0] ? c->listen.http : "off");
-	line_text(w, "  ", "operators", c->listen.operators[0] ? c->listen.operators : "off");
-	line_text(w, "  ", "unix", c->listen.unix_path);
+	show_line(w, "  ", "http", c->listen.http[0] ? c->listen.http : "off");
+	show_line(w, "  ", "operators", c->listen.operators[0] ? c->listen.operators : "off");
+	show_line(w, "  ", "unix", c->listen.unix_path);
 	buf_adds(w->out, "state:\n");
 	struct buf redis = BUF_INIT(512);
 	if (r->embedded)
@@ -279,15 +278,15 @@ static void show_top(const struct show *w, const struct config *c)
 		buf_addf(&redis, "unix:%s", r->unix_path);
 	else
 		buf_addf(&redis, strchr(r->host, ':') ? "redis://[%s]:%u/%d" : "redis://%s:%u/%d", r->host, r->port, r->db);
-	line_text(w, "  ", "redis", buf_str(&redis));
+	show_line(w, "  ", "redis", buf_str(&redis));
 	buf_free(&redis);
-	line_text(w, "  ", "user", r->user);
-	line_text(w, "  ", "password_file", r->password_file);
-	line_text(w, "  ", "prefix", r->prefix);
-	line_text(w, "  ", "redis_server", r->redis_server);
+	show_line(w, "  ", "user", r->user);
+	show_line(w, "  ", "password_file", r->password_file);
+	show_line(w, "  ", "prefix", r->prefix);
+	show_line(w, "  ", "redis_server", r->redis_server);
 	if (c->tokens_file[0]) {
 		buf_adds(w->out, "auth:\n");
-		line_text(w, "  ", "tokens_file", c->tokens_file);
+		show_line(w, "  ", "tokens_file", c->tokens_file);
 	}
 	buf_adds(w->out, "services:\n");
 }

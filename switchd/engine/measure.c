@@ -177,11 +177,6 @@ static void control_said(void *arg, const struct probe_result *r)
 	service_tick(s);
 }
 
-static bool can_control(const struct feature *f)
-{
-	return !f->writes && !f->url[0] && (strcmp(f->method, "GET") == 0 || strcmp(f->method, "HEAD") == 0);
-}
-
 /* A target is asked for what must not exist once the feature itself was seen there. */
 static void control_ask(struct service *s, size_t target, size_t feature)
 {
@@ -211,7 +206,7 @@ void measure_control(struct service *s, enum slot slot)
 	s->vacuous_name[0] = '\0';
 	for (size_t t = 0; t < s->control_targets; t++)
 		for (size_t f = 0; f < s->cfg->n_features; f++)
-			s->control[t * s->cfg->n_features + f].pending = can_control(&s->cfg->features[f]) &&
+			s->control[t * s->cfg->n_features + f].pending = !probe_unproven(&s->cfg->features[f]) &&
 									s->cfg->features[f].severity == SEV_CRITICAL;
 	control_look(s);
 }

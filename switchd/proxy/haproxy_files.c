@@ -95,7 +95,7 @@ void hap_paths_of(const struct service_config *svc, struct hap_paths *out)
 		const struct feature *f = &svc->features[i];
 		size_t len = strcspn(f->path, "?#");
 
-		if (f->severity != SEV_CRITICAL || f->url[0] || (strcmp(f->method, "GET") != 0 && strcmp(f->method, "HEAD") != 0))
+		if (f->severity != SEV_CRITICAL || f->url[0] || !f->path[0] || (strcmp(f->method, "GET") != 0 && strcmp(f->method, "HEAD") != 0))
 			continue;
 		if (!hap_path_ok(f->path, len))
 			out->left_out[out->n_left_out++] = f->name;
