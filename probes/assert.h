@@ -19,6 +19,7 @@
 #include "switchd/core/outcome.h"
 
 struct assertion;
+struct certificate;
 
 /* An answer as assertions see it.  Everything is BORROWED but json, which assert_check
  * fills when the first assertion asks for it.  Begin with zeroes; end with answer_clear(). */
@@ -27,6 +28,9 @@ struct answer {
 	const char *head; size_t head_len;      /* raw header block of the final answer */
 	const char *body; size_t body_len;
 	const char *content_type;               /* "" or NULL when absent */
+	const char *location;                   /* where a redirect leads, absolute; "" or NULL when nowhere */
+	const char *url;                        /* asked; NULL when not told */
+	const struct certificate *cert;         /* switchd/io/certificate.h; NULL when plain, or not asked for */
 	int64_t total_us;
 	json_t *json;
 	bool json_tried;

@@ -35,6 +35,10 @@ struct httpc_req {
 	struct handle *handle;          /* NULL: waiting, or failed and about to say so */
 	struct asked *asked;            /* while waiting */
 	mono_us since;
+	int64_t allowed_ms;             /* from since on */
+	struct httpc_jar *jar;          /* of the request */
+	int hops;                       /* redirects followed */
+	int64_t hops_us;                /* the time that those took */
 	ev_timer timer;                 /* the deadline while waiting; or 0 to tell of a failure from the loop */
 	bool failed;
 	enum httpc_result result;
@@ -72,10 +76,10 @@ _Static_assert(ARRAY_LEN(names) == N_HTTPC_RESULTS, "a result without a name");
 
 const char *httpc_result_name(enum httpc_result r) { return (size_t)r < ARRAY_LEN(names) ? names[r] : "?"; }
 
-bool httpc_header(const struct httpc_reply *r, const char *name, char *out, size_t size)
+static bool find_header(const char *p, size_t len, const char *name, char *out, size_t size)
 {
 	size_t n = strlen(name);
-	const char *p = r->head, *end = r->head + r->head_len;
+	const char *end = p + len;
 
 	out[0] = '\0';
 	while (p < end) {
@@ -93,6 +97,12 @@ bool httpc_header(const struct httpc_reply *r, const char *name, char *out, size
 		p = stop + 1;
 	}
 	return false;
+}
+
+bool httpc_header(const struct httpc_reply *r, const char *name, char *out, size_t size)
+{
+	return find_header(r->head, r->head_len, name, out, size) ||
+	       (r->trailers_len && find_header(r->trailers, r->trailers_len, name, out, size));
 }
 
 static void client_maybe_free(struct httpc *c)
@@ -147,7 +157,7 @@ static bool finish_as(struct httpc_req *q, enum httpc_result result, const char 
 {
 	struct httpc_reply reply = {
 		.result = result, .error = error, .head = "", .body = "", .content_type = "", .location = "", .ip = "",
-		.cert_days_left = INT64_MIN,
+		.trailers = "", .url = "",
 	};
 
 	return finish(q, &reply, h);
@@ -172,6 +182,7 @@ static void begin(struct httpc_req *q, struct handle *h, const struct httpc_requ
 {
 	easy_prepare(&h->easy, r, left_ms);
 	if (!glue_add(q->pool->glue, h->easy.curl)) {
+		easy_leave(&h->easy);
 		TAILQ_INSERT_HEAD(&q->pool->idle, h, link);
 		fail_later(q, H_LIMIT, "libcurl takes no more requests");
 		return;
@@ -227,6 +238,70 @@ static void next_in_line(struct httpc_pool *p)
 	}
 }
 
+static bool part(CURLU *u, CURLUPart what, const char *want)
+{
+	char *got = NULL;
+	bool same = curl_url_get(u, what, &got, CURLU_DEFAULT_PORT) == CURLUE_OK && strcasecmp(got, want) == 0;
+
+	curl_free(got);
+	return same;
+}
+
+/* By a parser that knows what "http://shop.test@other.test/" is. */
+static bool same_origin(const char *here, const char *there)
+{
+	CURLU *a = curl_url(), *b = curl_url();
+	char *scheme = NULL, *host = NULL, *port = NULL;
+	bool same = a && b && curl_url_set(a, CURLUPART_URL, here, 0) == CURLUE_OK && curl_url_set(b, CURLUPART_URL, there, 0) == CURLUE_OK &&
+		    curl_url_get(a, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && curl_url_get(a, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		    curl_url_get(a, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK && part(b, CURLUPART_SCHEME, scheme) &&
+		    part(b, CURLUPART_HOST, host) && part(b, CURLUPART_PORT, port);
+
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(a);
+	curl_url_cleanup(b);
+	return same;
+}
+
+static bool redirects(long status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
+
+/* True: the answer was a redirect that is followed, and the request goes on.  Where it leads away, or
+ * round and round, the reply is made to say so: nobody else is ever asked (T9, T10). */
+static bool follows(struct handle *h, struct httpc_reply *reply)
+{
+	struct httpc_req *q = h->req;
+	struct httpc_request r = h->easy.asked->r;
+	struct httpc_jar *jar = q->jar;
+	int64_t left;
+
+	reply->redirects = q->hops;
+	reply->total_us += q->hops_us;
+	if (!r.max_redirects || reply->result != H_OK || !redirects(reply->status) || !reply->location[0])
+		return false;
+	left = q->allowed_ms - mono_since_ms(mono_now(), q->since);
+	if (!same_origin(r.url, reply->location))
+		reply->result = H_REDIRECTS, reply->error = "a redirect to another host or scheme, which is never followed";
+	else if (q->hops == r.max_redirects)
+		reply->result = H_REDIRECTS, reply->error = "more redirects than are to be followed";
+	else if (left <= 0)
+		reply->result = H_TIMEOUT_SENT, reply->error = "the time was up between two redirects";
+	if (reply->result != H_OK)
+		return false;
+	if (reply->status == 303 ? strcmp(r.method, "HEAD") != 0 : reply->status < 303 && strcmp(r.method, "POST") == 0) {
+		r.method = "GET";
+		r.body = "";
+		r.body_len = 0;
+	}
+	r.url = reply->location;
+	r.jar = jar;
+	q->hops++;
+	q->hops_us = reply->total_us;
+	begin(q, h, &r, left);
+	return true;
+}
+
 static void on_done(void *arg, CURL *curl, CURLcode code)
 {
 	struct httpc_pool *p = arg;
@@ -235,6 +310,9 @@ static void on_done(void *arg, CURL *curl, CURLcode code)
 
 	must(curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&h) == CURLE_OK);
 	easy_reply(&h->easy, code, &reply);
+	easy_leave(&h->easy);
+	if (follows(h, &reply))
+		return;
 	if (finish(h->req, &reply, h))
 		next_in_line(p);
 }
@@ -269,6 +347,10 @@ struct httpc_req *httpc_send(struct httpc_pool *p, const struct httpc_request *r
 	struct handle *h;
 
 	must(r->timeout_ms > 0 && r->url);
+	if (r->max_redirects) /* for the rest, the clock is read only when they wait */
+		q->since = mono_now();
+	q->allowed_ms = r->timeout_ms;
+	q->jar = r->jar;
 	q->pool = p;
 	q->done = done;
 	q->arg = arg;
@@ -296,8 +378,10 @@ static bool cancel(struct httpc_req *q)
 {
 	struct handle *h = q->handle;
 
-	if (h)
+	if (h) {
 		glue_remove(q->pool->glue, h->easy.curl);
+		easy_leave(&h->easy);
+	}
 	return finish_as(q, H_CANCELLED, "cancelled", h);
 }
 

@@ -7,7 +7,10 @@
  * once, never from inside httpc_send, also on cancel (H_CANCELLED); its reply is
  * BORROWED for the call.  The libcurl rules of the design (CONNECT_TO, CAPATH off,
  * QUICK_EXIT, body cap in the write callback, no proxy from the environment, http and
- * https only, no redirects unless asked) hold for every request. */
+ * https only, no redirects unless asked) hold for every request.
+ *
+ * Redirects are followed by us and not by libcurl: only to the same scheme, host and port,
+ * and on the same connection target.  Any other ends as H_REDIRECTS, and is never asked. */
 #ifndef SWITCHD_IO_HTTPC_H
 #define SWITCHD_IO_HTTPC_H
 
@@ -20,6 +23,8 @@
 struct ev_loop;
 struct httpc;
 struct httpc_pool;
+struct httpc_jar;               /* httpc_jar.h: cookies of one run */
+struct certificate;             /* certificate.h */
 struct httpc_req;               /* a handle for httpc_cancel: dead once done() was called */
 
 enum { HTTPC_BODY_MAX = 256 * 1024, HTTPC_HEAD_MAX = 64 * 1024 };
@@ -47,6 +52,10 @@ struct httpc_request {
 	const char *ca_file, *cert_file, *key_file;     /* NULL or "" = default */
 	bool insecure;                  /* no verification of the certificate */
 	bool fresh;                     /* new connection, closed after */
+	bool http2;                     /* by ALPN on https, by prior knowledge on http */
+	bool proxy_protocol;            /* each new connection begins with a PROXY line (version 1) */
+	bool want_cert;                 /* the reply has the certificate */
+	struct httpc_jar *jar;          /* LENT until done(); NULL = no cookies are kept */
 	int max_redirects;              /* 0 */
 	int64_t timeout_ms, connect_timeout_ms;         /* connect 0 = the same */
 };
@@ -56,15 +65,18 @@ struct httpc_reply {
 	const char *error;              /* sentence, "" when H_OK */
 	long status;
 	const char *head; size_t head_len;      /* raw header block of the final answer */
+	const char *trailers; size_t trailers_len;      /* header lines that came after the body */
 	const char *body; size_t body_len;      /* decoded; NUL-terminated */
 	const char *content_type, *location;    /* "" when absent; location is absolute */
 	const char *ip;                 /* connected address, "" when none */
 	bool reused;                    /* the connection had been used before */
+	const char *url;                /* of the final answer */
+	int redirects;                  /* followed on the way there */
 	int64_t total_us, connect_us, first_byte_us;
-	int64_t cert_days_left;         /* INT64_MIN when not TLS */
+	const struct certificate *cert; /* NULL: not asked for, or not TLS */
 };
 
-/* First value of a header in a raw block, trimmed; false when it is not there. */
+/* First value of a header or, where no header has the name, of a trailer; trimmed. False when it is not there. */
 bool httpc_header(const struct httpc_reply *, const char *name, char *out, size_t size);
 
 typedef void httpc_done_fn(void *arg, const struct httpc_reply *);

@@ -101,6 +101,7 @@ bool easy_same(const struct easy *e, const struct httpc_request *r)
 	const struct httpc_request *a = e->asked ? &e->asked->r : NULL;
 
 	return a && a->connect_port == r->connect_port && a->fresh == r->fresh && a->insecure == r->insecure &&
+	       a->http2 == r->http2 && a->proxy_protocol == r->proxy_protocol && a->want_cert == r->want_cert && !a->jar && !r->jar &&
 	       a->max_redirects == r->max_redirects && eq(a->url, r->url) && eq(a->connect_host, r->connect_host) &&
 	       eq(a->unix_path, r->unix_path) && eq(a->method, r->method ? r->method : "GET") && same_body(a, r) &&
 	       same_headers(a, r) && eq(a->ca_file, r->ca_file) && eq(a->cert_file, r->cert_file) && eq(a->key_file, r->key_file);
@@ -115,6 +116,19 @@ static bool status_line_ok(const char *s, size_t n)
 	if (!p || end - p < 5 || p[1] < '1' || p[1] > '5' || !isdigit((unsigned char)p[2]) || !isdigit((unsigned char)p[3]))
 		return false;
 	return p[4] == ' ' || p[4] == '\r' || p[4] == '\n';
+}
+
+/* Only while libcurl holds the connection can it be asked for, so on the first line of the answer. */
+static void take_certificate(struct easy *e)
+{
+	struct curl_tlssessioninfo *info = NULL;
+
+	if (!e->asked->r.want_cert || !e->tls || curl_easy_getinfo(e->curl, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info ||
+	    info->backend != CURLSSLBACKEND_OPENSSL)
+		return;
+	if (!e->cert)
+		e->cert = xcalloc(1, sizeof(*e->cert));
+	e->has_cert = certificate_of_session(info->internals, e->cert);
 }
 
 static size_t on_head(char *data, size_t size, size_t n, void *arg)
@@ -134,8 +148,11 @@ static size_t on_head(char *data, size_t size, size_t n, void *arg)
 		}
 		buf_clear(&e->head); /* the block before it was a 1xx or a redirect */
 		e->head_ended = false;
-	} else if (e->head_ended) {
-		return n; /* a trailer */
+		take_certificate(e);
+	} else if (e->head_ended) { /* a trailer; libcurl marks those of HTTP/2 as headers */
+		if (n > 2)
+			buf_add(&e->trailers, data, n);
+		return n;
 	}
 	buf_add(&e->head, data, n);
 	if (n <= 2 && (data[0] == '\r' || data[0] == '\n'))
@@ -224,11 +241,8 @@ static void easy_constants(struct easy *e)
 	SET(e, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	SET(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(e, CURLOPT_HTTP09_ALLOWED, 0L);
-	/* One request on a connection at a time: with HTTP/2 a dead stream and a dead target look alike. */
-	SET(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(e, CURLOPT_ACCEPT_ENCODING, "gzip"); /* what every server has; each further name costs every request */
 	SET(e, CURLOPT_CAPATH, NULL);           /* Debian's default directory turns the CA cache off: 49 ms of loop (trap 2) */
-	SET(e, CURLOPT_CERTINFO, 1L);
 	SET(e, CURLOPT_ERRORBUFFER, e->error);
 	SET(e, CURLOPT_HEADERFUNCTION, on_head);
 	SET(e, CURLOPT_HEADERDATA, e);
@@ -249,6 +263,7 @@ void easy_open(struct easy *e, struct easy_pool *pool)
 	e->pool = pool;
 	buf_init(&e->head, HTTPC_HEAD_MAX);
 	buf_init(&e->body, HTTPC_BODY_MAX);
+	buf_init(&e->trailers, HTTPC_HEAD_MAX);
 	easy_constants(e);
 }
 
@@ -259,6 +274,8 @@ void easy_close(struct easy *e)
 	curl_slist_free_all(e->connect_to);
 	buf_free(&e->head);
 	buf_free(&e->body);
+	buf_free(&e->trailers);
+	free(e->cert);
 	asked_free(&e->asked);
 }
 
@@ -323,6 +340,13 @@ static void set_method(struct easy *e, const struct httpc_request *r)
 		SET(e, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
+/* One request on a connection at a time, with HTTP/2 too: a dead stream and a dead target would look alike. */
+static void set_version(struct easy *e, const struct httpc_request *r)
+{
+	SET(e, CURLOPT_HTTP_VERSION, !r->http2 ? (long)CURL_HTTP_VERSION_1_1 :
+				     e->tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+}
+
 static void set_tls(struct easy *e, const struct httpc_request *r)
 {
 	SET(e, CURLOPT_CAINFO, r->ca_file[0] ? r->ca_file : CA_BUNDLE);
@@ -354,6 +378,9 @@ static bool no_name(const struct httpc_request *r)
 	return is_address(host, strcspn(host, ":/?#"));
 }
 
+/* libcurl 7.88 loses track of a kept HTTP/2 connection without TLS when another handle takes it over. */
+static bool keeps_h2c(void) { return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080000; }
+
 void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout_ms)
 {
 	int64_t connect_ms = r->connect_timeout_ms > 0 && r->connect_timeout_ms < timeout_ms ? r->connect_timeout_ms : timeout_ms;
@@ -363,7 +390,9 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 		const struct httpc_request *a = &k->r, *o = old ? &old->r : NULL;
 		/* A write is never sent on a kept connection: libcurl sends a request again by itself when
 		 * such a connection turns out dead, and nobody can know whether the first was executed. */
-		long alone = a->fresh || !safe_method(a->method);
+		long alone = a->fresh || !safe_method(a->method) || (a->http2 && !e->tls && !keeps_h2c());
+
+		bool was_tls = e->tls;
 
 		e->asked = k;
 		e->key = easy_key(r);
@@ -380,10 +409,10 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 		if (!o || !eq(o->ca_file, a->ca_file) || !eq(o->cert_file, a->cert_file) || !eq(o->key_file, a->key_file) ||
 		    o->insecure != a->insecure)
 			set_tls(e, a);
-		if (!o || o->max_redirects != a->max_redirects) {
-			SET(e, CURLOPT_FOLLOWLOCATION, a->max_redirects > 0 ? 1L : 0L);
-			SET(e, CURLOPT_MAXREDIRS, (long)a->max_redirects);
-		}
+		if (!o || o->http2 != a->http2 || e->tls != was_tls)
+			set_version(e, a);
+		if (!o || o->proxy_protocol != a->proxy_protocol)
+			SET(e, CURLOPT_HAPROXYPROTOCOL, (long)a->proxy_protocol);
 		SET(e, CURLOPT_FRESH_CONNECT, alone);
 		SET(e, CURLOPT_FORBID_REUSE, alone);
 		asked_free(&old);
@@ -394,8 +423,12 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 		SET(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	e->timeout_ms = timeout_ms;
 	e->connect_ms = connect_ms;
+	if (r->jar)
+		jar_enter(r->jar, e->curl);
 	buf_clear(&e->head);
 	buf_clear(&e->body);
+	buf_clear(&e->trailers);
+	e->has_cert = false;
 	e->head_seen = 0;
 	e->head_ended = false;
 	e->stopped = STOP_NOT;
@@ -406,8 +439,28 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 	e->error[0] = '\0';
 }
 
+void easy_leave(struct easy *e)
+{
+	struct httpc_jar *jar = e->asked->r.jar;
+
+	if (!jar)
+		return;
+	if (!e->tls) {
+		char host[256];
+		const char *p = strstr(e->asked->r.url, "://");
+
+		p = p ? p + 3 : e->asked->r.url;
+		if (text_copy_n(host, sizeof(host), p, strcspn(p, ":/?#")))
+			jar_keep_secure(e->curl, buf_str(&e->head), e->head.len, host);
+	}
+	jar_leave(jar, e->curl);
+	e->asked->r.jar = NULL;
+}
+
 void easy_rest(struct easy *e)
 {
+	if (e->trailers.cap > REST_CAP)
+		buf_free(&e->trailers);
 	if (e->head.cap > REST_CAP)
 		buf_free(&e->head);
 	if (e->body.cap > REST_CAP)

@@ -11,7 +11,9 @@
 #include <curl/curl.h>
 
 #include "switchd/base/buf.h"
+#include "switchd/io/certificate.h"
 #include "switchd/io/httpc.h"
+#include "switchd/io/httpc_jar.h"
 
 struct arena;
 
@@ -50,9 +52,11 @@ struct easy {
 	int fd;                         /* the socket opened last for this request; -1 none */
 	int socket_errno;               /* no socket could be had: why */
 	long sent_before;               /* bytes sent on an earlier connection of this request */
-	struct buf head, body;
+	struct buf head, body, trailers;
 	size_t head_seen;               /* bytes of every header block, redirects and 1xx included */
 	bool head_ended;
+	bool has_cert;
+	struct certificate *cert;       /* made when one is first asked for */
 	enum stopped stopped;
 	bool refused_to_resolve;
 	char error[CURL_ERROR_SIZE + 64];
@@ -68,6 +72,13 @@ bool easy_same(const struct easy *, const struct httpc_request *);
 void easy_prepare(struct easy *, const struct httpc_request *, int64_t timeout_ms);
 /* The reply BORROWS the easy's buffers until the next easy_prepare or easy_rest. */
 void easy_reply(struct easy *, CURLcode, struct httpc_reply *);
+/* The transfer is over and has left the multi: gives the jar back. */
+void easy_leave(struct easy *);
 void easy_rest(struct easy *);          /* gives back large buffers */
+
+/* httpc_jar.c: the jar is of this transfer from here to there; and what libcurl would not keep. */
+void jar_enter(struct httpc_jar *, CURL *);
+void jar_leave(struct httpc_jar *, CURL *);
+void jar_keep_secure(CURL *, const char *head, size_t len, const char *host);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "switchd/base/clock.h"
 #include "switchd/base/text.h"
@@ -156,10 +155,12 @@ static enum httpc_result classify(struct easy *e, CURLcode code)
 	case CURLE_SSL_ENGINE_NOTFOUND:
 	case CURLE_SSL_ENGINE_SETFAILED:
 		return H_TLS;
-	case CURLE_TOO_MANY_REDIRECTS:
-		return H_REDIRECTS;
-	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or a redirect to file: and the like */
-		return number(e, CURLINFO_RESPONSE_CODE) / 100 == 3 ? H_REDIRECTS : H_PROTOCOL;
+	case CURLE_HTTP2_STREAM: /* the stream was reset, the connection may live */
+		return e->head_seen ? H_CUT : H_RESET;
+	case CURLE_HTTP2: /* frames that are none: the other side may not speak it at all */
+		return e->head_seen ? H_CUT : H_PROTOCOL;
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
+		return H_PROTOCOL;
 	case CURLE_OUT_OF_MEMORY: /* 7.88 says this of one header line over 100 kB */
 	case 100: /* CURLE_TOO_LARGE, from 8.6 on */
 		return H_TOO_LARGE;
@@ -198,20 +199,6 @@ static const char *sentence(struct easy *e, enum httpc_result result, CURLcode c
 	return e->error[0] ? e->error : curl_easy_strerror(code);
 }
 
-/* "Expire date:Nov 22 03:12:07 2026 GMT" of the first certificate of the chain. */
-static int64_t cert_days_left(const struct easy *e)
-{
-	struct curl_certinfo *info = NULL;
-	struct tm tm = { 0 };
-
-	if (!e->tls || curl_easy_getinfo(e->curl, CURLINFO_CERTINFO, &info) != CURLE_OK || !info || info->num_of_certs < 1)
-		return INT64_MIN;
-	for (struct curl_slist *l = info->certinfo[0]; l; l = l->next)
-		if (text_starts(l->data, "Expire date:") && strptime(l->data + 12, "%b %d %H:%M:%S %Y", &tm))
-			return ((int64_t)timegm(&tm) * 1000 - wall_now().ms) / 86400000;
-	return INT64_MIN;
-}
-
 static void copy_info(const struct easy *e, CURLINFO what, char *out, size_t size)
 {
 	char *s = NULL;
@@ -223,13 +210,17 @@ static void copy_info(const struct easy *e, CURLINFO what, char *out, size_t siz
 
 void easy_reply(struct easy *e, CURLcode code, struct httpc_reply *r)
 {
-	*r = (struct httpc_reply){ .result = classify(e, code), .cert_days_left = cert_days_left(e) };
+	*r = (struct httpc_reply){ .result = classify(e, code) };
 	r->error = sentence(e, r->result, code);
 	r->status = number(e, CURLINFO_RESPONSE_CODE);
 	r->head = buf_str(&e->head);
 	r->head_len = e->head.len;
 	r->body = buf_str(&e->body);
 	r->body_len = e->body.len;
+	r->trailers = buf_str(&e->trailers);
+	r->trailers_len = e->trailers.len;
+	r->url = e->asked->r.url;
+	r->cert = e->has_cert ? e->cert : NULL;
 	r->total_us = measure(e, CURLINFO_TOTAL_TIME_T);
 	r->connect_us = measure(e, CURLINFO_CONNECT_TIME_T);
 	r->first_byte_us = measure(e, CURLINFO_STARTTRANSFER_TIME_T);

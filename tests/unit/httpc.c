@@ -54,7 +54,7 @@ static void an_answer_is_whole(void **state)
 	assert_null(strstr(c.head, "X-Early")); /* the final answer's block only */
 	assert_true(text_starts(c.head, "HTTP/1.1 200 X\r\n"));
 	assert_true(c.total_us > 0);
-	assert_true(c.cert_days == INT64_MIN);
+	assert_false(c.has_cert);
 }
 
 static void a_drip_does_not_outlive_the_deadline(void **state)
@@ -387,13 +387,48 @@ static void redirects_only_when_asked(void **state)
 	ask(&c, &r);
 	expect(&c, H_REDIRECTS);
 	assert_null(strstr(c.body, "root:"));
-	r = to(blue.port, "/redirect-other", 5000); /* T10: stays on the slot, whatever host it names */
-	r.max_redirects = 3;
+	static const char *const away[] = { "/redirect-other", "/redirect-user", "/redirect-port", "/redirect-https" };
+
+	for (size_t i = 0; i < ARRAY_LEN(away); i++) { /* T10: nobody else is asked, and not the target in their name */
+		int before = atomic_load(&blue.shared->requests);
+
+		r = to(blue.port, away[i], 5000);
+		r.max_redirects = 3;
+		ask(&c, &r);
+		expect(&c, H_REDIRECTS);
+		assert_non_null(strstr(c.error, "another host"));
+		assert_int_equal(c.status, 302);
+		assert_int_equal(atomic_load(&blue.shared->requests), before + 1);
+	}
+	r = to(blue.port, "/redirect", 5000);
+	r.max_redirects = 1;
 	ask(&c, &r);
 	expect(&c, H_OK);
 	assert_int_equal(c.status, 200);
+	assert_int_equal(c.redirects, 1);
 	assert_string_equal(c.x, "blue");
 	assert_string_equal(c.ip, "127.0.0.1");
+}
+
+static void a_post_becomes_a_get_where_browsers_do_so(void **state)
+{
+	struct call c = { 0 };
+	struct httpc_request r = to(blue.port, "/see-echo", 5000);
+
+	(void)state;
+	r.max_redirects = 1;
+	r.method = "POST";
+	r.body = "secret=1";
+	r.body_len = 8;
+	ask(&c, &r);
+	expect(&c, H_OK);
+	assert_true(text_starts(c.body, "GET /echo HTTP/1.1\r\n"));
+	assert_null(strcasestr(c.body, "Content-Length"));
+	r.url = "http://shop.test/keep-echo"; /* 307 */
+	ask(&c, &r);
+	expect(&c, H_OK);
+	assert_true(text_starts(c.body, "POST /echo HTTP/1.1\r\n"));
+	assert_non_null(strcasestr(c.body, "Content-Length: 8"));
 }
 
 /* ---- the line, cancelling, freeing ---- */
@@ -558,6 +593,7 @@ int main(void)
 		T(a_stalled_loop_loses_no_timeout),
 		T(a_write_is_sent_once),
 		T(redirects_only_when_asked),
+		T(a_post_becomes_a_get_where_browsers_do_so),
 		T(a_pool_asks_no_more_at_once_than_it_may),
 		T(cancelled_once_and_at_once),
 		T(everything_is_allowed_inside_a_callback),

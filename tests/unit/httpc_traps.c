@@ -244,9 +244,18 @@ static void tls_keeps_host_and_sni_of_the_public_name(void **state)
 	expect(&c, H_OK);
 	assert_non_null(strcasestr(c.body, "\r\nHost: shop.test\r\n"));
 	assert_non_null(strcasestr(c.body, "\r\nX-Sni: shop.test\r\n"));
-	assert_true(c.cert_days >= 28 && c.cert_days <= 30);
+	assert_false(c.has_cert); /* nobody asked */
+	r.want_cert = true;
 	ask(&c, &r);
-	assert_true(c.reused);
+	assert_true(c.reused); /* and it is there all the same */
+	assert_true(c.has_cert);
+	assert_string_equal(c.cert.subject, "CN = shop.test");
+	assert_string_equal(c.cert.issuer, "CN = ca.test");
+	assert_string_equal(c.cert.names, "shop.test");
+	assert_true(strlen(c.cert.serial) >= 16 && c.cert.serial[strspn(c.cert.serial, "0123456789abcdef")] == '\0');
+	assert_in_range((c.cert.not_after - c.cert.not_before) / 86400, 30, 30);
+	assert_in_range((c.cert.not_after - wall_now().ms / 1000) / 3600, 29 * 24, 30 * 24);
+	assert_true(c.cert.chain_not_after == c.cert.not_after);
 }
 
 static void tls_is_verified_unless_told_not_to(void **state)

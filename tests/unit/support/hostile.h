@@ -174,6 +174,22 @@ static inline bool hostile_serve(int fd, struct hostile_shared *sh, const char *
 		return hostile_answer(fd, sh, 302, "text/plain", "Location: file:///etc/passwd\r\n", "", head_only);
 	if (PATH("/redirect-other"))
 		return hostile_answer(fd, sh, 302, "text/plain", "Location: http://169.254.169.254/ok\r\n", "", head_only);
+	if (PATH("/redirect-user"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: http://shop.test@169.254.169.254/ok\r\n", "", head_only);
+	if (PATH("/redirect-port"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: http://shop.test:6379/ok\r\n", "", head_only);
+	if (PATH("/redirect-https"))
+		return hostile_answer(fd, sh, 302, "text/plain", "Location: https://shop.test/ok\r\n", "", head_only);
+	if (PATH("/see-echo"))
+		return hostile_answer(fd, sh, 303, "text/plain", "Location: /echo\r\n", "", head_only);
+	if (PATH("/keep-echo"))
+		return hostile_answer(fd, sh, 307, "text/plain", "Location: /echo\r\n", "", head_only);
+	if (PATH("/login"))
+		return hostile_answer(fd, sh, 303, "text/plain",
+				      "Set-Cookie: sid=abc; Secure; HttpOnly; Path=/\r\nSet-Cookie: plain=1\r\nLocation: /echo\r\n", "", head_only);
+	if (PATH("/trailers"))
+		return hostile_put(fd, "HTTP/1.1 200 X\r\nX-Who: head\r\nTransfer-Encoding: chunked\r\nTrailer: X-Late\r\n\r\n"
+				   "2\r\nok\r\n0\r\nX-Late: yes\r\nX-Who: trailer\r\n\r\n", 117), false;
 	if (PATH("/loop"))
 		return hostile_answer(fd, sh, 302, "text/plain", "Location: /loop\r\n", "", head_only);
 	if (PATH("/gzip"))

@@ -15,8 +15,11 @@
 #include <fcntl.h>
 #include <netdb.h>
 
+#include "switchd/base/clock.h"
 #include "switchd/base/text.h"
+#include "switchd/io/certificate.h"
 #include "switchd/io/httpc.h"
+#include "switchd/io/httpc_jar.h"
 #include "tests/unit/support/hostile.h"
 #include "tests/unit/support/tls.h"
 
@@ -103,7 +106,10 @@ struct call {
 	char error[400], head[4096], body[4096], type[128], location[256], ip[64], x[128];
 	size_t body_len, head_len;
 	bool reused;
-	int64_t cert_days, total_us;
+	int redirects;
+	bool has_cert;
+	struct certificate cert;
+	int64_t total_us;
 	void (*then)(struct call *);
 	struct httpc_req *other;
 	int order;
@@ -129,7 +135,10 @@ static void on_done(void *arg, const struct httpc_reply *r)
 	TEXT_COPY(c->location, r->location);
 	TEXT_COPY(c->ip, r->ip);
 	c->reused = r->reused;
-	c->cert_days = r->cert_days_left;
+	c->redirects = r->redirects;
+	c->has_cert = r->cert != NULL;
+	if (r->cert)
+		c->cert = *r->cert;
 	c->total_us = r->total_us;
 	httpc_header(r, "x-who", c->x, sizeof(c->x));
 	assert_true((r->result == H_OK) == (r->error[0] == '\0'));

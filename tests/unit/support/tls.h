@@ -25,32 +25,24 @@ static inline void tls_run(const char *dir, const char *script)
 	}
 }
 
-/* A certificate for shop.test, signed by a CA of its own. mode: "http" or "tcp". */
-static inline void tls_start(struct tls_front *t, uint16_t behind, const char *mode)
+static inline void tls_run_haproxy(struct tls_front *t, int fd, uint16_t behind, const char *mode, const char *bind)
 {
+	bool http = strcmp(mode, "http") == 0;
 	char path[256];
-	int fd = hostile_listen(&t->port, 128);
 	FILE *f;
 
-	snprintf(t->dir, sizeof(t->dir), "/tmp/switchd-tls-XXXXXX");
-	if (!mkdtemp(t->dir))
-		abort();
-	snprintf(t->ca, sizeof(t->ca), "%s/ca.pem", t->dir);
-	tls_run(t->dir,
-		"openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 90 -subj /CN=ca.test && "
-		"openssl req -newkey rsa:2048 -nodes -keyout srv.key -out srv.csr -subj /CN=shop.test && "
-		"echo subjectAltName=DNS:shop.test >ext && "
-		"openssl x509 -req -in srv.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out srv.pem -days 30 -extfile ext && "
-		"cat srv.pem srv.key >both.pem");
 	snprintf(path, sizeof(path), "%s/haproxy.cfg", t->dir);
 	f = fopen(path, "w");
 	if (!f)
 		abort();
 	fprintf(f,
 		"defaults\n  mode %s\n  timeout connect 5s\n  timeout client 5s\n  timeout server 5s\n"
-		"frontend f\n  bind fd@%d ssl crt %s/both.pem\n%s  default_backend b\n"
+		"frontend f\n  bind fd@%d %s\n%s  default_backend b\n"
 		"backend b\n  server s 127.0.0.1:%u\n",
-		mode, fd, t->dir, strcmp(mode, "http") == 0 ? "  http-request set-header X-Sni %[ssl_fc_sni]\n" : "", behind);
+		mode, fd, bind,
+		http ? "  http-request set-header X-Sni %[ssl_fc_sni] if { ssl_fc }\n  http-request set-header X-Http %[fc_http_major]\n"
+		       "  http-request set-header X-Src %[src]\n" : "",
+		behind);
 	fclose(f);
 	fflush(NULL);
 	t->pid = fork();
@@ -66,6 +58,37 @@ static inline void tls_start(struct tls_front *t, uint16_t behind, const char *m
 		_exit(127);
 	}
 	close(fd);
+}
+
+/* No TLS: HAProxy with a bind of one's own ("proto h2", "accept-proxy"). */
+static inline void plain_front_start(struct tls_front *t, uint16_t behind, const char *bind)
+{
+	int fd = hostile_listen(&t->port, 128);
+
+	snprintf(t->dir, sizeof(t->dir), "/tmp/switchd-tls-XXXXXX");
+	if (!mkdtemp(t->dir))
+		abort();
+	tls_run_haproxy(t, fd, behind, "http", bind);
+}
+
+/* A certificate for shop.test, signed by a CA of its own. mode: "http" or "tcp". */
+static inline void tls_start(struct tls_front *t, uint16_t behind, const char *mode)
+{
+	char bind[256];
+	int fd = hostile_listen(&t->port, 128);
+
+	snprintf(t->dir, sizeof(t->dir), "/tmp/switchd-tls-XXXXXX");
+	if (!mkdtemp(t->dir))
+		abort();
+	snprintf(t->ca, sizeof(t->ca), "%s/ca.pem", t->dir);
+	tls_run(t->dir,
+		"openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 90 -subj /CN=ca.test && "
+		"openssl req -newkey rsa:2048 -nodes -keyout srv.key -out srv.csr -subj /CN=shop.test && "
+		"echo subjectAltName=DNS:shop.test >ext && "
+		"openssl x509 -req -in srv.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out srv.pem -days 30 -extfile ext && "
+		"cat srv.pem srv.key >both.pem");
+	snprintf(bind, sizeof(bind), "ssl crt %s/both.pem alpn h2,http/1.1", t->dir);
+	tls_run_haproxy(t, fd, behind, mode, bind);
 }
 
 static inline void tls_stop(struct tls_front *t)
