@@ -7,6 +7,8 @@
 
 #include "probes/kind.h"
 
+enum { SHOW_EVERY_MS = 250 };
+
 void evidence_begin(struct evidence *e, const struct probe_handle *h, const char *url, const char *target)
 {
 	(void)h;
@@ -120,4 +122,21 @@ void evidence_end(struct evidence *e, const struct feature *f, enum outcome o)
 {
 	e->outcome = o;
 	strike_secrets(e, f);
+}
+
+/* An answer that is as it should be is written out four times a second and target at most: people are shown the
+ * last one before an absent, and a round earlier says the same. */
+bool evidence_wanted(struct probe_handle *h, enum outcome o)
+{
+	const struct probe_job *j = &h->r.job;
+	mono_us *at, now;
+
+	if (o != OUT_PRESENT || j->purpose != PURPOSE_VOTE || j->via != VIA_SLOT || !h->feature)
+		return true;
+	at = &h->runner->shown[j->slot][j->target * h->runner->svc->n_features + j->feature];
+	now = mono_now();
+	if (at->us && mono_since_ms(now, *at) < SHOW_EVERY_MS)
+		return false;
+	*at = now;
+	return true;
 }

@@ -62,6 +62,7 @@ struct probe_runner {
 	struct shape **baselines;       /* one per feature; NULL = none */
 	char **baseline_texts;          /* one per feature; never NULL */
 	mono_us *shown[2];              /* by slot, [target][feature]: when a present answer was last written out as evidence */
+	struct reach *reach;            /* probes/reach.h: shared by the kinds that speak HTTP */
 	void **means;                   /* one per kind */
 	TAILQ_HEAD(, probe_handle) live;
 };
@@ -75,5 +76,7 @@ void probe_end_later(struct probe_handle *, enum outcome, const char *got);
 void evidence_begin(struct evidence *, const struct probe_handle *, const char *url, const char *target);
 void evidence_answer(struct evidence *, const struct feature *, const struct answer *);
 void evidence_end(struct evidence *, const struct feature *, enum outcome);
+/* False: present again, and shown a moment ago. */
+bool evidence_wanted(struct probe_handle *, enum outcome);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probes/kind.h"
+#include "probes/reach.h"
 
 /* A new kind is one row here and one file (probes/README.md). */
 static const struct probe_kind *const kinds[] = {
@@ -71,6 +72,7 @@ static void runner_destroy(struct probe_runner *r)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (r->means[i])
 			kinds[i]->close(r->means[i]);
+	reach_free(&r->reach);
 	for (size_t i = 0; i < r->svc->n_features; i++) {
 		suite_clear(&r->suites[i]);
 		shape_free(&r->baselines[i]);
@@ -108,6 +110,7 @@ struct probe_runner *probe_runner_new(struct ev_loop *loop, const struct config 
 	}
 	if (svc->identity.on)
 		r->identity = identity_new(&svc->identity);
+	r->reach = reach_new(r);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		r->means[i] = kinds[i]->open(r);
 	return r;
