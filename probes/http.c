@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "probes/kind.h"
+#include "probes/prove_stub.h"
 #include "probes/reach.h"
 
 enum { URL_MAX = 8192 };
@@ -203,7 +204,13 @@ static const char *http_unproven(const struct feature *f)
 	return f->writes || !safe_method(f->method) ? "a probe that writes has no negative control" : NULL;
 }
 
+static unsigned http_stubs(const struct feature *f)
+{
+	(void)f;
+	return STUBS_HTTP | STUBS_JSON;
+}
+
 const struct probe_kind probe_kind_http = {
 	.name = "http", .mine = http_mine, .open = http_open, .close = http_close, .start = http_start, .cancel = http_cancel,
-	.unproven = http_unproven,
+	.unproven = http_unproven, .stubs = http_stubs,
 };

@@ -30,6 +30,8 @@ struct probe_kind {
 	int (*check)(const struct config *, const struct feature *, struct buf *errors);
 	/* B1.5: why the negative control cannot tell whether this probe is able to fail; NULL, or a NULL answer: it can. */
 	const char *(*unproven)(const struct feature *);
+	/* --prove: the stubs (1 << STUB_..., prove_stub.h) in whose place the feature could be; NULL: none. */
+	unsigned (*stubs)(const struct feature *);
 };
 
 extern const struct probe_kind probe_kind_http;
@@ -71,6 +73,9 @@ struct probe_runner {
 void probe_end(struct probe_handle *, enum outcome, const struct evidence *);
 /* From the loop; got says why, static text. */
 void probe_end_later(struct probe_handle *, enum outcome, const char *got);
+
+/* Of the feature's kind. */
+unsigned probe_stubs(const struct feature *);
 
 /* evidence.c: an answer for people. Values of the feature's own headers are struck out of it. */
 void evidence_begin(struct evidence *, const struct probe_handle *, const char *url, const char *target);

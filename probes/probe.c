@@ -65,6 +65,13 @@ const char *probe_unproven(const struct feature *f)
 	return kind->unproven ? kind->unproven(f) : NULL;
 }
 
+unsigned probe_stubs(const struct feature *f)
+{
+	const struct probe_kind *kind = kinds[kind_of(f)];
+
+	return kind->stubs ? kind->stubs(f) : 0;
+}
+
 /* ---- the runner ---- */
 
 static void runner_destroy(struct probe_runner *r)

@@ -36,7 +36,7 @@ enum {
 	F_FORCE = 1 << 7, F_FOR = 1 << 8, F_POLICY = 1 << 9, F_IS = 1 << 10, F_MAX = 1 << 11, F_DEPLOY = 1 << 12, F_DIRECT = 1 << 13,
 	F_FRONT = 1 << 14, F_BLUE = 1 << 15, F_GREEN = 1 << 16, F_ON_CANCEL = 1 << 17, F_BIND = 1 << 18, F_WATCH = 1 << 19,
 	F_MESSAGE = 1 << 20, F_DRY_RUN = 1 << 21, F_IF_EPOCH = 1 << 22, F_FEATURE = 1 << 23, F_LAST = 1 << 24, F_SINCE = 1 << 25,
-	F_RID = 1 << 26, F_RENEW = 1 << 27,
+	F_RID = 1 << 26, F_RENEW = 1 << 27, F_PROVE = 1 << 28,
 };
 
 struct cli {
@@ -50,7 +50,7 @@ struct cli {
 		*on_cancel, *bind, *feature[32], *since, *rid;
 	size_t n_features;
 	int64_t lock_wait_ms, max, deploy;
-	bool force, direct, watch, dry_run, last, renew, help, version, words_given;
+	bool force, direct, watch, dry_run, last, renew, prove, help, version, words_given;
 	/* words after the verb, and the command after -- */
 	const char *words[8]; size_t n_words;
 	char **command; bool empty_command;     /* NULL = none */
@@ -128,6 +128,7 @@ void table_print(struct table *);
 /* ---- say_status.c, say_story.c ---- */
 void say_status(struct cli *, const json_t *status);
 void say_probe(struct cli *, const json_t *features);
+int say_prove(struct cli *, const json_t *proof);         /* say_prove.c; the exit code.  With --json it says nothing */
 void say_move(const json_t *move, FILE *to);    /* from, to, and its three times */
 void say_timeline(struct cli *, const json_t *timeline);
 void say_why(struct cli *, const json_t *why);

@@ -10,7 +10,7 @@
 
 enum { O_URL = 256, O_TOKEN, O_JSON, O_NO_COLOR, O_NO_INPUT, O_DRY, O_TIMEOUT, O_IF_EPOCH, O_CONFIG, O_RELEASE, O_SLOT, O_TO, O_CLAIM,
        O_DIGEST, O_WAIT, O_LOCK_WAIT, O_FORCE, O_FOR, O_POLICY, O_IS, O_MAX, O_DEPLOY, O_DIRECT, O_FRONT, O_BLUE, O_GREEN, O_ON_CANCEL, O_BIND,
-       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_VERSION };
+       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_VERSION };
 
 const struct flag cli_flags[] = {
 	{ "url", O_URL, 0, "URL", "unix:PATH or http(s)://HOST:PORT (also SWITCHD_URL; default " DEFAULT_URL ")" },
@@ -31,6 +31,7 @@ const struct flag cli_flags[] = {
 	{ "if-epoch", O_IF_EPOCH, F_IF_EPOCH, "N", "only if the epoch is still N (exit 15)" },
 	{ "request-id", O_RID, F_RID, "ID", "the same ID twice is done once" },
 	{ "renew", O_RENEW, F_RENEW, NULL, "keep the claim for another claim_ttl" },
+	{ "prove", O_PROVE, F_PROVE, NULL, "would each probe notice that its feature is gone? asks stubs, no target (exit 10: one would not)" },
 	{ "release", O_RELEASE, F_RELEASE, "ID", "the release" },
 	{ "slot", O_SLOT, F_SLOT, "SLOT", "blue or green" },
 	{ "to", O_TO, F_TO, "SLOT", "blue or green" },
@@ -137,6 +138,7 @@ static int take(struct cli *c, int val, const char *arg)
 	case O_WAIT: c->wait = arg; break;
 	case O_LOCK_WAIT: return time_flag(c, "lock-wait", arg, &c->lock_wait_ms);
 	case O_RENEW: c->renew = true; break;
+	case O_PROVE: c->prove = true; break;
 	case O_FORCE: c->force = true; break;
 	case O_FOR: c->for_text = arg; break;
 	case O_POLICY: c->policy = arg; break;

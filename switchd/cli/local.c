@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * local.c - verbs that work with the daemon dead: probe, active, proxy, config.
  *
- * The only file of the CLI that reaches probes, proxies and the journal, and it does so with the same
+ * Only local*.c of the CLI reach probes, proxies and the journal, and they do so with the same
  * configuration and only through their faces. */
 #include <errno.h>
 #include <ev.h>
@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "probes/probe.h"
-#include "switchd/cli/cli.h"
-#include "switchd/core/config.h"
+#include "switchd/cli/local.h"
 #include "switchd/proxy/proxy.h"
 #include "switchd/store/journal.h"
 
@@ -25,8 +24,7 @@ static const char *environment(const char *name, void *arg)
 	return getenv(name);
 }
 
-/* NULL: it has said why. */
-static struct config *load(struct cli *c, const char *path, bool assertions)
+struct config *local_config(struct cli *c, const char *path, bool assertions)
 {
 	struct buf text = BUF_INIT(CONFIG_MAX), errors = BUF_INIT(ERRORS_MAX);
 	struct config *cfg = NULL;
@@ -59,10 +57,9 @@ static struct config *load(struct cli *c, const char *path, bool assertions)
 	return cfg;
 }
 
-static const char *config_path(const struct cli *c) { return c->config && c->config[0] ? c->config : DEFAULT_CONFIG; }
+const char *local_config_path(const struct cli *c) { return c->config && c->config[0] ? c->config : DEFAULT_CONFIG; }
 
-/* The service named, or the only one; NULL said why. */
-static const struct service_config *pick(struct cli *c, const struct config *cfg, const char *name)
+const struct service_config *local_service(struct cli *c, const struct config *cfg, const char *name)
 {
 	const struct service_config *s = name && name[0] ? config_service(cfg, name) : cfg->n_services == 1 ? &cfg->services[0] : NULL;
 
@@ -113,8 +110,7 @@ static void learned(void *arg, size_t feature, bool ok, const char *text)
 	(*left)--;
 }
 
-/* Without a daemon a feature of only a path is compared with the first slot that answers it. */
-static void learn_all(struct ev_loop *loop, struct probe_runner *r, const struct service_config *s, enum slot slot)
+void local_learn(struct ev_loop *loop, struct probe_runner *r, const struct service_config *s, enum slot slot)
 {
 	size_t left = 0;
 
@@ -129,8 +125,8 @@ static void learn_all(struct ev_loop *loop, struct probe_runner *r, const struct
 
 static int probe_local(struct cli *c)
 {
-	struct config *cfg = load(c, config_path(c), true);
-	const struct service_config *s = cfg ? pick(c, cfg, c->service) : NULL;
+	struct config *cfg = local_config(c, local_config_path(c), true);
+	const struct service_config *s = cfg ? local_service(c, cfg, c->service) : NULL;
 	struct buf errors = BUF_INIT(ERRORS_MAX);
 	struct ev_loop *loop = ev_default_loop(0);
 	struct probe_runner *r = s ? probe_runner_new(loop, cfg, s, &errors) : NULL;
@@ -145,11 +141,11 @@ static int probe_local(struct cli *c)
 	if (c->slot && !slot_parse(c->slot, &only))
 		goto out;
 	if (only == NO_SLOT) {
-		learn_all(loop, r, s, BLUE);
-		learn_all(loop, r, s, GREEN);
+		local_learn(loop, r, s, BLUE);
+		local_learn(loop, r, s, GREEN);
 	} else {
-		learn_all(loop, r, s, other_slot(only));
-		learn_all(loop, r, s, only);
+		local_learn(loop, r, s, other_slot(only));
+		local_learn(loop, r, s, only);
 	}
 	for (int k = BLUE; k <= GREEN; k++)
 		for (size_t t = 0; (only == NO_SLOT || only == (enum slot)k) && t < s->slot[k].n_targets; t++)
@@ -210,13 +206,52 @@ static bool probe_asked(struct cli *c, int *ex)
 	return there;
 }
 
+/* --prove by this process alone. */
+static int prove_here(struct cli *c)
+{
+	struct config *cfg = local_config(c, local_config_path(c), true);
+	const struct service_config *s = cfg ? local_service(c, cfg, c->service) : NULL;
+	json_t *said = NULL;
+	int ex = s ? local_prove(c, cfg, s, &said) : EX_USAGE_ERROR;
+
+	if (said && c->output == FMT_JSON)
+		say_json(c, said);
+	json_decref(said);
+	config_free(&cfg);
+	return ex;
+}
+
+/* The daemon proves with the baselines that it has.  False: nobody answers. */
+static bool prove_asked(struct cli *c, int *ex)
+{
+	char path[160];
+	struct answer a;
+
+	TEXT_FORMAT(path, "/v1/services/%s/prove", c->service);
+	client_ask(c, "POST", path, NULL, c->timeout_ms ? c->timeout_ms : 60000, &a);
+	bool there = a.reached;
+
+	if (there && (a.status != 200 || !a.json))
+		*ex = say_error(c, c->service, &a);
+	else if (there)
+		*ex = say_prove(c, a.json);
+	if (there && a.status == 200 && a.json && c->output == FMT_JSON)
+		say_json(c, a.json);
+	answer_free(&a);
+	return there;
+}
+
 int verb_probe(struct cli *c)
 {
+	int (*here)(struct cli *) = c->prove ? prove_here : probe_local;
+	bool (*asked)(struct cli *, int *) = c->prove ? prove_asked : probe_asked;
 	struct answer a;
 	int ex = EX_DONE;
 
+	if (c->prove && c->slot)
+		return usage_error(c, "--prove asks no slot: it asks stubs in their place");
 	if (c->config && c->config[0])
-		return probe_local(c);
+		return here(c);
 	if (!c->service[0]) {
 		client_ask(c, "GET", "/v1/services", NULL, 2000, &a);
 		bool there = a.reached;
@@ -225,9 +260,9 @@ int verb_probe(struct cli *c)
 		if (there && !cli_service(c, &ex))
 			return ex;
 		if (!there)
-			return probe_local(c);
+			return here(c);
 	}
-	return probe_asked(c, &ex) ? ex : probe_local(c);
+	return asked(c, &ex) ? ex : here(c);
 }
 
 /* ---- active ---- */
@@ -251,8 +286,8 @@ static int active_said(struct cli *c, const char *slot, bool stale)
 static int active_peek(struct cli *c, const char *why)
 {
 	static struct journal_entry entry;
-	const char *path = config_path(c);
-	struct config *cfg = c->config || access(path, R_OK) == 0 ? load(c, path, false) : NULL;
+	const char *path = local_config_path(c);
+	struct config *cfg = c->config || access(path, R_OK) == 0 ? local_config(c, path, false) : NULL;
 	const char *dir = cfg ? cfg->state_dir : "/var/lib/switchd";
 
 	if (!c->service[0] && cfg && cfg->n_services == 1)
@@ -293,23 +328,43 @@ int verb_active(struct cli *c)
 
 /* ---- config ---- */
 
+/* Every service of the file; the worst exit code. */
+static json_t *config_prove(struct cli *c, const struct config *cfg, int *ex)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < cfg->n_services; i++) {
+		json_t *said = NULL;
+		int one = local_prove(c, cfg, &cfg->services[i], &said);
+
+		*ex = one > *ex ? one : *ex;
+		if (said)
+			json_array_append_new(list, said);
+	}
+	return list;
+}
+
 static int config_check(struct cli *c)
 {
-	const char *path = c->n_words > 1 ? c->words[1] : config_path(c);
-	struct config *cfg = load(c, path, true);
+	const char *path = c->n_words > 1 ? c->words[1] : local_config_path(c);
+	struct config *cfg = local_config(c, path, true);
+	json_t *o;
+	int ex = EX_DONE;
 
 	if (!cfg)
 		return EX_USAGE_ERROR;
-	if (c->output == FMT_JSON) {
-		json_t *o = json_pack("{s:s,s:b,s:I,s:i}", "file", path, "good", 1, "services", (json_int_t)cfg->n_services, "exit", EX_DONE);
-
-		say_json(c, o);
-		json_decref(o);
-	} else {
+	o = json_pack("{s:s,s:b,s:I}", "file", path, "good", 1, "services", (json_int_t)cfg->n_services);
+	if (c->output != FMT_JSON)
 		printf("%s: good: %zu service%s\n", path, cfg->n_services, cfg->n_services == 1 ? "" : "s");
+	if (c->prove)
+		json_object_set_new(o, "prove", config_prove(c, cfg, &ex));
+	if (c->output == FMT_JSON) {
+		json_object_set_new(o, "exit", json_integer(ex));
+		say_json(c, o);
 	}
+	json_decref(o);
 	config_free(&cfg);
-	return EX_DONE;
+	return ex;
 }
 
 static void yaml_said(struct cli *c, const char *from, const char *yaml)
@@ -351,7 +406,7 @@ static int config_shown(struct cli *c)
 		if (there)
 			return ex;
 	}
-	cfg = load(c, config_path(c), true);
+	cfg = local_config(c, local_config_path(c), true);
 	if (!cfg)
 		return EX_USAGE_ERROR;
 	if (service[0] && !config_service(cfg, service)) {
@@ -371,6 +426,8 @@ int verb_config(struct cli *c)
 
 	if (c->n_words <= 2 && strcmp(what, "check") == 0)
 		return config_check(c);
+	if (c->prove)
+		return usage_error(c, "--prove is for config check");
 	if (c->n_words <= 2 && strcmp(what, "show") == 0)
 		return config_shown(c);
 	return usage_error(c, "config wants check [FILE] or show [SERVICE]");
@@ -541,7 +598,7 @@ int verb_proxy(struct cli *c)
 
 	if (strcmp(what, "snippet") != 0 && strcmp(what, "init") != 0 && strcmp(what, "diff") != 0 && strcmp(what, "pin") != 0)
 		return usage_error(c, "proxy knows snippet, init, diff and pin");
-	cfg = load(c, config_path(c), false);
+	cfg = local_config(c, local_config_path(c), false);
 	if (!cfg)
 		return EX_USAGE_ERROR;
 	if (at < c->n_words && strcmp(c->words[at], "haproxy") == 0)
@@ -552,7 +609,7 @@ int verb_proxy(struct cli *c)
 		ex = init_files(c, cfg, NULL);
 		goto out;
 	}
-	s = pick(c, cfg, name);
+	s = local_service(c, cfg, name);
 	if (!s)
 		goto out;
 	if (!s->n_proxies) {
