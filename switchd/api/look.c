@@ -197,6 +197,16 @@ static void probe_said(void *arg, json_t *borrowed)
 		answer_json(c, 200, json_incref(borrowed));
 }
 
+static bool round_begins(struct call *c)
+{
+	if (rounds >= MAX_ROUNDS) {
+		answer_problem_with(c, 503, "too-many-probes", "Too many rounds of probes are under way.", "try again in a moment", 13, "Retry-After", "1");
+		return false;
+	}
+	rounds++;
+	return true;
+}
+
 void look_probe(struct call *c)
 {
 	const char *text = text_of(c->body, "slot");
@@ -208,10 +218,27 @@ void look_probe(struct call *c)
 		answer_bad(c, "bad-member", "slot is blue or green");
 		return;
 	}
-	if (rounds >= MAX_ROUNDS) {
-		answer_problem_with(c, 503, "too-many-probes", "Too many rounds of probes are under way.", "try again in a moment", 13, "Retry-After", "1");
+	if (round_begins(c))
+		engine_probe_now(call_engine(c), c->service, slot, probe_said, c);
+}
+
+static void prove_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+	const char *error = text_of(borrowed, "error");
+
+	rounds--;
+	if (call_orphan(c))
 		return;
-	}
-	rounds++;
-	engine_probe_now(call_engine(c), c->service, slot, probe_said, c);
+	if (error[0])
+		answer_problem(c, 503, "not-proved", "The probes could not be tried against stubs.", error, 13);
+	else
+		answer_json(c, 200, json_incref(borrowed));
+}
+
+/* Sent to nobody but this process. */
+void look_prove(struct call *c)
+{
+	if (have_service(c) && round_begins(c))
+		engine_prove(call_engine(c), c->service, prove_said, c);
 }

@@ -20,6 +20,7 @@ const struct route routes[] = {
 	{ "GET", "/v1/services/:s/deploys", ROLE_READ, false, look_deploys, NULL, "the last deploys" },
 	{ "GET", "/v1/services/:s/deploys/:n", ROLE_READ, false, look_deploy, NULL, "one deploy; wait= and for=" },
 	{ "POST", "/v1/services/:s/probe", ROLE_READ, false, look_probe, "slot", "ask every feature now" },
+	{ "POST", "/v1/services/:s/prove", ROLE_READ, false, look_prove, "", "ask stubs that lack every feature: would the probes notice?" },
 	{ "GET", "/v1/config", ROLE_READ, false, look_config, NULL, "effective configuration" },
 	{ "GET", "/v1/events", ROLE_READ, false, events_stream, NULL, "server-sent events" },
 	{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY, false, order_claim, "release slot force message", "claim the idle slot" },

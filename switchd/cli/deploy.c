@@ -227,7 +227,7 @@ static void progress(struct cli *c, struct waiting *w)
 
 static void summary_json(struct cli *c, const json_t *d, int ex)
 {
-	static const char *const members[] = { "reason", "phase", "active", "release", "slot", "by", "version", "lost", "exposed_ms", "move", "since", "ended" };
+	static const char *const members[] = { "reason", "phase", "active", "release", "slot", "by", "version", "lost", "unproven", "exposed_ms", "move", "since", "ended" };
 	json_t *o = json_object();
 
 	json_object_set(o, "deploy", json_object_get(d, "id"));
@@ -246,6 +246,8 @@ static void summary(struct cli *c, const json_t *d, int ex)
 	const char *outcome = jstr(d, "outcome"), *reason = jstr(d, "reason");
 	const json_t *move = json_object_get(d, "move");
 	int64_t deploy = jint(d, "id");
+	json_t *f;
+	size_t i;
 
 	if (c->output == FMT_JSON) {
 		summary_json(c, d, ex);
@@ -258,6 +260,9 @@ static void summary(struct cli *c, const json_t *d, int ex)
 		fputs("  move    ", stderr);
 		say_move(move, stderr);
 	}
+	json_array_foreach(json_object_get(d, "unproven"), i, f)
+		if (!c->quiet)
+			hint(c, "unproven", "%s: %s", jstr(f, "name"), jstr(f, "why"));
 	if (json_is_integer(json_object_get(d, "exposed_ms")))
 		hint(c, "exposed", "%lld ms from the first bad probe to the observed way back", (long long)jint(d, "exposed_ms"));
 	if (ex == EX_DONE)

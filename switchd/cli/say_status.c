@@ -159,8 +159,12 @@ static const char *feature_note(const json_t *f, const json_t *bad, char *out, s
 		text_copy(out, size, jstr(bad, "detail"));
 	else if (strcmp(jstr(f, "severity"), "warn") == 0)
 		text_copy(out, size, "warn only");
+	else if (strcmp(jstr(f, "baseline"), "no baseline") == 0)
+		text_copy(out, size, "no baseline");
+	else if (strcmp(jstr(f, "proof"), "unproven") == 0)
+		text_format(out, size, "unproven: %s", jstr(f, "proof_why"));
 	else
-		text_copy(out, size, strcmp(jstr(f, "baseline"), "no baseline") == 0 ? "no baseline" : "");
+		out[0] = '\0';
 	return out;
 }
 

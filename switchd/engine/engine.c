@@ -339,6 +339,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 
 	e->loop = loop;
 	e->cfg = cfg;
+	TAILQ_INIT(&e->provings);
 	e->reload_ok = true;
 	e->born = wall_now();
 	wall_follow(e);

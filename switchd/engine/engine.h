@@ -81,6 +81,10 @@ void engine_timeline(struct engine *, const char *service, const char *after_id,
 typedef void engine_probe_fn(void *arg, json_t *borrowed);
 void engine_probe_now(struct engine *, const char *service, enum slot, engine_probe_fn *, void *arg);
 
+/* Would each probe notice that its feature is gone (probes/prove.h)?  `{"error": ...}` when it could not be told:
+ * the configuration changed meanwhile, or the system refused the means. */
+void engine_prove(struct engine *, const char *service, engine_probe_fn *done, void *arg);
+
 /* Called after every change of any service (coalesced to one call a loop turn), and with each event. */
 typedef void engine_watch_fn(void *arg, const char *service, const char *event_json /* NULL = state only */, const char *event_id);
 void engine_watch(struct engine *, engine_watch_fn *, void *arg);

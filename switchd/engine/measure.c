@@ -129,88 +129,6 @@ static void tell_changes(struct service *s, enum slot slot, size_t target, size_
 	*told = c->verdict;
 }
 
-/* ---- negative control (B1.5) ---- */
-
-static void control_look(struct service *s)
-{
-	bool all = true;
-
-	if (!s->controlling)
-		return;
-	s->vacuous = 0;
-	for (size_t t = 0; t < s->control_targets; t++)
-		for (size_t f = 0; f < s->cfg->n_features; f++) {
-			struct cell_control *c = &s->control[t * s->cfg->n_features + f];
-
-			if (c->vacuous) {
-				s->vacuous++;
-				TEXT_COPY(s->vacuous_name, s->cfg->features[f].name);
-			}
-			if (c->pending && !c->done && health_target_in(s->health, s->control_slot, t))
-				all = false;
-		}
-	s->control_done = all || s->vacuous > 0;
-}
-
-static void control_said(void *arg, const struct probe_result *r)
-{
-	struct service *s = arg;
-	enum outcome_class class = outcome_info(r->outcome)->class;
-
-	if (r->outcome == OUT_CANCELLED || !s->control || r->job.slot != s->control_slot || r->job.target >= s->control_targets)
-		return;
-	struct cell_control *c = &s->control[r->job.target * s->cfg->n_features + r->job.feature];
-
-	c->asking = false;
-	if (class == OC_PRESENT || class == OC_ABSENT) {
-		c->done = true;
-		c->vacuous = class == OC_PRESENT;
-		if (c->vacuous && s->rec.phase != PH_PROVING && s->rec.phase != PH_READY) {
-			health_set_vacuous(s->health, r->job.feature, true);
-			log_warn("vacuous", "service=%s feature=%s what=\"the probe holds on a path that must not exist: it has no vote\"", s->cfg->name,
-				 s->cfg->features[r->job.feature].name);
-		} else if (!c->vacuous) {
-			health_set_vacuous(s->health, r->job.feature, false);
-		}
-	}
-	control_look(s);
-	service_tick(s);
-}
-
-/* A target is asked for what must not exist once the feature itself was seen there. */
-static void control_ask(struct service *s, size_t target, size_t feature)
-{
-	if (!s->controlling || target >= s->control_targets || feature >= s->cfg->n_features)
-		return;
-	struct cell_control *c = &s->control[target * s->cfg->n_features + feature];
-
-	if (!c->pending || c->asking || c->done)
-		return;
-	struct probe_job job = { .via = VIA_SLOT, .purpose = PURPOSE_CONTROL, .slot = s->control_slot, .target = target, .feature = feature, .release = "" };
-
-	c->asking = true;
-	probe_start(s->runner, &job, control_said, s);
-}
-
-void measure_control(struct service *s, enum slot slot)
-{
-	if (slot == NO_SLOT)
-		return;
-	free(s->control);
-	s->control_slot = slot;
-	s->control_targets = s->cfg->slot[slot].n_targets;
-	s->control = xcalloc(s->control_targets * s->cfg->n_features, sizeof(*s->control));
-	s->controlling = true;
-	s->control_done = false;
-	s->vacuous = 0;
-	s->vacuous_name[0] = '\0';
-	for (size_t t = 0; t < s->control_targets; t++)
-		for (size_t f = 0; f < s->cfg->n_features; f++)
-			s->control[t * s->cfg->n_features + f].pending = !probe_unproven(&s->cfg->features[f]) &&
-									s->cfg->features[f].severity == SEV_CRITICAL;
-	control_look(s);
-}
-
 /* ---- results ---- */
 
 static void front_result(struct service *s, const struct probe_result *r)
@@ -276,10 +194,10 @@ static void probe_result(void *arg, const struct probe_result *r)
 	keep_evidence(s, r);
 	tell_changes(s, r->job.slot, r->job.target, feature, r);
 	ask_more(s, r, &a);
-	if (s->controlling && r->job.slot == s->control_slot && r->outcome == OUT_PRESENT)
-		control_ask(s, r->job.target, feature);
+	if (r->outcome == OUT_PRESENT)
+		measure_control_ask(s, r->job.slot, r->job.target, feature);
 	if (a.changed || a.confirm) {
-		control_look(s);
+		measure_control_look(s);
 		publish_change(s);
 	}
 	/* Fresh evidence may complete what a rollback waits for without changing any verdict. */
@@ -471,10 +389,10 @@ void measure_beat(struct service *s)
 		probe_start(s->runner, &job, reference_said, s);
 	}
 	if (s->rec.active != NO_SLOT && s->rec.phase == PH_STEADY && s->started && s->next_control.us <= now.us) {
-		/* Hourly, on the active slot; a deploy runs its own on the slot it fills. */
+		/* Hourly, on the active slot, and soon after a start; a deploy runs its own on the slot it fills. */
 		if (s->next_control.us)
 			measure_control(s, s->rec.active);
-		s->next_control = mono_plus_ms(now, CONTROL_EVERY_MS);
+		s->next_control = mono_plus_ms(now, s->next_control.us ? CONTROL_EVERY_MS : CONTROL_FIRST_MS);
 	}
 	if (++turn % 20 == 0)
 		learn_missing(s);
@@ -502,6 +420,7 @@ void measure_start(struct service *s)
 	s->evidence = xcalloc(2 * n_cells(s), sizeof(*s->evidence));
 	s->last_verdict = xcalloc(2 * MAX_TARGETS * n_cells(s), sizeof(*s->last_verdict));
 	s->born = mono_now();
+	measure_control_start(s);
 	measure_view(s);
 	measure_pace(s);
 }
@@ -509,6 +428,7 @@ void measure_start(struct service *s)
 void measure_stop(struct service *s)
 {
 	s->asking_reference = false;
+	prove_cancel_all(s);
 	schedule_free(&s->sched);
 	for (size_t i = 0; i < 2 * n_cells(s); i++) {
 		free(s->evidence[i].absent);
@@ -516,9 +436,7 @@ void measure_stop(struct service *s)
 	}
 	free(s->evidence);
 	free(s->last_verdict);
-	free(s->control);
 	s->evidence = NULL;
 	s->last_verdict = NULL;
-	s->control = NULL;
-	s->controlling = false;
+	measure_control_stop(s);
 }

@@ -3,13 +3,14 @@
  *
  * line.c     orders in line;  service.c  one turn: an input, decide, commit
  * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
- * measure.c  probes -> health; controls, baselines, evidence
+ * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  prove.c  probes against stubs
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
 #define SWITCHD_ENGINE_SERVICE_H
 
 #include <ev.h>
+#include <sys/queue.h>
 
 #include "probes/schedule.h"
 #include "switchd/base/version.h"
@@ -30,6 +31,7 @@ enum {
 	GAP_MS = 2000,          /* B1.8 */
 	REFERENCE_MS = 1000,
 	CONTROL_EVERY_MS = 3600 * 1000,
+	CONTROL_FIRST_MS = 60 * 1000,
 };
 
 struct order {
@@ -83,6 +85,9 @@ struct px {
 
 struct cell_control { bool pending, asking, done, vacuous; };
 
+/* What the negative control said last of a feature. */
+struct feature_control { enum { CONTROL_NEVER, CONTROL_NOTICED, CONTROL_VACUOUS } said; wall_ms at; enum slot slot; };
+
 struct feature_evidence { struct evidence *absent, *present; };      /* last absent; last present before it */
 
 struct service {
@@ -126,6 +131,7 @@ struct service {
 	bool started;
 	struct cell_control *control;   /* [target][feature] of the idle slot */
 	size_t control_targets; enum slot control_slot; bool controlling, control_done; int vacuous; name_text vacuous_name;
+	struct feature_control *controls;       /* [feature] */
 	mono_us next_control;
 	struct feature_evidence *evidence;      /* [slot][feature], identity last */
 	enum verdict *last_verdict;             /* [slot][feature]: what was last told */
@@ -148,6 +154,7 @@ struct service {
 	char last_because[160];
 };
 
+struct proving;         /* prove.c */
 struct kept_event { char *json; char id[44]; name_text service; };
 
 struct engine {
@@ -161,6 +168,7 @@ struct engine {
 	ev_timer heartbeat; mono_us last_beat;
 	ev_check check; ev_prepare turn; int64_t turn_cpu, turn_most_us; uint64_t turns_long;      /* I10 */
 	int64_t wall_ahead_ms; bool wall_known, clock_jumped; /* wall clock minus this process's own: a jump of the one does not move deadlines */
+	TAILQ_HEAD(, proving) provings;
 	bool stopping; void (*stopped)(void *); void *stopped_arg; ev_timer stop_deadline;
 	engine_watch_fn *watch; void *watch_arg;
 	struct kept_event events[MAX_EVENTS_KEPT]; size_t n_events;
@@ -224,7 +232,6 @@ void measure_stop(struct service *);
 void measure_pace(struct service *);            /* after every change of the record */
 void measure_view(struct service *);
 void measure_filled(struct service *, enum slot);
-void measure_control(struct service *, enum slot);
 void measure_learn(struct service *);
 void measure_seen_save(struct service *);       /* when it changed */
 void measure_seen_load(struct service *, const char *json);
@@ -232,6 +239,19 @@ void measure_fresh(struct service *, enum slot);
 void measure_beat(struct service *);
 void measure_evidence(const struct service *, enum slot, const size_t *features, size_t n, char *out, size_t size);
 json_t *evidence_json(const struct evidence *);
+
+/* measure_control.c */
+void measure_control_start(struct service *);
+void measure_control_stop(struct service *);
+void measure_control(struct service *, enum slot);              /* begins a round */
+void measure_control_ask(struct service *, enum slot, size_t target, size_t feature);    /* it was just seen present there */
+void measure_control_look(struct service *);                    /* is the round done? */
+/* "proven", "vacuous", "unproven" or "pending", and why (static, or of the feature). */
+const char *measure_proof(const struct service *, size_t feature, const char **why);
+json_t *measure_unproven(const struct service *);               /* [{name, why}]: critical ones that no control can prove */
+
+/* prove.c */
+void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */
 
 /* traffic.c */
 void traffic_start(struct service *);

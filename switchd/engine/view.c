@@ -135,12 +135,15 @@ static json_t *features_json(const struct service *s)
 	for (size_t i = 0; i < s->view->n; i++) {
 		const struct feature *f = &s->cfg->features[i];
 		json_t *o = json_object(), *slots = json_object();
+		const char *why;
 
 		put(o, "name", json_string(f->name));
 		put(o, "path", text(f->path[0] ? f->path : f->url));
 		put(o, "severity", json_string(f->severity == SEV_CRITICAL ? "critical" : "warn"));
 		put(o, "votes", json_boolean(s->view->f[i].votes));
 		put(o, "vacuous", json_boolean(s->view->f[i].vacuous));
+		put(o, "proof", json_string(measure_proof(s, i, &why)));
+		put(o, "proof_why", text(why));
 		put(o, "mute", mute_json(s, f->name));
 		put(o, "baseline", f->compare ? text(probe_baseline_text(s->runner, i)[0] ? probe_baseline_text(s->runner, i) : "no baseline")
 					      : json_null());
@@ -376,6 +379,7 @@ static json_t *deploy_whole(const struct service *s, size_t i)
 	put(o, "epoch", json_integer((json_int_t)s->deploy_epoch[i]));
 	put(o, "version", version_json(s->rec.v));
 	put(o, "lost", lost_json(s->deploy_lost[i]));
+	put(o, "unproven", last ? measure_unproven(s) : json_array());
 	put(o, "exposed_ms", s->deploy_exposed[i] >= 0 ? json_integer(s->deploy_exposed[i]) : json_null());
 	put(o, "move", last ? move_json(&s->rec.move) : json_null());
 	put(o, "shield_caught", json_integer((json_int_t)s->caught_total));

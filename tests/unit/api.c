@@ -86,6 +86,7 @@ static void the_table_says_what_the_documents_say(void **state)
 		{ "GET", "/active/:s", ROLE_NONE }, { "GET", "/slot/:s/:x", ROLE_NONE }, { "GET", "/livez", ROLE_NONE }, { "GET", "/readyz", ROLE_NONE },
 		{ "GET", "/metrics", ROLE_NONE }, { "GET", "/v1/services", ROLE_READ }, { "GET", "/v1/services/:s", ROLE_READ },
 		{ "GET", "/v1/events", ROLE_READ }, { "GET", "/v1/config", ROLE_READ }, { "POST", "/v1/services/:s/probe", ROLE_READ },
+		{ "POST", "/v1/services/:s/prove", ROLE_READ },
 		{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY }, { "DELETE", "/v1/services/:s/claim", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/deploys", ROLE_DEPLOY }, { "DELETE", "/v1/services/:s/deploys/:n", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/flip", ROLE_OPERATE }, { "POST", "/v1/services/:s/rollback", ROLE_OPERATE },
@@ -499,6 +500,14 @@ static void names_and_methods(void **state)
 	expect(ON_UNIX, NULL, "GET", "/v1/services/shop/", NULL, 404);
 	expect(ON_UNIX, NULL, "GET", "/v2/services", NULL, 404);
 	expect(ON_UNIX, NULL, "POST", "/v1/services/nope/probe", "{}", 404);
+	expect(ON_UNIX, NULL, "POST", "/v1/services/nope/prove", "{}", 404);
+	expect(ON_UNIX, NULL, "POST", "/v1/services/shop/prove", NULL, 200);
+	expect(ON_UNIX, NULL, "POST", "/v1/services/shop/prove", "{\"slot\":\"blue\"}", 400);
+	fake.prove_error = "no means";
+	ask(&got, ON_UNIX, NULL, "POST", "/v1/services/shop/prove", NULL, "{}");
+	assert_int_equal(got.status, 503);
+	assert_non_null(strstr(got.body, "no means"));
+	reply_free(&got);
 	TEXT_FORMAT(path, "/v1/services/%0300d", 1);
 	expect(ON_UNIX, NULL, "GET", path, NULL, 404);
 	ask(&got, ON_UNIX, NULL, "PATCH", "/v1/services/shop/hold", NULL, "{}");

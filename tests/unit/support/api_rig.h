@@ -47,6 +47,7 @@ static struct fake {
 	order_done_fn *done; void *done_arg; ev_timer soon;
 	engine_events_fn *events; void *events_arg;
 	engine_probe_fn *probe; void *probe_arg;
+	const char *prove_error;        /* NULL: it can be told */
 	engine_watch_fn *watch; void *watch_arg;
 	const char *phase, *outcome; unsigned deploy_asked;
 } fake;
@@ -195,6 +196,16 @@ void engine_probe_now(struct engine *e, const char *service, enum slot slot, eng
 	fake.probe_arg = arg;
 	if (!fake.later)
 		fake_probe();
+}
+
+void engine_prove(struct engine *e, const char *service, engine_probe_fn *done, void *arg)
+{
+	json_t *j = fake.prove_error ? json_pack("{s:s}", "error", fake.prove_error) : json_pack("{s:b,s:[]}", "ok", 1, "features");
+
+	(void)e; (void)service;
+	fake.asked++;
+	done(arg, j);
+	json_decref(j);
 }
 
 void engine_watch(struct engine *e, engine_watch_fn *fn, void *arg)
