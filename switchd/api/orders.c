@@ -88,6 +88,8 @@ static void refused(struct call *c, const struct order_result *r)
 	json_t *p = problem_new((unsigned)i->http, i->code, i->sentence, r->detail[0] ? r->detail : because, i->exit_code);
 
 	json_object_set_new(p, "because", json_clean(because));
+	if (r->n_gates)
+		json_object_set_new(p, "gates", gates_json(r->gates, r->n_gates));
 	if (r->refusal == RF_STORE)
 		json_object_set_new(p, "acknowledged", json_false());
 	if (r->refusal == RF_NOT_WHOLE)
@@ -118,6 +120,8 @@ static void ordered(void *arg, const struct order_result *r)
 	json_t *j = result_json(r);
 	char location[160] = "";
 
+	if (c->route->run == order_claim || c->route->run == order_deploy)
+		json_object_set_new(j, "gates", gates_json(r->gates, r->n_gates));
 	if (c->route->run == order_claim)
 		claim_part(c, r, j);
 	if (c->route->run == order_deploy && r->deploy && !r->dry_run)
@@ -223,14 +227,73 @@ static bool for_member(struct call *c, wall_ms *until)
 	return false;
 }
 
+/* Gates that are set aside: names of gates, by somebody who may.  It has answered when it says false. */
+static bool skip_member(struct call *c, struct input *in)
+{
+	const json_t *list = json_object_get(c->body, "skip");
+	char detail[200];
+	size_t i;
+	json_t *v;
+
+	json_array_foreach((json_t *)list, i, v) {
+		const char *name = json_string_value(v);
+		size_t n = strlen(in->skip);
+
+		if (!name || !gate_known(name)) {
+			TEXT_FORMAT(detail, "skip is a list of gates:");
+			for (size_t k = 0; k < gates_count(); k++)
+				text_format(detail + strlen(detail), sizeof(detail) - strlen(detail), "%s %s", k ? "," : "", gate_name(k));
+			answer_bad(c, "bad-member", detail);
+			return false;
+		}
+		if (!gate_listed(in->skip, name))
+			must(text_format(in->skip + n, sizeof(in->skip) - n, "%s%s", n ? "," : "", name));
+	}
+	if (in->skip[0] && c->role < ROLE_OPERATE) {
+		TEXT_FORMAT(detail, "to set a gate aside needs the role %s; %s has %s", role_name(ROLE_OPERATE), c->actor, role_name(c->role));
+		answer_problem(c, 403, "forbidden", "Not allowed.", detail, 10);
+		return false;
+	}
+	return true;
+}
+
+/* What is in the manifest is the gates' business: also that it cannot be read. */
+struct given { struct manifest manifest; char error[300]; };
+
+static void manifest_member(struct call *c, struct input *in, struct given *g)
+{
+	const json_t *j = json_object_get(c->body, "manifest");
+	char *text = json_is_object(j) ? json_dumps(j, JSON_PRESERVE_ORDER) : NULL;
+	const char *s = text ? text : json_string_value(j);
+
+	if (s && manifest_parse("manifest", s, text ? strlen(text) : json_string_length(j), &g->manifest, g->error, sizeof(g->error), NULL))
+		in->manifest = &g->manifest;
+	else if (j)
+		in->manifest_error = g->error;
+	free(text);
+}
+
+static bool digest_member(struct call *c, struct input *in)
+{
+	if (TEXT_COPY(in->digest, text_of(c, "digest")))
+		return true;
+	answer_bad(c, "bad-member", "digest is at most 96 bytes");
+	return false;
+}
+
 void order_claim(struct call *c)
 {
 	struct input in = { .kind = IN_CLAIM };
+	struct given *given;
 
 	c->created = true;
-	if (!id_member(c, "release", true, in.release, sizeof(in.release)) || !slot_member(c, "slot", &in.slot))
+	if (!id_member(c, "release", true, in.release, sizeof(in.release)) || !slot_member(c, "slot", &in.slot) || !digest_member(c, &in) ||
+	    !skip_member(c, &in))
 		return;
+	given = xcalloc(1, sizeof(*given));
+	manifest_member(c, &in, given);
 	send_order(c, &in);
+	free(given);
 }
 
 static void with_claim(struct call *c, enum input_kind kind, bool needed)
@@ -259,16 +322,15 @@ void order_unclaim(struct call *c)
 void order_deploy(struct call *c)
 {
 	struct input in = { .kind = IN_DEPLOY };
+	struct given *given;
 	const char *stop = text_of(c, "stop"), *policy = text_of(c, "rollback");
 
 	c->created = true;
 	if (!id_member(c, "release", true, in.release, sizeof(in.release)) || !slot_member(c, "slot", &in.slot) ||
 	    !id_member(c, "claim", false, in.claim_id, sizeof(in.claim_id)))
 		return;
-	if (!TEXT_COPY(in.digest, text_of(c, "digest"))) {
-		answer_bad(c, "bad-member", "digest is at most 96 bytes");
+	if (!digest_member(c, &in) || !skip_member(c, &in))
 		return;
-	}
 	if (stop[0] && strcmp(stop, "ready") != 0) {
 		answer_bad(c, "bad-member", "stop is \"ready\" or left out");
 		return;
@@ -285,7 +347,10 @@ void order_deploy(struct call *c)
 		answer_bad(c, "bad-member", "rollback is auto, ask or never");
 		return;
 	}
+	given = xcalloc(1, sizeof(*given));
+	manifest_member(c, &in, given);
 	send_order(c, &in);
+	free(given);
 }
 
 static void plain(struct call *c, enum input_kind kind)

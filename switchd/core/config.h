@@ -74,6 +74,11 @@ struct identity_config {                /* gates: identity: */
 	const int *expect_line, *expect_col;
 };
 
+struct command_config {         /* gates: command: */
+	const char *const *exec; size_t n_exec;       /* an absolute path, then its arguments; 0 = not configured */
+	int64_t timeout_ms;
+};
+
 struct service_config {
 	const char *name;
 	const char *front;              /* URL; "" = none: nothing is observed */
@@ -93,6 +98,10 @@ struct service_config {
 	int64_t budget_per_ms; int budget_max;
 	int max_rate, observe;          /* probes a second on one target; answers in a row that count as observed */
 	struct identity_config identity;
+	struct command_config command;
+	const char *const *require; size_t n_require; /* gates that must pass: not checked is refused */
+	int64_t tests_age_ms;           /* gates: age: ; 0 = any */
+	const char *manifest_path;      /* where a target tells its own manifest; "" = nowhere */
 	struct target reference; bool has_reference;
 	uint64_t fingerprint;
 	int line;

@@ -237,17 +237,43 @@ static void proxies_load(struct loading *ld, const struct block *service, struct
 			diag_warn(ld->d, marks[i], "%s has no front: its flips end at acked and are never observed", service->what);
 }
 
-static void gates_load(struct loading *ld, const struct block *service, struct service_config *out)
+static void command_load(struct loading *ld, const struct block *gates, struct service_config *out)
 {
-	struct yaml_node *gates = block_own(service, "gates");
-	struct block b, id;
+	struct yaml_node *node = block_own(gates, "command");
+	struct block b;
+
+	if (!node)
+		return;
+	block_open(&b, ld, node, AT_COMMAND, NULL, node->mark, "command");
+	struct lines exec = block_lines(&b, "exec");
+	if (exec.n && exec.text[0][0] != '/')
+		diag_error(ld->d, block_mark(&b, "exec"), "exec: want an absolute path first, got \"%s\"", exec.text[0]);
+	out->command = (struct command_config){ exec.text, exec.n, block_n(&b, "timeout") };
+}
+
+static void require_load(const struct block *gates, struct service_config *out)
+{
+	struct loading *ld = gates->ld;
+	struct lines l = block_lines(gates, "require");
+	struct yaml_node *node = block_own(gates, "require");
+	const struct { const char *gate, *needs; bool there; } needs[] = {
+		{ "age", "age", out->tests_age_ms > 0 }, { "identity", "identity", out->identity.on }, { "command", "command", out->command.n_exec > 0 },
+	};
+
+	for (size_t i = 0; node && i < l.n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(needs); k++)
+			if (strcmp(l.text[i], needs[k].gate) == 0 && !needs[k].there && !block_bad(gates, needs[k].needs))
+				diag_error(ld->d, node->items[i]->mark, "require: %s needs gates: %s:", needs[k].gate, needs[k].needs);
+	out->require = l.text;
+	out->n_require = l.n;
+}
+
+static void identity_load(struct loading *ld, const struct block *gates, struct service_config *out)
+{
+	struct yaml_node *node = block_own(gates, "identity");
+	struct block id;
 	bool named = false;
 
-	out->identity.path = "";
-	if (!gates)
-		return;
-	block_open(&b, ld, gates, AT_GATES, NULL, gates->mark, "gates");
-	struct yaml_node *node = block_own(&b, "identity");
 	if (!node)
 		return;
 	block_open(&id, ld, node, AT_IDENTITY, NULL, node->mark, "identity");
@@ -257,6 +283,23 @@ static void gates_load(struct loading *ld, const struct block *service, struct s
 	if (expect.n && !named)
 		diag_error(ld->d, block_mark(&id, "expect"), "expect: no line has {{release}} in it: any release would do");
 	out->identity = (struct identity_config){ true, block_text(&id, "path"), expect.text, expect.n, expect.line, expect.col };
+}
+
+static void gates_load(struct loading *ld, const struct block *service, struct service_config *out)
+{
+	struct yaml_node *gates = block_own(service, "gates");
+	struct block b;
+
+	out->identity.path = "";
+	if (!gates)
+		return;
+	block_open(&b, ld, gates, AT_GATES, NULL, gates->mark, "gates");
+	struct yaml_node *age = block_own(&b, "age");
+	if (age)
+		must(duration_parse(age->text, &out->tests_age_ms));
+	identity_load(ld, &b, out);
+	command_load(ld, &b, out);
+	require_load(&b, out);
 }
 
 static void load_own(struct loading *ld, const struct block *b, const struct block *budget, struct service_config *s)
@@ -304,6 +347,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	out->front = origin_of(ld, block_text(&b, "front"));
 	if (out->front[0])
 		out->front_target = target_of(ld, out->front, false);
+	out->manifest_path = block_text(&b, "manifest_path");
 	slots_load(ld, &b, out);
 	proxies_load(ld, &b, out);
 	gates_load(ld, &b, out);

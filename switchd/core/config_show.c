@@ -200,6 +200,32 @@ static void show_proxy(const struct show *w, const struct proxy_config *p)
 	show_line(w, deep, "shield", p->shield_backend);
 }
 
+static void show_gates(const struct show *w, const struct service_config *s)
+{
+	const char *in = "      ", *deep = "        ";
+
+	if (!s->identity.on && !s->tests_age_ms && !s->n_require && !s->command.n_exec)
+		return;
+	buf_adds(w->out, "    gates:\n");
+	if (s->tests_age_ms)
+		show_ms(w, in, "age", s->tests_age_ms);
+	if (s->n_require)
+		buf_addf(w->out, "%srequire: [", in);
+	for (size_t i = 0; i < s->n_require; i++)
+		buf_addf(w->out, "%s%s%s", i ? ", " : "", s->require[i], i + 1 == s->n_require ? "]\n" : "");
+	if (s->identity.on) {
+		buf_addf(w->out, "%sidentity:\n%spath: ", in, deep);
+		show_value(w, s->identity.path);
+		buf_adds(w->out, "\n");
+		show_lines(w, deep, "expect", s->identity.expect, s->identity.n_expect);
+	}
+	if (s->command.n_exec) {
+		buf_addf(w->out, "%scommand:\n", in);
+		show_lines(w, deep, "exec", s->command.exec, s->command.n_exec);
+		show_ms(w, deep, "timeout", s->command.timeout_ms);
+	}
+}
+
 static void show_own(const struct show *w, const struct service_config *s)
 {
 	const char *in = "    ";
@@ -225,12 +251,8 @@ static void show_own(const struct show *w, const struct service_config *s)
 	show_int(w, in, "observe", s->observe);
 	if (s->has_reference)
 		show_line(w, in, "reference", s->reference.text);
-	if (s->identity.on) {
-		buf_addf(w->out, "%sgates:\n      identity:\n        path: ", in);
-		show_value(w, s->identity.path);
-		buf_adds(w->out, "\n");
-		show_lines(w, "        ", "expect", s->identity.expect, s->identity.n_expect);
-	}
+	show_line(w, in, "manifest_path", s->manifest_path);
+	show_gates(w, s);
 }
 
 static void show_service(const struct show *w, const struct service_config *s)

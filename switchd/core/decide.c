@@ -40,10 +40,14 @@ static const char *about(const struct look *l, const struct decision *d, enum ev
 		return r->claim.release;
 	case EV_CLAIM_RENEWED: case EV_CLAIM_GIVEN_BACK: case EV_CLAIM_EXPIRED:
 		return l->rec->claim.release;
-	case EV_DEPLOY_STARTED: case EV_DEPLOY_READY: case EV_DEPLOY_ABORTED: case EV_DEPLOY_EXPIRED: case EV_DEPLOY_WOULD_FLIP: case EV_GATE_REFUSED:
+	case EV_DEPLOY_STARTED: case EV_DEPLOY_READY: case EV_DEPLOY_ABORTED: case EV_DEPLOY_EXPIRED: case EV_DEPLOY_WOULD_FLIP:
 		return r->deploy.release;
 	case EV_ROLLBACK_DECIDED:
 		return is_slot(l->a) ? l->rec->slot[l->a].id : "";
+	case EV_GATE_REFUSED: /* also of a claim, when there is no deploy yet */
+		return l->in->kind == IN_TICK ? r->deploy.release : l->in->release;
+	case EV_MANIFEST_READ:
+		return r->deploy.release;
 	case EV_PARDONED:
 		return l->in->release;
 	default:
@@ -251,7 +255,7 @@ bool decide_armed(const struct record *r, const struct world *w, char why[160])
 	for (size_t i = 0; i < h->n + w->cfg->identity.on; i++) {
 		const struct feature_view *f = &h->f[i];
 
-		if ((f->votes || i == h->n) && f->at[l.a] != V_ABSENT && f->at[l.b] != V_PRESENT) {
+		if ((i == h->n || missed_behind(&l, i)) && f->at[l.a] != V_ABSENT && f->at[l.b] != V_PRESENT) {
 			text_format(why, 160, "%s is %s on %s", feature_name(w->cfg, h->n, i), verdict_name(f->at[l.b]), slot_name(l.b));
 			return false;
 		}
@@ -277,6 +281,19 @@ size_t decide_lost(const struct record *r, const struct world *w, const struct s
 	for (size_t i = 0; i < x->n_lost; i++)
 		if (x->lost[i] < cfg->n_features)
 			lost[n++] = x->lost[i];
+	return n;
+}
+
+size_t decide_gates(const struct record *r, const struct world *w, const struct input *in, struct gate_said out[MAX_GATES])
+{
+	struct look l;
+	size_t n;
+
+	look_init(&l, r, w, in);
+	const struct gate_said *g = look_gates(&l, &n);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = g[i];
 	return n;
 }
 

@@ -13,6 +13,7 @@
 #ifndef SWITCHD_CORE_DECIDE_H
 #define SWITCHD_CORE_DECIDE_H
 
+#include "switchd/core/gates.h"
 #include "switchd/core/verdict.h"
 
 enum input_kind {
@@ -37,6 +38,9 @@ struct input {
 	enum deploy_stop stop;
 	enum rollback_policy rollback; bool has_rollback;
 	bool dry_run;                   /* decide as usual; the engine does not commit */
+	const struct manifest *manifest;        /* claim, deploy: BORROWED; NULL = none was given */
+	const char *manifest_error;     /* one was given that cannot be read: why; NULL = none */
+	tag_text skip;                  /* claim, deploy: gates set aside, names joined by commas */
 	bool good_before;               /* deploy: the store remembers this release and digest as baked before (may stay false) */
 	/* hold, mute */
 	wall_ms until;                  /* 0 = none told (mute: 24 h at most) */
@@ -71,6 +75,7 @@ struct world {
 	bool sole;                      /* one host: the offline rule may apply */
 	bool started;                   /* warm: B1.8's start condition is over */
 	bool control_done; int vacuous; char vacuous_name[NAME_MAX_LEN + 1];   /* negative control of this deploy */
+	const struct gate_facts *gates; /* NULL: nothing was found out yet */
 	mono_us now;
 	wall_ms wall;
 	mono_us since_flip;             /* when the active slot became active, on this process's clock; 0 = before its start */
@@ -101,7 +106,7 @@ const char *action_name(unsigned bit);
 enum refusal {
 	RF_NONE, RF_PHASE, RF_HELD, RF_NOT_WHOLE, RF_CONDEMNED, RF_NO_TARGET, RF_CLAIMED, RF_SEALED, RF_OBSERVE, RF_STORE,
 	RF_SAME_SLOT, RF_ACTIVE_SLOT, RF_NO_ACTIVE, RF_NEEDS_SLOT, RF_NEEDS_FORCE, RF_NEEDS_WHY, RF_NOT_CLAIM, RF_NO_FEATURE,
-	RF_NOTHING, RF_PROXY, RF_PINNED, RF_LAST_GOOD, RF_RELEASE, RF_FULL, RF_SUSPECT, N_REFUSALS
+	RF_NOTHING, RF_PROXY, RF_PINNED, RF_LAST_GOOD, RF_RELEASE, RF_FULL, RF_SUSPECT, RF_GATE, N_REFUSALS
 };
 struct refusal_info { const char *code; int http; int exit_code; const char *sentence; };
 const struct refusal_info *refusal_info(enum refusal);
@@ -112,7 +117,7 @@ struct row_info { const char *at, *on, *provided, *to, *act, *because; };
 struct decision {
 	const struct row *row;          /* NULL: nothing fires */
 	const char *because;            /* "" when nothing fires */
-	enum refusal refusal;           /* operator input refused: nothing moved, commit is false (an event may still be said) */
+	enum refusal refusal;           /* operator input refused: nothing moved, commit is false (with event.kind: it is said) */
 	char detail[512];               /* what in particular */
 	bool commit;                    /* false: next, mode and condemn are not filled */
 	bool alarm;                     /* no commit: say `event` (and call a human) only when (because, detail) differ from the
@@ -137,6 +142,8 @@ bool decide_rollback_target(const struct record *, const struct condemned_set *,
 struct proxy_value decide_value(const struct record *);
 /* Is the rollback forecast (B4) lost features: names joined, for events and status. */
 size_t decide_lost(const struct record *, const struct world *, const struct service_config *, size_t lost[MAX_FEATURES]);
+/* What every gate says: of a claim or deploy that is asked for, or (a tick) of the slot under proof as it is now. */
+size_t decide_gates(const struct record *, const struct world *, const struct input *, struct gate_said out[MAX_GATES]);
 /* The next wall moment at which a tick may fire by time alone (phase_until, hold, claim, mutes); 0 = none. */
 wall_ms decide_next_time(const struct record *, const struct world *);
 

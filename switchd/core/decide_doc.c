@@ -41,6 +41,7 @@ static const struct refusal_info refusals[N_REFUSALS] = {
 	[RF_LAST_GOOD] = { "last-good", 422, 10, "That slot is the last one where a feature works." },
 	[RF_RELEASE] = { "bad-release", 422, 10, "The release is not named as it must be." },
 	[RF_FULL] = { "full", 409, 10, "There is no room for more." },
+	[RF_GATE] = { "gate-refused", 422, 10, "A gate refused the release." },
 	[RF_SUSPECT] = { "suspect", 409, 10, "The prober is suspect." },
 };
 

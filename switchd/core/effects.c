@@ -340,6 +340,7 @@ static void refuse(struct look *l, struct decision *d)
 
 	if (s == BLUE || s == GREEN)
 		next->slot[s].state = RS_REFUSED;
+	keep_gates(l, d);
 	deploy_end(l, next, l->w->cfg->mode == MODE_OBSERVE ? DO_WOULD_REFUSE : DO_REFUSED, d->detail);
 }
 
@@ -379,6 +380,15 @@ void do_refuse_preflight(struct look *l, struct decision *d)
 	refuse(l, d);
 }
 
+static void say_waiting(struct look *l, struct decision *d)
+{
+	size_t n;
+	const struct gate_said *g = look_gates(l, &n), *open = gates_find(g, n, GR_WAITING);
+
+	if (open)
+		say(d, "%s%s: %s", d->detail[0] ? "; " : "", open->name, open->text);
+}
+
 /* What was still not known when the time was over. */
 static void say_open(struct look *l, struct decision *d)
 {
@@ -396,6 +406,7 @@ static void say_open(struct look *l, struct decision *d)
 		say(d, "%sanother release answers on %s", d->detail[0] ? "; " : "", slot_name(l->b));
 	if (!l->w->control_done)
 		say(d, "%sthe negative control has not ended", d->detail[0] ? "; " : "");
+	say_waiting(l, d);
 	if (px->all && !px->preflight_done)
 		say(d, "%sa proxy has not answered the preflight", d->detail[0] ? "; " : "");
 	if (px->all && px->servers_up >= 0)
@@ -415,6 +426,7 @@ static void say_both(struct look *l, struct decision *d)
 	const struct proof *p = look_proof(l);
 
 	say_features(l, d, p->both, p->n_both, "broken on both");
+	say_waived(l, d);
 }
 
 static void proved(struct look *l, struct decision *d)
@@ -424,6 +436,7 @@ static void proved(struct look *l, struct decision *d)
 	/* Proving is enough for a release that has been active and good before: it is a rollback target again (B3). */
 	if (s == BLUE || s == GREEN)
 		d->next.slot[s].state = d->next.slot[s].was_good ? RS_GOOD : RS_PROVED;
+	keep_gates(l, d);
 }
 
 void do_would_flip(struct look *l, struct decision *d)
@@ -482,6 +495,7 @@ void do_flip_auto(struct look *l, struct decision *d)
 {
 	char why[160];
 
+	keep_gates(l, d);
 	move_to(l, d, l->b, MOVE_FORWARD);
 	d->next.deploy.outcome = DO_RUNNING;
 	d->next.deploy.prolonged = false;

@@ -62,8 +62,19 @@ static bool both_same(struct look *l) { return same_release(&l->rec->slot[BLUE],
 
 /* ---- proving ---- */
 
-static bool vacuous(struct look *l) { return l->w->control_done && l->w->vacuous > 0; }
-static bool controlled(struct look *l) { return l->w->control_done && l->w->vacuous == 0; }
+static bool vacuous(struct look *l) { return l->w->control_done && l->w->vacuous > 0 && !look_skips(l, "features"); }
+static bool controlled(struct look *l) { return l->w->control_done && !vacuous(l); }
+
+
+static bool gates_open(struct look *l)
+{
+	size_t n;
+	const struct gate_said *g = look_gates(l, &n);
+
+	return gates_find(g, n, GR_WAITING) != NULL;
+}
+
+static bool manifest_new(struct look *l) { return look_new_manifest(l) != NULL; }
 
 /* The confirmed absences of a target on which something is present: a starting one has none (verdict.h). */
 static bool idle_identity(struct look *l)
@@ -95,6 +106,18 @@ static bool idle_gone(struct look *l)
 	const struct proof *p = look_proof(l);
 
 	return p->too_few || p->wrong || p->n_lost || p->n_none;
+}
+
+/* identity and features have rows of their own, which tell more; but what is required of them may go beyond. */
+static bool gate_refused(struct look *l)
+{
+	size_t n;
+	const struct gate_said *g = look_gates(l, &n);
+	bool any = gates_find(g, n, GR_REFUSE) != NULL;
+
+	for (size_t i = 0; !any && i < n && controlled(l) && idle_whole(l); i++)
+		any = g[i].result == GR_REFUSE;
+	return any;
 }
 
 static bool preflight(struct look *l) { return l->w->proxies->all == 0 || (l->w->proxies->preflight_done && l->w->proxies->preflight_ok); }
@@ -157,8 +180,8 @@ static bool baked_whole(struct look *l)
 {
 	const struct loss *x = look_loss(l);
 
-	return is_slot(l->a) && !x->n_gone && !x->n_partial && !x->unknown && !x->too_few && !l->w->health->slot[l->a].identity_wrong &&
-	       !l->w->broken_both_since.us;
+	return is_slot(l->a) && !x->n_gone && !x->n_partial && !x->unknown && !x->too_few &&
+	       (!l->w->health->slot[l->a].identity_wrong || look_skips(l, "identity")) && !l->w->broken_both_since.us;
 }
 
 static bool catches(struct look *l) { return l->rec->shield && l->w->proxies->caught_recent > 0; }
@@ -231,6 +254,20 @@ static bool mute_over(struct look *l)
 
 static bool force(struct look *l) { return l->in->force; }
 static bool why(struct look *l) { return l->in->why[0] != '\0'; }
+static bool skips(struct look *l) { return l->in->skip[0] != '\0'; }
+
+/* At a claim every gate that can speak speaks of the manifest alone. */
+static bool manifest_refused(struct look *l)
+{
+	size_t n;
+	const struct gate_said *g = look_gates(l, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (g[i].result == GR_REFUSE)
+			return true;
+	return false;
+}
+
 static bool release_ok(struct look *l) { return l->in->release[0] ? id_ok(l->in->release) : l->in->kind == IN_CLAIM; }
 static bool own_claim(struct look *l) { return strcmp(l->rec->claim.id, l->in->claim_id) == 0; }
 
@@ -243,7 +280,10 @@ static bool claim_matches(struct look *l)
 
 static bool slot_known(struct look *l) { return is_slot(l->to); }
 static bool slot_active(struct look *l) { return is_slot(l->a) && l->to == l->a; }
-static bool named_condemned(struct look *l) { return l->in->release[0] && condemned_find(l->w->condemned, l->in->release, l->in->digest); }
+static bool named_condemned(struct look *l)
+{
+	return l->in->release[0] && !look_skips(l, "condemned") && condemned_find(l->w->condemned, l->in->release, l->in->digest);
+}
 
 /* The idle slot is the only place where some critical feature still works (interface 1c). */
 static bool last_good(struct look *l)
@@ -253,7 +293,8 @@ static bool last_good(struct look *l)
 	if (!is_slot(l->a) || !is_slot(l->b))
 		return false;
 	for (size_t i = 0; i < h->n; i++)
-		if (h->f[i].votes && h->f[i].at[l->b] == V_PRESENT && (h->f[i].at[l->a] == V_ABSENT || h->f[i].at[l->a] == V_PARTIAL))
+		if (h->f[i].votes && !h->f[i].removed[l->a] && h->f[i].at[l->b] == V_PRESENT &&
+		    (h->f[i].at[l->a] == V_ABSENT || h->f[i].at[l->a] == V_PARTIAL))
 			return true;
 	return false;
 }
@@ -329,6 +370,9 @@ const struct guard_info guards[N_GUARDS] = {
 	[G_STOP_READY] = { "stop at ready", "no stop at ready", stop_ready },
 	[G_PROMOTES] = { "auto_promote", "no auto_promote", promotes },
 	[G_BUDGET_SPENT] = { "flip_budget spent", "flip_budget not spent", budget },
+	[G_GATE_REFUSED] = { "a gate refuses", "no gate refuses", gate_refused },
+	[G_GATES_OPEN] = { "a gate has not answered yet", "every gate has answered", gates_open },
+	[G_MANIFEST_NEW] = { "the slot told its manifest", "no new manifest", manifest_new },
 	[G_IDLE_CONDEMNED] = { "idle release condemned", "idle release not condemned", idle_condemned },
 	[G_DONE] = { "every live proxy shows it", "not every live proxy shows it", done },
 	[G_REFUSED] = { "a live proxy refuses", "no live proxy refuses", refused },
@@ -354,6 +398,8 @@ const struct guard_info guards[N_GUARDS] = {
 	[G_MUTE_OVER] = { "a mute ran out", "no mute over", mute_over },
 	[G_FORCE] = { "force", "no force", force },
 	[G_WHY] = { "reason given", "no reason given", why },
+	[G_SKIPS] = { "a gate is set aside", "no gate is set aside", skips },
+	[G_MANIFEST_REFUSED] = { "a gate refuses the manifest", "no gate refuses the manifest", manifest_refused },
 	[G_RELEASE_OK] = { "release id valid", "release id missing or invalid", release_ok },
 	[G_OWN_CLAIM] = { "claim is the caller's", "claim is not the caller's", own_claim },
 	[G_CLAIM_MATCHES] = { "as claimed", "not as claimed", claim_matches },

@@ -22,6 +22,35 @@ static bool absent_here(const struct look *l, const struct feature_view *f)
 	return f->at[l->a] == V_ABSENT || (f->at[l->a] == V_PARTIAL && l->rec->phase == PH_BAKING);
 }
 
+/* A release that removes a feature is not missed there; what the release before it removed neither. */
+static bool expected(const struct look *l, enum slot s, size_t i)
+{
+	const struct manifest *m = l->in->kind == IN_DEPLOY && s == l->b ? l->in->manifest : NULL;
+
+	if (m && i < l->w->cfg->n_features && declared_has(&m->removes, l->w->cfg->features[i].name))
+		return false;
+	return !is_slot(s) || !l->w->health->f[i].removed[s];
+}
+
+/* What a release adds is no reason to stay with it until it is baked: nobody had it before (B2). */
+bool missed_behind(const struct look *l, size_t i)
+{
+	const struct release *r = is_slot(l->a) ? &l->rec->slot[l->a] : NULL;
+
+	if (!l->w->health->f[i].votes || !expected(l, l->a, i))
+		return false;
+	return !r || r->state != RS_LIVE || i >= l->w->cfg->n_features || !declared_has(&r->adds, l->w->cfg->features[i].name);
+}
+
+/* B2: seen here, or part of this deploy's own suite: what was set aside in proving is still missed in the bake. */
+static bool had(const struct look *l, size_t i)
+{
+	const struct record *r = l->rec;
+
+	return l->w->health->f[i].seen[l->a] || (i < l->w->health->n && (r->phase == PH_FLIPPING || r->phase == PH_BAKING) &&
+						 r->deploy.slot == l->a && r->move.mode == MOVE_FORWARD && look_skips(l, "features"));
+}
+
 static bool asks_fresh(const struct look *l, size_t i)
 {
 	/* Probes that write are never asked out of turn (B1.4): what they last said stands. */
@@ -46,7 +75,7 @@ static void compare(struct look *l, struct loss *x)
 	for (size_t i = 0; i < n_viewed(l); i++) {
 		const struct feature_view *f = &h->f[i];
 
-		if (!f->votes)
+		if (!f->votes || !expected(l, l->a, i))
 			continue;
 		x->unknown |= f->at[l->a] == V_UNKNOWN;
 		if (!absent_here(l, f)) {
@@ -54,7 +83,7 @@ static void compare(struct look *l, struct loss *x)
 				x->partial[x->n_partial++] = i;
 			continue;
 		}
-		if (!f->seen[l->a] || known_when_forced(l, f->first_absent[l->a]))
+		if (!had(l, i) || known_when_forced(l, f->first_absent[l->a]))
 			continue;
 		x->gone[x->n_gone++] = i;
 		if (!is_slot(l->b) || f->at[l->b] != V_PRESENT || h->slot[l->b].too_few)
@@ -73,7 +102,7 @@ static void compare(struct look *l, struct loss *x)
 		const struct feature_view *f = &h->f[i];
 		bool identity = i == h->n;
 
-		if (!identity && i != least && (!f->votes || absent_here(l, f)))
+		if (!identity && i != least && (!missed_behind(l, i) || absent_here(l, f)))
 			continue;
 		if (f->at[l->b] != V_PRESENT && x->better) {
 			x->better = false;
@@ -114,6 +143,24 @@ static bool start_over(const struct look *l, size_t i)
 	return mono_since_ms(l->w->now, l->w->phase_entered) >= start_period_ms(l, i) || l->rec->phase != PH_PROVING;
 }
 
+/* A feature that the release declares to bring must be there, also when the active slot's is broken. */
+static bool adds(const struct look *l, size_t i)
+{
+	return i < l->w->cfg->n_features && declared_has(&l->rec->slot[l->b].adds, l->w->cfg->features[i].name);
+}
+
+static void waive(const struct look *l, struct proof *p, size_t *list, size_t *n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		if (look_skips(l, list[i] == l->w->health->n ? "identity" : "features"))
+			p->waived[p->n_waived++] = list[i];
+		else
+			list[kept++] = list[i];
+	*n = kept;
+}
+
 static void prove(const struct look *l, struct proof *p)
 {
 	const struct health_view *h = l->w->health;
@@ -122,7 +169,7 @@ static void prove(const struct look *l, struct proof *p)
 		const struct feature_view *f = &h->f[i];
 		enum verdict there = is_slot(l->a) ? f->at[l->a] : V_UNKNOWN;
 
-		if (!f->votes && i != h->n)
+		if ((!f->votes && i != h->n) || !expected(l, l->b, i))
 			continue;
 		if (f->at[l->b] == V_PRESENT)
 			continue;
@@ -136,12 +183,16 @@ static void prove(const struct look *l, struct proof *p)
 			p->open[p->n_open++] = i;
 		else if (i == h->n)
 			p->lost[p->n_lost++] = i; /* that the active slot runs something else too is no excuse */
-		else if (f->seen[l->a])
+		else if (f->seen[l->a] && !adds(l, i))
 			p->both[p->n_both++] = i;
 		else
 			p->none[p->n_none++] = i;
 	}
-	p->wrong = h->slot[l->b].identity_wrong;
+	p->wrong = h->slot[l->b].identity_wrong && !look_skips(l, "identity");
+	if (look_skips(l, "features") || look_skips(l, "identity")) {
+		waive(l, p, p->lost, &p->n_lost);
+		waive(l, p, p->none, &p->n_none);
+	}
 	p->too_few = h->slot[l->b].too_few || h->slot[l->b].in == 0;
 }
 
@@ -152,7 +203,7 @@ const struct proof *look_proof(struct look *l)
 	if (l->proof_known)
 		return p;
 	l->proof_known = true;
-	p->n_lost = p->n_none = p->n_both = p->n_open = 0;
+	p->n_lost = p->n_none = p->n_both = p->n_open = p->n_waived = 0;
 	p->wrong = false;
 	p->too_few = true;
 	if (is_slot(l->b))
@@ -165,7 +216,7 @@ void look_init(struct look *l, const struct record *rec, const struct world *w, 
 	l->rec = rec;
 	l->w = w;
 	l->in = in;
-	l->loss_known = l->proof_known = false;
+	l->loss_known = l->proof_known = l->gates_known = false;
 	l->a = is_slot(rec->active) ? rec->active : NO_SLOT;
 	l->b = other_slot(l->a);
 	l->to = is_slot(in->slot) ? in->slot : l->b;

@@ -15,11 +15,13 @@ static const char *const compareds[] = { "unknown", "same", "lost", "gained", "b
 static const char *const release_states[] = { "empty", "announced", "refused", "aborted", "proved", "live", "good", "left" };
 static const char *const deploy_outcomes[] = { "running", "ready", "baked", "refused", "rolled-back", "aborted", "stuck",
 					       "would-have-flipped", "would-have-refused", "expired" };
+static const char *const gate_results[] = { "not_checked", "pass", "refuse", "skipped", "unproven", "waiting" };
 static const char *const moves[] = { "note", "auto", "forward", "back", "force" };
 
 _Static_assert(ARRAY_LEN(phases) == N_PHASES, "a phase without a name");
 _Static_assert(ARRAY_LEN(release_states) == N_RELEASE_STATES, "a release state without a name");
 _Static_assert(ARRAY_LEN(deploy_outcomes) == N_DEPLOY_OUTCOMES, "a deploy outcome without a name");
+_Static_assert(ARRAY_LEN(gate_results) == N_GATE_RESULTS, "a gate's result without a name");
 
 static bool find(const char *const *table, size_t n, const char *s, int *out)
 {
@@ -44,10 +46,13 @@ const char *release_state_name(enum release_state s) { return NAME_OF(release_st
 const char *deploy_outcome_name(enum deploy_outcome o) { return NAME_OF(deploy_outcomes, o); }
 const char *move_mode_name(enum move_mode m) { return NAME_OF(moves, m); }
 
+const char *gate_result_name(enum gate_result r) { return NAME_OF(gate_results, r); }
+
 bool slot_parse(const char *s, enum slot *out) { PARSE_INTO(slots, 2, s, enum slot, out); }
 bool phase_parse(const char *s, enum phase *out) { PARSE_INTO(phases, N_PHASES, s, enum phase, out); }
 bool release_state_parse(const char *s, enum release_state *out) { PARSE_INTO(release_states, N_RELEASE_STATES, s, enum release_state, out); }
 bool deploy_outcome_parse(const char *s, enum deploy_outcome *out) { PARSE_INTO(deploy_outcomes, N_DEPLOY_OUTCOMES, s, enum deploy_outcome, out); }
+bool gate_result_parse(const char *s, enum gate_result *out) { PARSE_INTO(gate_results, N_GATE_RESULTS, s, enum gate_result, out); }
 bool move_mode_parse(const char *s, enum move_mode *out) { PARSE_INTO(moves, ARRAY_LEN(moves), s, enum move_mode, out); }
 
 const char *version_text(struct version v, char out[VERSION_TEXT])
@@ -113,4 +118,69 @@ const struct condemned *condemned_find(const struct condemned_set *set, const ch
 			return c;
 	}
 	return NULL;
+}
+
+/* ---- declared: words joined by one blank ---- */
+
+bool declared_word_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (s[0] != '/')
+		return name_ok(s);
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= 0x20 || s[i] >= 0x7f)
+			return false;
+	return n <= DECLARED_WORD;
+}
+
+bool declared_next(const struct declared *d, size_t *at, char out[DECLARED_WORD + 1])
+{
+	const char *p = d->text + *at;
+	size_t n = strcspn(p, " ");
+
+	if (!n || !text_copy_n(out, DECLARED_WORD + 1, p, n))
+		return false;
+	*at += n + (p[n] == ' ');
+	return true;
+}
+
+static bool covers(const char *word, const char *name)
+{
+	size_t n = strlen(word);
+
+	return strcmp(word, name) == 0 || (n > 1 && word[0] == '/' && word[n - 1] == '*' && strncmp(word, name, n - 1) == 0);
+}
+
+bool declared_has(const struct declared *d, const char *name)
+{
+	char word[DECLARED_WORD + 1];
+
+	for (size_t at = 0; declared_next(d, &at, word);)
+		if (covers(word, name))
+			return true;
+	return false;
+}
+
+bool declared_add(struct declared *d, const char *name)
+{
+	size_t n = strlen(d->text);
+
+	must(declared_word_ok(name));
+	if (declared_has(d, name))
+		return true;
+	if (n + (n > 0) + strlen(name) > DECLARED_LEN)
+		return false;
+	return text_format(d->text + n, sizeof(d->text) - n, "%s%s", n ? " " : "", name);
+}
+
+void declared_drop(struct declared *d, const char *name)
+{
+	struct declared kept = { "" };
+	char word[DECLARED_WORD + 1];
+
+	for (size_t at = 0; declared_next(d, &at, word);)
+		if (strcmp(word, name) != 0)
+			must(declared_add(&kept, word));
+	*d = kept;
 }

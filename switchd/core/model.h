@@ -23,6 +23,10 @@ enum {
 	MAX_RECENT = 16,        /* automatic rollbacks remembered for the budget */
 	WHY_LEN = 256,          /* free text a person gives */
 	TAG_LEN = 96,           /* digest */
+	DECLARED_LEN = 1023,    /* what one release declares to add or remove, all of it */
+	DECLARED_WORD = 127,    /* one feature or route of it */
+	GATE_TEXT = 223,        /* what one gate says */
+	MAX_GATES = 12,
 };
 
 typedef char name_text[NAME_MAX_LEN + 1];
@@ -92,6 +96,16 @@ enum release_state {
 const char *release_state_name(enum release_state);
 MUSTCHECK bool release_state_parse(const char *, enum release_state *);
 
+/* Features, or routes from their slash on, that a release declares: words joined by one blank. "/old/" with a star at
+ * its end covers everything below. */
+struct declared { char text[DECLARED_LEN + 1]; };
+bool declared_word_ok(const char *);                            /* a feature's name, or a route */
+MUSTCHECK bool declared_add(struct declared *, const char *);   /* false: no room; there already is fine */
+void declared_drop(struct declared *, const char *);
+bool declared_has(const struct declared *, const char *);       /* named, or covered by a star */
+/* The next word; *at begins as 0.  False: there is no more. */
+bool declared_next(const struct declared *, size_t *at, char out[DECLARED_WORD + 1]);
+
 struct release {
 	id_text id;             /* "" = none */
 	tag_text digest;        /* "" = not told */
@@ -100,6 +114,10 @@ struct release {
 	bool own_rollback;      /* its deploy said how it may be put back; else the config says */
 	enum rollback_policy rollback;
 	wall_ms arrived;        /* when it was deployed here: "disappeared" counts from here */
+	bool manifest;          /* a manifest was read for it; what follows is of that, "" = not told */
+	tag_text commit, builder, builder_version, lockfile;
+	struct declared adds, removes;
+	struct declared without;        /* not expected of it: what it removes, and what releases baked before it removed */
 };
 
 struct claim { id_text id, by, release; enum slot slot; wall_ms since, until; };  /* id "" = none */
@@ -116,6 +134,7 @@ struct deploy {
 	enum deploy_stop stop;
 	enum deploy_outcome outcome;
 	enum rollback_policy rollback;
+	tag_text skip;          /* gates that a person set aside: names joined by commas, "" = none */
 	bool prolonged;         /* the bake was prolonged once because the shield still caught (haproxy.md) */
 	wall_ms since, ended;
 	why_text reason;        /* of the outcome */
@@ -126,6 +145,13 @@ struct sealed { bool on; id_text by; why_text why; wall_ms since; };
 struct pin { bool on; enum slot slot; wall_ms since; name_text proxy; };
 struct mute { name_text feature; id_text by; why_text why; wall_ms until; };
 struct condemned { id_text release; tag_text digest; wall_ms since; id_text by; why_text why; };
+
+/* What a gate says of a release (core/gates.h).  unproven: it passed, and something of it could not be shown to be able
+ * to fail; not_checked: nothing was there to check it with.  Neither is ever a pass. */
+enum gate_result { GR_NOT_CHECKED, GR_PASS, GR_REFUSE, GR_SKIPPED, GR_UNPROVEN, GR_WAITING, N_GATE_RESULTS };
+const char *gate_result_name(enum gate_result);
+MUSTCHECK bool gate_result_parse(const char *, enum gate_result *);
+struct gate_said { name_text name; enum gate_result result; char text[GATE_TEXT + 1]; };
 
 /* The last move of traffic. */
 enum move_mode { MOVE_NOTE, MOVE_AUTO, MOVE_FORWARD, MOVE_BACK, MOVE_FORCE };  /* NOTE: traffic does not move */
@@ -160,6 +186,7 @@ struct record {
 	struct move move;
 	wall_ms recent[MAX_RECENT]; size_t n_recent;   /* automatic rollbacks, oldest first (budget) */
 	struct mute mutes[MAX_MUTES]; size_t n_mutes;
+	struct gate_said gates[MAX_GATES]; size_t n_gates;      /* of the deploy above */
 };
 
 /* Kept beside the record: key x:<svc>. */

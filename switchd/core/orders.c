@@ -50,8 +50,11 @@ void tell_condemned(struct look *l, struct decision *d)
 	const struct condemned *c = l->in->release[0] ? condemned_find(l->w->condemned, l->in->release, l->in->digest)
 				  : r ? condemned_find(l->w->condemned, r->id, r->digest) : NULL;
 
-	if (c)
-		say(d, "%s was condemned by %s: %.200s; switchctl pardon %s %s -m WHY", c->release, c->by, c->why, l->w->cfg->name, c->release);
+	if (!c)
+		return;
+	if (l->in->release[0] && strcmp(l->in->release, c->release) != 0)
+		say(d, "%s has the same bits as %s (%s); ", l->in->release, c->release, c->digest);
+	say(d, "%s was condemned by %s: %.200s; switchctl pardon %s %s -m WHY", c->release, c->by, c->why, l->w->cfg->name, c->release);
 }
 
 void tell_last_good(struct look *l, struct decision *d)
@@ -59,7 +62,7 @@ void tell_last_good(struct look *l, struct decision *d)
 	const struct health_view *h = l->w->health;
 
 	for (size_t i = 0; i < h->n; i++)
-		if (h->f[i].votes && h->f[i].at[l->b] == V_PRESENT && h->f[i].at[l->a] != V_PRESENT && h->f[i].at[l->a] != V_UNKNOWN)
+		if (h->f[i].votes && !h->f[i].removed[l->a] && h->f[i].at[l->b] == V_PRESENT && h->f[i].at[l->a] != V_PRESENT && h->f[i].at[l->a] != V_UNKNOWN)
 			say_features(l, d, &i, 1, "");
 }
 
@@ -136,6 +139,8 @@ void do_claim(struct look *l, struct decision *d)
 	empty(&next->slot[l->to]);
 	next->shield = false;
 	say(d, "%s for %s", slot_name(l->to), l->in->release[0] ? l->in->release : "a release");
+	if (l->in->skip[0])
+		say(d, "; set aside by %s: %s (%s)", l->in->by, l->in->skip, l->in->why);
 }
 
 void do_renew(struct look *l, struct decision *d)
@@ -180,9 +185,14 @@ void do_deploy(struct look *l, struct decision *d)
 					.rollback = l->in->has_rollback ? l->in->rollback : l->w->cfg->rollback, .since = l->w->wall };
 	TEXT_COPY(next->deploy.release, l->in->release);
 	TEXT_COPY(next->deploy.by, l->in->by);
+	TEXT_COPY(next->deploy.skip, l->in->skip);
+	take_manifest(l, d, l->in->manifest);
+	keep_gates(l, d);
 	end_claim(next);
 	next->shield = false;
 	say(d, "deploy %" PRIu64 ": %s in %s", next->deploy.id, l->in->release, slot_name(l->to));
+	if (l->in->skip[0])
+		say(d, "; set aside by %s: %s (%s)", l->in->by, l->in->skip, l->in->why);
 }
 
 static void abort_deploy(struct look *l, struct decision *d, const char *reason)

@@ -22,17 +22,21 @@ enum kind {
 	K_BOOL, K_U64, K_WALL, K_US,
 	K_ID, K_NAME,           /* "" = none */
 	K_TAG, K_WHY,           /* free text in one line */
-	K_SLOT, K_PHASE, K_STATE, K_STOP, K_OUTCOME, K_POLICY, K_MOVE,
+	K_GATE_TEXT,            /* what a gate said, in one line */
+	K_SLOT, K_PHASE, K_STATE, K_STOP, K_OUTCOME, K_POLICY, K_MOVE, K_RESULT,
 	K_OBJECT,
-	K_TIMES, K_MUTES,       /* arrays: the count stands in count_at */
+	K_WORDS,                /* struct declared, as an array of texts */
+	K_TIMES, K_MUTES, K_GATES,      /* arrays: the count stands in count_at */
 };
 
 struct shape;
-struct member { const char *name; enum kind kind; size_t at; const struct shape *shape; size_t count_at; };
+/* later: a record of a version that did not know this member yet is read as if it were zero. */
+struct member { const char *name; enum kind kind; size_t at; const struct shape *shape; size_t count_at; bool later; };
 struct shape { const struct member *list; size_t n; };
 
 #define SHAPE(members) { members, ARRAY_LEN(members) }
-#define M(type, name, kind) { #name, kind, offsetof(type, name), NULL, 0 }
+#define M(type, name, kind) { #name, kind, offsetof(type, name), NULL, 0, false }
+#define LATER(type, name, kind) { #name, kind, offsetof(type, name), NULL, 0, true }
 
 static const struct member version_members[] = {
 	M(struct version, gen, K_U64), M(struct version, epoch, K_U64),
@@ -43,12 +47,15 @@ static const struct member release_members[] = {
 	M(struct release, id, K_ID), M(struct release, digest, K_TAG), M(struct release, state, K_STATE), M(struct release, was_good, K_BOOL),
 	M(struct release, own_rollback, K_BOOL), M(struct release, rollback, K_POLICY),
 	M(struct release, arrived, K_WALL),
+	LATER(struct release, manifest, K_BOOL), LATER(struct release, commit, K_TAG), LATER(struct release, builder, K_TAG),
+	LATER(struct release, builder_version, K_TAG), LATER(struct release, lockfile, K_TAG),
+	LATER(struct release, adds, K_WORDS), LATER(struct release, removes, K_WORDS), LATER(struct release, without, K_WORDS),
 };
 static const struct shape release_shape = SHAPE(release_members);
 
 static const struct member slots_members[] = {
-	{ "blue", K_OBJECT, BLUE * sizeof(struct release), &release_shape, 0 },
-	{ "green", K_OBJECT, GREEN * sizeof(struct release), &release_shape, 0 },
+	{ "blue", K_OBJECT, BLUE * sizeof(struct release), &release_shape, 0, false },
+	{ "green", K_OBJECT, GREEN * sizeof(struct release), &release_shape, 0, false },
 };
 static const struct shape slots_shape = SHAPE(slots_members);
 
@@ -61,7 +68,7 @@ static const struct shape claim_shape = SHAPE(claim_members);
 static const struct member deploy_members[] = {
 	M(struct deploy, id, K_U64), M(struct deploy, release, K_ID), M(struct deploy, by, K_ID), M(struct deploy, slot, K_SLOT),
 	M(struct deploy, stop, K_STOP), M(struct deploy, outcome, K_OUTCOME), M(struct deploy, rollback, K_POLICY),
-	M(struct deploy, prolonged, K_BOOL), M(struct deploy, since, K_WALL), M(struct deploy, ended, K_WALL), M(struct deploy, reason, K_WHY),
+	LATER(struct deploy, skip, K_TAG), M(struct deploy, prolonged, K_BOOL), M(struct deploy, since, K_WALL), M(struct deploy, ended, K_WALL), M(struct deploy, reason, K_WHY),
 };
 static const struct shape deploy_shape = SHAPE(deploy_members);
 
@@ -92,13 +99,18 @@ static const struct member mute_members[] = {
 };
 static const struct shape mute_shape = SHAPE(mute_members);
 
+static const struct member gate_members[] = {
+	M(struct gate_said, name, K_NAME), M(struct gate_said, result, K_RESULT), M(struct gate_said, text, K_GATE_TEXT),
+};
+static const struct shape gate_shape = SHAPE(gate_members);
+
 static const struct member condemned_members[] = {
 	M(struct condemned, release, K_ID), M(struct condemned, digest, K_TAG), M(struct condemned, since, K_WALL), M(struct condemned, by, K_ID),
 	M(struct condemned, why, K_WHY),
 };
 static const struct shape condemned_shape = SHAPE(condemned_members);
 
-#define OBJECT(field, name, shape) { name, K_OBJECT, offsetof(struct record, field), &shape, 0 }
+#define OBJECT(field, name, shape) { name, K_OBJECT, offsetof(struct record, field), &shape, 0, false }
 static const struct member record_members[] = {
 	OBJECT(v, "version", version_shape),
 	M(struct record, rev, K_U64), M(struct record, cid, K_ID), M(struct record, active, K_SLOT), M(struct record, shield, K_BOOL),
@@ -106,8 +118,9 @@ static const struct member record_members[] = {
 	OBJECT(slot, "slots", slots_shape),
 	OBJECT(claim, "claim", claim_shape), OBJECT(deploy, "deploy", deploy_shape), OBJECT(hold, "hold", hold_shape),
 	OBJECT(sealed, "sealed", sealed_shape), OBJECT(pin, "pin", pin_shape), OBJECT(move, "move", move_shape),
-	{ "recent", K_TIMES, offsetof(struct record, recent), NULL, offsetof(struct record, n_recent) },
-	{ "mutes", K_MUTES, offsetof(struct record, mutes), &mute_shape, offsetof(struct record, n_mutes) },
+	{ "recent", K_TIMES, offsetof(struct record, recent), NULL, offsetof(struct record, n_recent), false },
+	{ "mutes", K_MUTES, offsetof(struct record, mutes), &mute_shape, offsetof(struct record, n_mutes), false },
+	{ "gates", K_GATES, offsetof(struct record, gates), &gate_shape, offsetof(struct record, n_gates), true },
 };
 static const struct shape record_shape = SHAPE(record_members);
 
@@ -145,7 +158,7 @@ static bool time_ok(int64_t ms) { return ms >= 0 && ms <= WALL_MAX; }
 static bool record_whole(const struct record *r, const char **why)
 {
 	*why = NULL;
-	if (r->n_mutes > MAX_MUTES || r->n_recent > MAX_RECENT)
+	if (r->n_mutes > MAX_MUTES || r->n_recent > MAX_RECENT || r->n_gates > MAX_GATES)
 		*why = "more than there is room for";
 	else if (r->claim.id[0] && r->claim.slot == NO_SLOT)
 		*why = "claim.slot: a claim without a slot";
@@ -177,20 +190,40 @@ static json_t *line_json(const char *s)
 	return json_string(copy);
 }
 
+static size_t array_max(const struct member *m)
+{
+	return m->kind == K_TIMES ? (size_t)MAX_RECENT : m->kind == K_GATES ? (size_t)MAX_GATES : (size_t)MAX_MUTES;
+}
+
+static size_t item_size(const struct member *m)
+{
+	return m->kind == K_TIMES ? sizeof(wall_ms) : m->kind == K_GATES ? sizeof(struct gate_said) : sizeof(struct mute);
+}
+
 static json_t *array_json(const struct member *m, const char *base)
 {
 	size_t n = *(const size_t *)(base + m->count_at);
-	json_t *list = n <= (m->kind == K_TIMES ? (size_t)MAX_RECENT : (size_t)MAX_MUTES) ? json_array() : NULL;
+	json_t *list = n <= array_max(m) ? json_array() : NULL;
 
 	for (size_t i = 0; list && i < n; i++) {
-		const char *at = base + m->at;
-		json_t *item = m->kind == K_TIMES ? time_json(((const wall_ms *)at)[i]) : shape_json(m->shape, (const struct mute *)at + i);
+		const char *at = base + m->at + i * item_size(m);
+		json_t *item = m->kind == K_TIMES ? time_json(*(const wall_ms *)at) : shape_json(m->shape, at);
 
 		if (json_array_append_new(list, item) < 0) {
 			json_decref(list);
 			list = NULL;
 		}
 	}
+	return list;
+}
+
+static json_t *words_json(const struct declared *d)
+{
+	json_t *list = json_array();
+	char word[DECLARED_WORD + 1];
+
+	for (size_t at = 0; declared_next(d, &at, word);)
+		json_array_append_new(list, checked(declared_word_ok(word), word));
 	return list;
 }
 
@@ -206,7 +239,8 @@ static json_t *member_json(const struct member *m, const char *base)
 	case K_ID: return checked(id_or_none(at), at);
 	case K_NAME: return checked(name_or_none(at), at);
 	case K_TAG:
-	case K_WHY: return line_json(at);
+	case K_WHY:
+	case K_GATE_TEXT: return line_json(at);
 	case K_SLOT: return *(const enum slot *)at <= NO_SLOT ? json_string(slot_name(*(const enum slot *)at)) : NULL;
 	case K_PHASE: return *(const enum phase *)at < N_PHASES ? json_string(phase_name(*(const enum phase *)at)) : NULL;
 	case K_STATE:
@@ -217,9 +251,13 @@ static json_t *member_json(const struct member *m, const char *base)
 	case K_POLICY:
 		return *(const enum rollback_policy *)at <= RB_NEVER ? json_string(rollback_policy_name(*(const enum rollback_policy *)at)) : NULL;
 	case K_MOVE: return *(const enum move_mode *)at <= MOVE_FORCE ? json_string(move_mode_name(*(const enum move_mode *)at)) : NULL;
+	case K_RESULT:
+		return *(const enum gate_result *)at < N_GATE_RESULTS ? json_string(gate_result_name(*(const enum gate_result *)at)) : NULL;
 	case K_OBJECT: return shape_json(m->shape, at);
+	case K_WORDS: return words_json(at);
 	case K_TIMES:
-	case K_MUTES: return array_json(m, base);
+	case K_MUTES:
+	case K_GATES: return array_json(m, base);
 	}
 	never("a kind of member");
 }
@@ -295,12 +333,13 @@ static bool text_member(struct reading *r, const struct member *m, const json_t 
 
 	if (!s)
 		return false;
-	bool ok = m->kind == K_ID ? id_or_none(s) : m->kind == K_NAME ? name_or_none(s) : line_ok(s, m->kind == K_TAG ? TAG_LEN : WHY_LEN);
+	size_t most = m->kind == K_TAG ? TAG_LEN : m->kind == K_GATE_TEXT ? GATE_TEXT : WHY_LEN;
+	bool ok = m->kind == K_ID ? id_or_none(s) : m->kind == K_NAME ? name_or_none(s) : line_ok(s, most);
 	if (!ok) {
 		text_printable(shown, sizeof(shown), s, strlen(s));
 		return refuse(r, m->kind == K_ID || m->kind == K_NAME ? "\"%s\" is not allowed here" : "\"%s\" is too long, or not one line of text", shown);
 	}
-	size_t room = m->kind == K_ID ? sizeof(id_text) : m->kind == K_NAME ? sizeof(name_text) : m->kind == K_TAG ? sizeof(tag_text) : sizeof(why_text);
+	size_t room = m->kind == K_ID ? sizeof(id_text) : m->kind == K_NAME ? sizeof(name_text) : most + 1;
 	must(text_copy(at, room, s));
 	return true;
 }
@@ -319,6 +358,7 @@ static bool word_member(struct reading *r, const struct member *m, const json_t 
 	case K_STATE: ok = release_state_parse(s, at); break;
 	case K_OUTCOME: ok = deploy_outcome_parse(s, at); break;
 	case K_MOVE: ok = move_mode_parse(s, at); break;
+	case K_RESULT: ok = gate_result_parse(s, at); break;
 	case K_STOP:
 		for (enum deploy_stop i = STOP_NONE; i <= STOP_READY; i++)
 			if (strcmp(s, stops[i]) == 0) {
@@ -342,7 +382,7 @@ static bool word_member(struct reading *r, const struct member *m, const json_t 
 
 static bool array_member(struct reading *r, const struct member *m, const json_t *j, char *base)
 {
-	size_t max = m->kind == K_TIMES ? (size_t)MAX_RECENT : (size_t)MAX_MUTES, n = json_array_size(j);
+	size_t max = array_max(m), n = json_array_size(j);
 
 	if (!json_is_array(j))
 		return refuse(r, "want an array");
@@ -350,15 +390,37 @@ static bool array_member(struct reading *r, const struct member *m, const json_t
 		return refuse(r, "more than %zu of them", max);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *item = json_array_get(j, i);
-		wall_ms *times = (wall_ms *)(base + m->at);
-		struct mute *mutes = (struct mute *)(base + m->at);
+		void *at = base + m->at + i * item_size(m);
 
-		if (m->kind == K_TIMES ? !number(r, item, 0, WALL_MAX, &times[i].ms) : !shape_parse(r, m->shape, item, &mutes[i]))
+		if (m->kind == K_TIMES ? !number(r, item, 0, WALL_MAX, &((wall_ms *)at)->ms) : !shape_parse(r, m->shape, item, at))
 			return false;
-		if (m->kind == K_MUTES && !mutes[i].feature[0])
+		if (m->kind == K_MUTES && !((const struct mute *)at)->feature[0])
 			return refuse(r, "a mute without a feature");
+		if (m->kind == K_GATES && !((const struct gate_said *)at)->name[0])
+			return refuse(r, "a gate without a name");
 	}
 	*(size_t *)(base + m->count_at) = n;
+	return true;
+}
+
+static bool words_member(struct reading *r, const json_t *j, struct declared *out)
+{
+	char shown[48];
+
+	if (!json_is_array(j))
+		return refuse(r, "want an array");
+	for (size_t i = 0; i < json_array_size(j); i++) {
+		const char *s = string(r, json_array_get(j, i));
+
+		if (!s)
+			return false;
+		if (!declared_word_ok(s)) {
+			text_printable(shown, sizeof(shown), s, strlen(s));
+			return refuse(r, "\"%s\" is not allowed here", shown);
+		}
+		if (!declared_add(out, s))
+			return refuse(r, "more than there is room for");
+	}
 	return true;
 }
 
@@ -386,6 +448,7 @@ static bool member_parse(struct reading *r, const struct member *m, const json_t
 	case K_NAME:
 	case K_TAG:
 	case K_WHY:
+	case K_GATE_TEXT:
 		return text_member(r, m, j, at);
 	case K_SLOT:
 	case K_PHASE:
@@ -394,11 +457,15 @@ static bool member_parse(struct reading *r, const struct member *m, const json_t
 	case K_OUTCOME:
 	case K_POLICY:
 	case K_MOVE:
+	case K_RESULT:
 		return word_member(r, m, j, at);
 	case K_OBJECT:
 		return shape_parse(r, m->shape, j, at);
+	case K_WORDS:
+		return words_member(r, j, at);
 	case K_TIMES:
 	case K_MUTES:
+	case K_GATES:
 		return array_member(r, m, j, base);
 	}
 	never("a kind of member");
@@ -407,6 +474,7 @@ static bool member_parse(struct reading *r, const struct member *m, const json_t
 static bool shape_parse(struct reading *r, const struct shape *shape, const json_t *j, void *base)
 {
 	size_t length = strlen(r->path);
+	size_t known_members = shape->n;
 	const char *key;
 	json_t *value;
 
@@ -417,13 +485,15 @@ static bool shape_parse(struct reading *r, const struct shape *shape, const json
 
 		text_format(r->path + length, sizeof(r->path) - length, "%s%s", length ? "." : "", m->name);
 		value = json_object_get(j, m->name);
-		if (!value)
+		if (!value && !m->later)
 			return refuse(r, "is missing");
-		if (!member_parse(r, m, value, base))
+		if (!value)
+			known_members--;
+		else if (!member_parse(r, m, value, base))
 			return false;
 		r->path[length] = '\0';
 	}
-	if (json_object_size(j) == shape->n)
+	if (json_object_size(j) == known_members)
 		return true;
 	/* One of them is not ours: say which. */
 	json_object_foreach((json_t *)j, key, value) {

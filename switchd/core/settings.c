@@ -15,6 +15,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR 
 #define SERVICE (AT_DEFAULTS | AT_SERVICE)
 
 static const struct setting table[] = {
+	{ "age", AT_GATES, T_DURATION, 1 * SECOND, 10 * YEAR, NULL, NULL, false, false, "how long ago the tests in a manifest may have run; any time if not told" },
 	{ "auth", AT_TOP, T_BLOCK, 0, 0, NULL, NULL, false, false, "who may do what over TCP" },
 	{ "auto_promote", SERVICE, T_BOOL, 0, 1, "true", NULL, false, false,
 	  "flip as soon as a deploy is proved; false: it waits in ready for a human" },
@@ -28,11 +29,13 @@ static const struct setting table[] = {
 	{ "calm", PACE, T_INT, 1, 1000, "5", NULL, false, false, "presents in a row that make an absent feature present and clear the counter" },
 	{ "cert_file", AT_TLS, T_FILE, 2, 1023, NULL, NULL, false, false, "client certificate to show" },
 	{ "claim_ttl", SERVICE, T_DURATION, 1 * SECOND, 7 * DAY, "1h", NULL, false, false, "how long a claim holds without being renewed" },
+	{ "command", AT_GATES, T_BLOCK, 0, 0, NULL, NULL, false, false, "a program that must end with 0 before the flip" },
 	{ "confirm", PACE, T_DURATION, 0, 10 * SECOND, "20ms", NULL, false, false, "how soon a first absent is asked again" },
 	{ "control_path", AT_FEATURE, T_PATH, 1, 1024, NULL, NULL, false, false,
 	  "a path that must not pass (negative control); made from path if not told" },
 	{ "defaults", AT_TOP, T_BLOCK, 0, 0, NULL, NULL, false, false, "what services and features inherit" },
 	{ "drain", SERVICE, T_DURATION, 0, 1 * DAY, "30s", NULL, false, false, "what long-lived connections on the slot left are given" },
+	{ "exec", AT_COMMAND, T_LINES, 1, 64, NULL, NULL, true, false, "an absolute path and its arguments; no shell" },
 	{ "expect", AT_FEATURE, T_LINES, 1, 64, NULL, NULL, false, false,
 	  "assertions, one a line; without them the answer is compared with the active slot's" },
 	{ "expect", AT_IDENTITY, T_LINES, 1, 64, NULL, NULL, true, false, "assertions; {{release}} stands for the release announced" },
@@ -61,6 +64,8 @@ static const struct setting table[] = {
 	{ "key_file", AT_TLS, T_FILE, 2, 1023, NULL, NULL, false, false, "key of cert_file" },
 	{ "lease_ttl", AT_TOP, T_DURATION, 500, 5 * MINUTE, "5s", NULL, false, true, "how long a controller that falls silent still leads" },
 	{ "listen", AT_TOP, T_BLOCK, 0, 0, NULL, NULL, false, true, "where switchd listens" },
+	{ "manifest_path", AT_SERVICE, T_PATH, 1, 1024, NULL, NULL, false, false,
+	  "where a target tells the manifest of what it runs; asked of the idle slot at deploy" },
 	{ "map", AT_PROXY, T_FILE, 2, 1023, NULL, NULL, false, false, "map file that moves the traffic; STATE_DIR/SERVICE.map if not told" },
 	{ "max", AT_BUDGET, T_INT, 1, 100000, "3", NULL, false, false, "automatic rollbacks in the time of per" },
 	{ "max_rate", SERVICE, T_INT, 1, 100000, "50", NULL, false, false, "probes a second on one target, all features together" },
@@ -90,6 +95,8 @@ static const struct setting table[] = {
 	  "redis://host:port/db, unix:/path, or embedded: a private redis-server in the state directory" },
 	{ "redis_server", AT_STATE, T_TEXT, 1, 1023, "redis-server", NULL, false, true, "program of the embedded Redis" },
 	{ "reference", AT_SERVICE, T_ADDRESS, 0, 0, NULL, NULL, false, false, "an address that answers when the network of the prober is well" },
+	{ "require", AT_GATES, T_WORDS, 1, 8, NULL, "toolchain age condemned identity features command", false, false,
+	  "gates that must pass: what they could not check is refused" },
 	{ "rise", PACE, T_INT, 1, 100, "2", NULL, false, false,
 	  "presents in a row that make an unknown feature present; other outcomes that bring a target in again" },
 	{ "rollback", SERVICE, T_WORD, 0, 0, "auto", "auto ask never", false, false,
@@ -110,6 +117,7 @@ static const struct setting table[] = {
 	{ "state_dir", AT_TOP, T_FILE, 2, 512, "/var/lib/switchd", NULL, false, true, "journal, map files, embedded Redis" },
 	{ "targets", AT_SLOT, T_LINES, 1, MAX_TARGETS, NULL, NULL, true, false, "addresses: host:port, http://host:port or https://host:port" },
 	{ "timeout", PACE, T_DURATION, 10, 5 * MINUTE, "2s", NULL, false, false, "of a whole probe" },
+	{ "timeout", AT_COMMAND, T_DURATION, 10, 1 * HOUR, "30s", NULL, false, false, "until the program must have ended" },
 	{ "tls", AT_SLOT, T_BLOCK, 0, 0, NULL, NULL, false, false, "how https targets of the slot are asked" },
 	{ "tokens_file", AT_AUTH, T_FILE, 2, 1023, NULL, NULL, false, false, "lines of: name role(read|deploy|operate) hash" },
 	{ "type", AT_PROXY, T_WORD, 0, 0, NULL, "haproxy", true, false, "kind of the proxy" },
@@ -129,7 +137,7 @@ static const struct setting table[] = {
 
 static const char *const places[N_PLACES] = {
 	"the top level", "listen", "state", "auth", "defaults", "a service", "slots", "a slot", "tls", "a proxy", "backends", "gates",
-	"identity", "flip_budget", "a feature",
+	"identity", "flip_budget", "a feature", "command",
 };
 
 const char *place_name(unsigned at)

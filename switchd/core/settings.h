@@ -30,7 +30,8 @@ enum {
 	AT_IDENTITY = 1 << 12,
 	AT_BUDGET   = 1 << 13,
 	AT_FEATURE  = 1 << 14,
-	N_PLACES    = 15
+	AT_COMMAND  = 1 << 15,
+	N_PLACES    = 16
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 

@@ -22,7 +22,7 @@
 #define B4 G_LOST, -G_OBSERVE, -G_GATE, -G_HELD, -G_SUSPECT, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_MAY_RECORD_BACK
 #define ON_DUTY (S | RD | FL | BK | ST)
 /* B3: proved, and every proxy can make the flip. */
-#define PROVED G_STORE_UP, -G_SUSPECT, G_IDLE_WHOLE, G_CONTROLLED, G_PREFLIGHT, G_SERVERS
+#define PROVED G_STORE_UP, -G_SUSPECT, G_IDLE_WHOLE, G_CONTROLLED, G_PREFLIGHT, G_SERVERS, -G_GATES_OPEN
 
 const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_NONE] = "", [EV_SERVICE_STARTED] = "service.started", [EV_STORE_REGRESSED] = "store.regressed", [EV_RELEASE_GOOD] = "release.good",
@@ -35,6 +35,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_HUMAN_NEEDED] = "human.needed", [EV_STUCK_ENDED] = "stuck.ended", [EV_HOLD_SET] = "hold.set", [EV_HOLD_CLEARED] = "hold.cleared",
 	[EV_SEALED] = "sealed", [EV_UNSEALED] = "unsealed", [EV_PARDONED] = "pardoned", [EV_MUTED] = "muted", [EV_UNMUTED] = "unmuted",
 	[EV_PIN_ADOPTED] = "pin.adopted", [EV_FOLLOWED] = "observe.followed",
+	[EV_MANIFEST_READ] = "manifest.read", [EV_IDENTITY_CHANGED] = "identity.changed",
 };
 
 const struct row transitions[] = {
@@ -51,6 +52,10 @@ const struct row transitions[] = {
 	  do_claim_expired, "the claim ran out", 0 },
 
 	/* ---- proving ---- */
+	{ PR, IN_TICK, { G_STORE_UP, G_GATE_REFUSED }, PH_STEADY, 0, EV_GATE_REFUSED,
+	  do_refuse_gates, "a gate refuses the release", 0 },
+	{ PR, IN_TICK, { G_STORE_UP, G_MANIFEST_NEW }, TO_STAY, 0, EV_MANIFEST_READ,
+	  do_manifest, "the slot told its own manifest", 0 },
 	{ PR, IN_TICK, { G_STORE_UP, G_VACUOUS }, PH_STEADY, 0, EV_GATE_REFUSED,
 	  do_refuse_vacuous, "a probe cannot fail: it passes on a path that does not exist", 0 },
 	{ PR, IN_TICK, { G_STORE_UP, -G_SUSPECT, G_IDLE_IDENTITY }, PH_STEADY, 0, EV_GATE_REFUSED,
@@ -199,7 +204,9 @@ const struct row transitions[] = {
 	{ S, IN_CLAIM, { -G_SLOT_KNOWN }, TO_REFUSED, 0, EV_NONE, NULL, "no slot is active yet: say which one to claim", RF_NEEDS_SLOT },
 	{ S, IN_CLAIM, { G_SLOT_ACTIVE }, TO_REFUSED, 0, EV_NONE, tell_slot, "the active slot serves: it is not handed out", RF_ACTIVE_SLOT },
 	{ S, IN_CLAIM, { G_FORCE, -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "force needs a reason", RF_NEEDS_WHY },
+	{ S, IN_CLAIM, { G_SKIPS, -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "to set a gate aside needs a reason", RF_NEEDS_WHY },
 	{ S, IN_CLAIM, { G_NAMED_CONDEMNED, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_condemned, "this release is condemned", RF_CONDEMNED },
+	{ S, IN_CLAIM, { G_MANIFEST_REFUSED }, TO_REFUSED, 0, EV_GATE_REFUSED, tell_gates, "a gate refuses the release before a byte of the slot is touched", RF_GATE },
 	{ S, IN_CLAIM, { G_LAST_GOOD, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_last_good, "the idle slot is the last one where a feature works", RF_LAST_GOOD },
 	{ S, IN_CLAIM, { 0 }, PH_FILLING, ACT_APPLY, EV_CLAIM_TAKEN, do_claim, "the idle slot is handed out to be filled", 0 },
 
@@ -226,6 +233,7 @@ const struct row transitions[] = {
 	{ S, IN_DEPLOY, { -G_SLOT_KNOWN }, TO_REFUSED, 0, EV_NONE, NULL, "no slot is active yet: say which one was filled", RF_NEEDS_SLOT },
 	{ S, IN_DEPLOY, { G_SLOT_ACTIVE }, TO_REFUSED, 0, EV_NONE, tell_slot, "the active slot serves: a release is proved in the other one", RF_ACTIVE_SLOT },
 	{ S | F, IN_DEPLOY, { G_FORCE, -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "force needs a reason", RF_NEEDS_WHY },
+	{ S | F, IN_DEPLOY, { G_SKIPS, -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "to set a gate aside needs a reason", RF_NEEDS_WHY },
 	{ S | F, IN_DEPLOY, { G_NAMED_CONDEMNED, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_condemned, "this release is condemned", RF_CONDEMNED },
 	{ S | F, IN_DEPLOY, { 0 }, PH_PROVING, ACT_FILLED | ACT_CONTROL | ACT_PREFLIGHT | ACT_APPLY, EV_DEPLOY_STARTED,
 	  do_deploy, "the idle slot holds a release: prove it", 0 },

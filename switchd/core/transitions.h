@@ -4,6 +4,7 @@
  * decide.c       walks the table, finishes a commit, checks the invariants
  * transitions.c  the table itself
  * guards.c       what a row asks of record, world and input: one named question each
+ * decide_gates.c the gates: asked of an order or of the slot under proof, kept in the record
  * loss.c         the two slots side by side: what is gone, lost, better, fresh, proved
  * effects.c      what the world's rows change in the record;   orders.c  the operator's rows
  * decide_doc.c   names, refusals, the table as markdown and Mermaid */
@@ -34,6 +35,7 @@ struct proof {
 	size_t none[MAX_FEATURES + 1], n_none;          /* confirmed absent here, and the active slot never had it */
 	size_t both[MAX_FEATURES + 1], n_both;          /* broken on both: reported */
 	size_t open[MAX_FEATURES + 1], n_open;          /* not known yet, or a target is still starting */
+	size_t waived[MAX_FEATURES + 1], n_waived;      /* lost or none, of a gate that a person set aside: reported */
 	bool wrong;             /* some target runs another release */
 	bool too_few;
 };
@@ -45,13 +47,21 @@ struct look {
 	const struct input *in;
 	enum slot a, b;         /* active; the other one (no active slot: the one being proved) */
 	enum slot to;           /* the slot that an order means */
-	bool loss_known, proof_known;
+	bool loss_known, proof_known, gates_known;
 	struct loss loss;
 	struct proof proof;
+	struct gate_said gates[MAX_GATES]; size_t n_gates;
 };
 void look_init(struct look *, const struct record *, const struct world *, const struct input *);
 const struct loss *look_loss(struct look *);
 const struct proof *look_proof(struct look *);
+const struct gate_said *look_gates(struct look *, size_t *n);
+/* Going back would take this feature away from those who have it. */
+bool missed_behind(const struct look *, size_t i);
+/* The gate was set aside: by this order, or by that of the deploy under way. */
+bool look_skips(const struct look *, const char *gate);
+/* The slot under proof told its manifest, and the record does not have it yet; else NULL. */
+const struct manifest *look_new_manifest(const struct look *);
 
 enum guard {
 	G_END,
@@ -61,7 +71,7 @@ enum guard {
 	G_GONE, G_LOST, G_FRESH, G_BETTER, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_SAME_RELEASE, G_PARTIAL,
 	/* B3 proving */
 	G_VACUOUS, G_IDLE_LOST, G_IDLE_NONE, G_IDLE_IDENTITY, G_IDLE_WHOLE, G_IDLE_GONE, G_CONTROLLED, G_PREFLIGHT, G_PREFLIGHT_BAD, G_SERVERS,
-	G_STOP_READY, G_PROMOTES, G_BUDGET_SPENT, G_IDLE_CONDEMNED,
+	G_STOP_READY, G_PROMOTES, G_BUDGET_SPENT, G_IDLE_CONDEMNED, G_GATE_REFUSED, G_GATES_OPEN, G_MANIFEST_NEW,
 	/* B5 */
 	G_DONE, G_REFUSED, G_NO_LIVE, G_WAY_BACK, G_BAKED_WHOLE, G_CATCHES, G_PROLONGED, G_WHOLE_FOR_BAKE, G_LIVE, G_NEVER_MOVED, G_HAS_ALL,
 	G_SHOWS_OTHER,
@@ -70,7 +80,7 @@ enum guard {
 	/* ends by time */
 	G_HOLD_OVER, G_MUTE_OVER,
 	/* orders */
-	G_FORCE, G_WHY, G_RELEASE_OK, G_OWN_CLAIM, G_CLAIM_MATCHES, G_SLOT_KNOWN, G_SLOT_ACTIVE, G_NAMED_CONDEMNED, G_LAST_GOOD, G_SAME_DEPLOY,
+	G_FORCE, G_WHY, G_SKIPS, G_MANIFEST_REFUSED, G_RELEASE_OK, G_OWN_CLAIM, G_CLAIM_MATCHES, G_SLOT_KNOWN, G_SLOT_ACTIVE, G_NAMED_CONDEMNED, G_LAST_GOOD, G_SAME_DEPLOY,
 	G_SLOT_CONDEMNED, G_SLOT_HOLDS, G_IDENTITY_WRONG, G_UNTIL_PAST, G_PARDONABLE, G_FEATURE, G_MUTED, G_MUTES_FULL,
 	N_GUARDS
 };
@@ -83,7 +93,7 @@ enum event_kind {
 	EV_DEPLOY_STARTED, EV_DEPLOY_READY, EV_DEPLOY_ABORTED, EV_DEPLOY_EXPIRED, EV_DEPLOY_WOULD_FLIP, EV_GATE_REFUSED, EV_FLIP_DECIDED,
 	EV_FLIP_OBSERVED, EV_ROLLBACK_DECIDED, EV_ROLLBACK_DONE, EV_BAKE_DONE, EV_SHIELD_PROLONGED, EV_FEATURE_LOST, EV_FEATURE_PARTIAL,
 	EV_HUMAN_NEEDED, EV_STUCK_ENDED, EV_HOLD_SET, EV_HOLD_CLEARED, EV_SEALED, EV_UNSEALED, EV_PARDONED, EV_MUTED, EV_UNMUTED, EV_PIN_ADOPTED,
-	EV_FOLLOWED,
+	EV_FOLLOWED, EV_MANIFEST_READ, EV_IDENTITY_CHANGED,
 	N_EVENT_KINDS
 };
 extern const char *const event_kinds[N_EVENT_KINDS];
@@ -91,7 +101,7 @@ extern const char *const event_kinds[N_EVENT_KINDS];
 /* Changes d->next (a copy of the record by then) and may write d->detail.  Rows that commit nothing only write d->detail. */
 typedef void effect_fn(struct look *, struct decision *d);
 
-enum { MAX_PROVIDED = 14 };
+enum { MAX_PROVIDED = 16 };
 enum {
 	TO_STAY = -1,           /* a commit that leaves the phase */
 	TO_NOTHING = -2,        /* no commit: actions only, or an explicit ignore */
@@ -126,6 +136,12 @@ int64_t phase_ms(const struct service_config *, enum phase);
 bool budget_spent(const struct record *, const struct world *);
 enum rollback_policy active_policy(const struct record *, const struct service_config *);
 bool within_window(const struct record *, const struct world *);
+
+/* decide_gates.c */
+void keep_gates(struct look *, struct decision *);      /* what they say now goes into the next record */
+void take_manifest(struct look *, struct decision *, const struct manifest *);   /* of the slot deployed to; NULL: none */
+void say_waived(struct look *, struct decision *);
+effect_fn do_refuse_gates, do_manifest, tell_gates;
 
 /* effects.c */
 effect_fn do_start_ambiguous, do_start_found, do_start_initial, do_start_none, do_start_higher, do_follow, do_pin;

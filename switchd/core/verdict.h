@@ -76,6 +76,7 @@ struct feature_view {
 	bool doubted[2];                /* some target in was absent since its last clear, confirmed or not: fast pace (B1.4) */
 	bool votes;                     /* critical, not muted, not vacuous */
 	bool muted, vacuous;
+	bool removed[2];                /* not expected on this slot: the release in it, or one baked before, removed it */
 	enum compared cmp[2];           /* seen from this slot */
 	int present[2], absent[2], unknown[2];          /* targets in, by verdict */
 };
@@ -101,6 +102,7 @@ struct view_rules {
 	bool live[2];                   /* false: proving rules (every target) for that slot */
 	bool baking;                    /* partial counts as absent on the active slot, and the shorter unknown_limit */
 	const struct mute *mutes; size_t n_mutes;
+	const struct declared *without[2];              /* not expected on the slot; NULL = everything is */
 	mono_us now; wall_ms wall;
 };
 void health_view(const struct health *, const struct view_rules *, struct health_view *out);

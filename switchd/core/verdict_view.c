@@ -169,6 +169,7 @@ static void look_at_feature(const struct looking *l, size_t f, const struct slot
 		v->first_absent[s] = sv->down_since;
 	}
 	v->evidence_since[s] = health_evidence(l->h, s, f);
+	v->removed[s] = l->rules->without[s] && f < l->h->cfg->n_features && declared_has(l->rules->without[s], l->h->cfg->features[f].name);
 	v->seen[s] = l->sl->seen[f];
 }
 
@@ -182,7 +183,7 @@ static void look_at_slot(struct looking *l, struct health_view *out)
 	sv->whole = !sv->too_few && sv->in > 0;
 	for (size_t f = 0; f < n_viewed(l->h); f++) {
 		look_at_feature(l, f, sv, &out->f[f]);
-		if (out->f[f].votes && out->f[f].at[l->s] != V_PRESENT)
+		if (out->f[f].votes && !out->f[f].removed[l->s] && out->f[f].at[l->s] != V_PRESENT)
 			sv->whole = false;
 	}
 	/* Then it is not whole either: identity always votes. */

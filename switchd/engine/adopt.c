@@ -10,6 +10,19 @@
 
 enum { JOURNAL_AFTER_MS = 20 };
 
+static void gates_in_short(const struct service *s, char out[GATES_SHORT])
+{
+	const struct record *r = &s->rec;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < r->n_gates; i++) {
+		size_t n = strlen(out);
+
+		if (!text_format(out + n, GATES_SHORT - n, "%s%s=%s", n ? "," : "", r->gates[i].name, gate_result_name(r->gates[i].result)))
+			out[n] = '\0';
+	}
+}
+
 void adopt_deploy(struct service *s)
 {
 	const struct deploy *d = &s->rec.deploy;
@@ -25,6 +38,7 @@ void adopt_deploy(struct service *s)
 			memmove(&s->deploys[0], &s->deploys[1], (i - 1) * sizeof(s->deploys[0]));
 			memmove(&s->deploy_epoch[0], &s->deploy_epoch[1], (i - 1) * sizeof(s->deploy_epoch[0]));
 			memmove(&s->deploy_lost[0], &s->deploy_lost[1], (i - 1) * sizeof(s->deploy_lost[0]));
+			memmove(&s->deploy_gates[0], &s->deploy_gates[1], (i - 1) * sizeof(s->deploy_gates[0]));
 			memmove(&s->deploy_digest[0], &s->deploy_digest[1], (i - 1) * sizeof(s->deploy_digest[0]));
 			memmove(&s->deploy_exposed[0], &s->deploy_exposed[1], (i - 1) * sizeof(s->deploy_exposed[0]));
 			i--;
@@ -35,6 +49,7 @@ void adopt_deploy(struct service *s)
 		s->deploy_exposed[i] = -1;
 		TEXT_COPY(s->deploy_digest[i], d->slot <= GREEN ? s->rec.slot[d->slot].digest : "");
 	}
+	gates_in_short(s, s->deploy_gates[i]);
 	s->deploys_dirty |= memcmp(&s->deploys[i], d, sizeof(*d)) != 0;
 	s->deploys[i] = *d;
 	s->deploy_epoch[i] = s->rec.v.epoch;
@@ -56,10 +71,10 @@ static json_t *kept_json(const struct service *s, size_t i)
 {
 	const struct deploy *d = &s->deploys[i];
 
-	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:s,s:I}", "id", (json_int_t)d->id, "release", d->release, "digest", s->deploy_digest[i],
+	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:s,s:I,s:s,s:s}", "id", (json_int_t)d->id, "release", d->release, "digest", s->deploy_digest[i],
 			 "by", d->by, "slot", slot_name(d->slot), "outcome", deploy_outcome_name(d->outcome), "since", (json_int_t)d->since.ms, "ended",
 			 (json_int_t)d->ended.ms, "reason", d->reason, "epoch", (json_int_t)s->deploy_epoch[i], "lost", s->deploy_lost[i], "exposed_ms",
-			 (json_int_t)s->deploy_exposed[i]);
+			 (json_int_t)s->deploy_exposed[i], "gates", s->deploy_gates[i], "skip", d->skip);
 }
 
 void adopt_deploys_save(struct service *s)
@@ -113,6 +128,9 @@ void adopt_deploys_load(struct service *s, const char *json)
 		s->deploy_epoch[i] = (uint64_t)json_integer_value(json_object_get(o, "epoch"));
 		s->deploy_exposed[i] = json_integer_value(json_object_get(o, "exposed_ms"));
 		text_printable(s->deploy_lost[i], sizeof(s->deploy_lost[i]), str(o, "lost"), strlen(str(o, "lost")));
+		text_printable(s->deploy_gates[i], sizeof(s->deploy_gates[i]), str(o, "gates"), strlen(str(o, "gates")));
+		text_printable(d.skip, sizeof(d.skip), str(o, "skip"), strlen(str(o, "skip")));
+		s->deploys[i] = d;
 		text_printable(s->deploy_digest[i], sizeof(s->deploy_digest[i]), str(o, "digest"), strlen(str(o, "digest")));
 		s->n_deploys++;
 	}

@@ -136,6 +136,8 @@ static void current_end(struct service *s, struct order_result *r)
 	if (!r->detail[0])
 		TEXT_COPY(r->detail, s->d->detail);
 	r->deploy = s->rec.deploy.id;
+	for (r->n_gates = 0; r->n_gates < s->n_order_gates; r->n_gates++)
+		r->gates[r->n_gates] = s->order_gates[r->n_gates];
 	order_end(s, o, r);
 }
 

@@ -116,7 +116,7 @@ static void order_turn(EV_P_ ev_timer *t, int revents)
 	o->result.record = s ? &s->rec : NULL; /* as it stands at this turn */
 	o->e->orders_open--;
 	o->done(o->arg, &o->result);
-	free(o);
+	order_free(o);
 }
 
 static void order_soon(struct engine *e, struct order *o, bool answered)
@@ -140,6 +140,13 @@ void engine_order(struct engine *e, const char *service, const struct input *in,
 	must(done != NULL);
 	e->orders_open++;
 	o->input = *in;
+	if (in->manifest) {
+		o->manifest = xmalloc(sizeof(*o->manifest));
+		*o->manifest = *in->manifest;
+		o->input.manifest = o->manifest;
+	}
+	if (in->manifest_error)
+		o->input.manifest_error = o->manifest_error = xstrdup(in->manifest_error);
 	o->done = done;
 	o->arg = arg;
 	o->e = e;

@@ -46,10 +46,11 @@ struct order_result {
 	const struct record *record;    /* after it (or as it stands); NULL for no such service */
 	const char *would;              /* dry run: what each proxy would be written, a line each; "" else */
 	uint64_t deploy;                /* deploy: its id */
+	struct gate_said gates[MAX_GATES]; size_t n_gates;      /* claim, deploy: what every gate says */
 };
 typedef void order_done_fn(void *arg, const struct order_result *);    /* exactly once, never from inside the call; result BORROWED */
 
-/* rid: request id (Idempotency-Key), "" = make one.  if_match: NULL or the version the caller saw. */
+/* What the input points to (a manifest) is copied.  rid: request id (Idempotency-Key), "" = make one.  if_match: NULL or the version the caller saw. */
 void engine_order(struct engine *, const char *service, const struct input *, const char *rid,
 		  const struct version *if_match, order_done_fn *, void *arg);
 

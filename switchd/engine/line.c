@@ -5,6 +5,13 @@
 
 #include "switchd/engine/service.h"
 
+void order_free(struct order *o)
+{
+	free(o->manifest);
+	free(o->manifest_error);
+	free(o);
+}
+
 void order_end(struct service *s, struct order *o, struct order_result *r)
 {
 	if (!r->record)
@@ -19,7 +26,7 @@ void order_end(struct service *s, struct order *o, struct order_result *r)
 		s->e->orders_open--;
 		o->done(o->arg, r);
 	}
-	free(o);
+	order_free(o);
 }
 
 void order_refuse(struct service *s, struct order *o, enum refusal rf, const char *detail)

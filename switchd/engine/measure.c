@@ -32,7 +32,7 @@ void measure_view(struct service *s)
 	s->rules = (struct view_rules){
 		.active = r->active, .live = { proving != BLUE, proving != GREEN },
 		.baking = r->phase == PH_BAKING || r->phase == PH_FLIPPING,
-		.mutes = r->mutes, .n_mutes = r->n_mutes, .now = mono_now(), .wall = engine_wall(s->e),
+		.without = { &r->slot[BLUE].without, &r->slot[GREEN].without }, .mutes = r->mutes, .n_mutes = r->n_mutes, .now = mono_now(), .wall = engine_wall(s->e),
 	};
 	health_view(s->health, &s->rules, s->view);
 	if (!s->view->suspect)

@@ -20,7 +20,7 @@ void service_world(struct service *s, struct world *w)
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = true, .started = s->started,
-		.control_done = s->control_done, .vacuous = s->vacuous,
+		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
 		.since_flip = s->since_flip, .phase_entered = s->phase_entered,
 		.whole_since = s->whole_since, .broken_both_since = s->broken_both_since, .bake_stood_ms = s->bake_stood_us / 1000,
@@ -38,7 +38,7 @@ static void clocks(struct service *s)
 		whole = s->view->slot[s->rec.active].whole && !s->view->suspect &&
 			s->pv.observed >= s->pv.can_observe && s->pv.acked >= s->pv.all - s->pv.down;
 		for (size_t i = 0; i < s->view->n; i++)
-			if (s->view->f[i].votes && s->view->f[i].cmp[s->rec.active] == CMP_BROKEN_BOTH)
+			if (s->view->f[i].votes && !s->view->f[i].removed[s->rec.active] && s->view->f[i].cmp[s->rec.active] == CMP_BROKEN_BOTH)
 				broken = true;
 	}
 	if (!whole)
@@ -83,6 +83,40 @@ static void alarm_note(struct service *s)
 	d->actions &= ACT_FRESH_OTHER;
 }
 
+/* What every gate says of what was asked: told with the answer, whatever came of it. */
+static void order_gates(struct service *s, const struct order *o, struct order_result *r)
+{
+	static struct world w;
+
+	r->n_gates = 0;
+	if (o->input.kind != IN_CLAIM && o->input.kind != IN_DEPLOY)
+		return;
+	service_world(s, &w);
+	r->n_gates = decide_gates(&s->rec, &w, &o->input, r->gates);
+}
+
+static bool gates_would_refuse(const struct order_result *r)
+{
+	for (size_t i = 0; i < r->n_gates; i++)
+		if (r->gates[i].result == GR_REFUSE)
+			return true;
+	return false;
+}
+
+/* A refusal that the audit must know of: its event is committed, and nothing else.  Who asked has his answer already. */
+static void refusal_note(struct service *s)
+{
+	struct decision *d = s->d;
+
+	d->next = s->rec;
+	d->condemn_it = d->pardon_it = false;
+	d->mode = MOVE_NOTE;
+	d->actions = 0;
+	d->commit = true;
+	d->refusal = RF_NONE;
+	commit_begin(s, NULL);
+}
+
 static void order_dry(struct service *s, struct order *o)
 {
 	struct order_result r = { .status = ORDER_DONE, .dry_run = true, .because = s->d->because, .record = &s->d->next };
@@ -91,6 +125,17 @@ static void order_dry(struct service *s, struct order *o)
 	char text[PROXY_VALUE_TEXT];
 
 	TEXT_COPY(r.detail, s->d->detail);
+	order_gates(s, o, &r);
+	if (s->d->commit && o->input.kind == IN_DEPLOY && gates_would_refuse(&r)) {
+		r.status = ORDER_REFUSED;
+		r.refusal = RF_GATE;
+		r.because = "a gate refuses the release";
+		r.detail[0] = '\0';
+		gates_say_refused(r.gates, r.n_gates, r.detail, sizeof(r.detail));
+		r.record = &s->rec;
+		order_end(s, o, &r);
+		return;
+	}
 	for (size_t i = 0; s->d->commit && v.slot != NO_SLOT && i < s->cfg->n_proxies; i++)
 		buf_addf(&would, "%s: set map %s %s %s\n", s->cfg->proxies[i].name, s->cfg->proxies[i].map, s->cfg->name,
 			 proxy_value_text(&v, text));
@@ -166,6 +211,8 @@ static bool step(struct service *s)
 			return true;
 		}
 	}
+	if (o && (o->input.kind == IN_DEPLOY || o->input.kind == IN_CLAIM) && o->manifest && !o->input.digest[0])
+		TEXT_COPY(o->input.digest, o->manifest->digest);
 	if (o && o->input.kind == IN_DEPLOY)
 		o->input.good_before = adopt_good_before(s, o->input.release, o->input.digest);
 	decide(&s->rec, &w, in, s->d);
@@ -174,9 +221,14 @@ static bool step(struct service *s)
 	if (o && s->d->refusal != RF_NONE) {
 		struct order_result r = { .status = ORDER_REFUSED, .refusal = s->d->refusal, .because = s->d->because };
 
+		bool noted = s->d->event.kind[0] && !o->input.dry_run && store_is_up(s->e->store) && !s->pending;
+
 		TEXT_COPY(r.detail, s->d->detail);
 		r.dry_run = o->input.dry_run;
+		order_gates(s, o, &r);
 		order_end(s, o, &r);
+		if (noted)
+			refusal_note(s);
 		return true;
 	}
 	if (o && o->input.dry_run) {
@@ -190,12 +242,19 @@ static bool step(struct service *s)
 	if (s->d->commit && !o && s->d->mode == MOVE_NOTE && in == &tick && s->next_note.us > w.now.us)
 		return false; /* a refused note is not asked again at once */
 	if (s->d->commit) {
+		struct order_result told = { .n_gates = 0 };
+
+		/* Asked before the commit: the record that it was asked of is the one before. */
+		if (o)
+			order_gates(s, o, &told);
+		memcpy(s->order_gates, told.gates, sizeof(s->order_gates));
+		s->n_order_gates = told.n_gates;
 		commit_begin(s, o);
 		return true;
 	}
 	if (s->d->actions & ACT_FRESH_OTHER)
 		measure_fresh(s, other_slot(s->rec.active));
-	if (o) {
+	if (o) { /* nothing was to be done: the same deploy, the same claim */
 		struct order_result r = { .status = ORDER_DONE, .because = s->d->because, .deploy = s->rec.deploy.id };
 
 		TEXT_COPY(r.detail, s->d->detail);

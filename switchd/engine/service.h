@@ -24,6 +24,7 @@ enum {
 	MAX_ORDERS = 64,        /* waiting in line at one service */
 	MAX_EVENTS_KEPT = 256,  /* in memory, of all services, for SSE resume and while the store is away */
 	KEPT_DEPLOYS = 40,      /* across restarts: 32 kB in the store */
+	GATES_SHORT = 192,      /* results of an old deploy's gates, in short */
 	MAX_PENDING = 16,       /* events decided while the store is away; the last one takes the place of more */
 	MAX_RIDS = 64,          /* answers remembered for a repeated request id */
 	POLL_PROXY_MS = 200,    /* haproxy.md: pid and uptime every 200 ms */
@@ -43,6 +44,7 @@ struct order {
 	void *arg;
 	struct order *next;
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
+	struct manifest *manifest; char *manifest_error;        /* the input points to them */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
 };
 
@@ -106,6 +108,9 @@ struct service {
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
+	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
+	struct gate_facts gates; struct manifest own_manifest;          /* of the deploy being proved (gates.c) */
+	bool own_asking; size_t own_target; mono_us own_next;
 	bool committing, ticking, dirty;
 	struct decision *d;             /* of the commit in flight */
 	struct input *di;
@@ -149,6 +154,7 @@ struct service {
 	uint64_t caught_total, missed_total;
 	struct deploy deploys[100]; size_t n_deploys;  /* newest last */
 	uint64_t deploy_epoch[100];
+	char deploy_gates[100][GATES_SHORT];
 	char deploy_lost[100][256]; int64_t deploy_exposed[100]; tag_text deploy_digest[100];
 	struct event last_move_event;           /* for why */
 	char last_because[160];
@@ -202,6 +208,7 @@ void order_end(struct service *, struct order *, struct order_result *);        
 void order_refuse(struct service *, struct order *, enum refusal, const char *detail);
 struct order *order_next(struct service *);
 void order_put_back(struct service *, struct order *);
+void order_free(struct order *);
 
 /* commit.c */
 void commit_begin(struct service *, struct order *);    /* s->d is committed; the order (or NULL) waits for it */

@@ -43,6 +43,7 @@ static json_t *deploy_json(const struct deploy *d)
 	put(o, "by", text(d->by));
 	put(o, "outcome", json_string(deploy_outcome_name(d->outcome)));
 	put(o, "reason", text(d->reason));
+	put(o, "skip", text(d->skip));
 	put(o, "since", ms(d->since));
 	put(o, "ended", ms(d->ended));
 	return o;
@@ -156,6 +157,35 @@ static json_t *features_json(const struct service *s)
 	return list;
 }
 
+static json_t *declared_json(const struct declared *d)
+{
+	json_t *list = json_array();
+	char word[DECLARED_WORD + 1];
+
+	for (size_t at = 0; declared_next(d, &at, word);)
+		json_array_append_new(list, json_string(word));
+	return list;
+}
+
+static json_t *release_manifest(const struct release *r)
+{
+	return r->manifest ? json_pack("{s:s,s:o,s:{s:o,s:o},s:o,s:o,s:o}", "digest", r->digest, "commit", text(r->commit), "builder", "name", text(r->builder),
+				       "version", text(r->builder_version), "lockfile", text(r->lockfile), "adds", declared_json(&r->adds), "removes",
+				       declared_json(&r->removes))
+			   : json_null();
+}
+
+/* While a slot is being proved the gates are asked as it is now; else what was last said stands. */
+static json_t *gates_part(const struct service *s, const struct world *w)
+{
+	static const struct input tick = { .kind = IN_TICK, .slot = NO_SLOT, .found_slot = NO_SLOT };
+	struct gate_said list[MAX_GATES];
+
+	if (s->rec.phase != PH_PROVING && s->rec.phase != PH_READY)
+		return gates_json(s->rec.gates, s->rec.n_gates);
+	return gates_json(list, decide_gates(&s->rec, w, &tick, list));
+}
+
 static json_t *slot_json(const struct service *s, enum slot slot)
 {
 	const struct release *r = &s->rec.slot[slot];
@@ -167,6 +197,8 @@ static json_t *slot_json(const struct service *s, enum slot slot)
 	put(o, "state", json_string(release_state_name(r->state)));
 	put(o, "was_good", json_boolean(r->was_good));
 	put(o, "arrived", ms(r->arrived));
+	put(o, "manifest", release_manifest(r));
+	put(o, "without", declared_json(&r->without));
 	put(o, "whole", json_boolean(v->whole));
 	put(o, "identity_wrong", json_boolean(v->identity_wrong));
 	put(o, "in", json_integer(v->in));
@@ -287,6 +319,7 @@ json_t *engine_status(const struct engine *e, const char *service)
 	put(o, "rollback_target", target ? json_string(slot_name(other_slot(s->rec.active))) : json_null());
 	put(o, "rollback_target_why", text(target ? "" : why));
 	put(o, "safe_to_flip", safe_to_flip(s));
+	put(o, "gates", gates_part(s, &w));
 	put(slots, "blue", slot_json(s, BLUE));
 	put(slots, "green", slot_json(s, GREEN));
 	put(o, "slots", slots);
@@ -368,10 +401,29 @@ static json_t *lost_json(const char *names)
 	return list;
 }
 
-static json_t *deploy_whole(const struct service *s, size_t i)
+/* "toolchain=pass,age=refuse": of the deploys before the last only the results are kept. */
+static json_t *gates_short(const char *kept)
+{
+	json_t *list = json_array();
+
+	while (*kept) {
+		size_t n = strcspn(kept, ","), name = strcspn(kept, "=,");
+
+		if (name < n)
+			json_array_append_new(list, json_pack("{s:s%,s:s%}", "gate", kept, name, "result", kept + name + 1, n - name - 1));
+		kept += n + (kept[n] == ',');
+	}
+	return list;
+}
+
+static json_t *deploy_whole(struct service *s, size_t i)
 {
 	json_t *o = deploy_json(&s->deploys[i]);
 	bool last = i + 1 == s->n_deploys;
+	struct world w;
+
+	service_world(s, &w);
+	put(o, "gates", last ? gates_part(s, &w) : gates_short(s->deploy_gates[i]));
 
 	put(o, "phase", json_string(last ? phase_name(s->rec.phase) : "steady"));
 	put(o, "phase_left_ms", last && s->rec.phase_until.ms ? json_integer(s->rec.phase_until.ms - wall_now().ms) : json_null());
@@ -388,7 +440,7 @@ static json_t *deploy_whole(const struct service *s, size_t i)
 
 json_t *engine_deploy(const struct engine *e, const char *service, uint64_t id)
 {
-	const struct service *s = engine_find(e, service);
+	struct service *s = engine_find(e, service);
 
 	for (size_t i = 0; s && i < s->n_deploys; i++)
 		if (s->deploys[i].id == id)
@@ -398,7 +450,7 @@ json_t *engine_deploy(const struct engine *e, const char *service, uint64_t id)
 
 json_t *engine_deploys(const struct engine *e, const char *service)
 {
-	const struct service *s = engine_find(e, service);
+	struct service *s = engine_find(e, service);
 	json_t *list;
 
 	if (!s)

@@ -332,9 +332,16 @@ static void test_full(void **state)
 	assert_string_equal(s->proxies[1].shield_backend, "s");
 	assert_string_equal(s->proxies[2].name, "haproxy-2");
 	assert_true(s->identity.on);
+	assert_string_equal(s->manifest_path, "/-/manifest.json");
+	assert_int_equal(s->tests_age_ms, 7ll * 24 * 3600 * 1000);
+	assert_int_equal(s->n_require, 2);
+	assert_string_equal(s->require[1], "age");
+	assert_int_equal(s->command.n_exec, 2);
+	assert_string_equal(s->command.exec[0], "/usr/local/bin/may-deploy");
+	assert_int_equal(s->command.timeout_ms, 20000);
 	assert_string_equal(s->identity.path, "/-/version");
 	assert_string_equal(s->identity.expect[0], "jsonpath \"$.release\" == \"{{release}}\"");
-	assert_int_equal(s->identity.expect_line[0], 54);
+	assert_int_equal(s->identity.expect_line[0], 58);
 	assert_int_equal(s->identity.expect_col[0], 46);
 
 	const struct feature *q = config_feature(s, "quotes");
@@ -342,7 +349,7 @@ static void test_full(void **state)
 	assert_int_equal(q->n_expect, 4);
 	assert_false(q->compare);
 	assert_string_equal(q->expect[3], "body matches /x$/");
-	assert_int_equal(q->expect_line[1], 74);
+	assert_int_equal(q->expect_line[1], 78);
 	assert_int_equal(q->expect_col[1], 13);
 	assert_int_equal(q->rule.interval_ms, 2000);
 	assert_int_equal(q->rule.idle_interval_ms, 22000);

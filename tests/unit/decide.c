@@ -30,6 +30,9 @@ struct given {
 	struct health_view health;
 	struct proxies_view proxies;
 	struct condemned_set condemned;
+	struct gate_facts facts;
+	struct manifest manifest, own;
+	const char *require[1], *exec[1];
 	struct world w;
 	struct input in;
 };
@@ -86,6 +89,8 @@ static void ordinary(void)
 					   .servers_all = 2 };
 	G.w = (struct world){ .cfg = &G.cfg, .health = &G.health, .proxies = &G.proxies, .condemned = &G.condemned, .store_up = true, .sole = true, .started = true,
 			      .control_done = true, .now = { NOW }, .wall = { WALL }, .since_flip = { NOW - 3600000000ll }, .phase_entered = { NOW - 1000000 } };
+	G.facts.deploy = 811;
+	G.w.gates = &G.facts;
 	G.in = (struct input){ .kind = IN_TICK, .by = "ann", .slot = NO_SLOT, .found_slot = NO_SLOT };
 }
 
@@ -222,6 +227,25 @@ static bool give_state(char *word)
 		its->own_rollback = true;
 	}
 	else if (key_is(word, "prolonged", &v)) r->deploy.prolonged = true;
+	else if (key_is(word, "skipped", &v)) TEXT_COPY(r->deploy.skip, v);
+	else if (key_is(word, "removed", &v) || key_is(word, "added", &v)) {
+		/* by the release in the slot deployed to */
+		struct release *its = &r->slot[r->deploy.slot];
+
+		its->manifest = true;
+		must(declared_add(word[0] == 'r' ? &its->without : &its->adds, v));
+		for (int i = 0; word[0] == 'r' && i < N_FEATURES; i++)
+			G.health.f[i].removed[r->deploy.slot] |= strcmp(G.features[i].name, v) == 0;
+	} else if (key_is(word, "gate", &v)) {
+		struct gate_said *g = &r->gates[r->n_gates++];
+
+		parts(v, p, 2);
+		TEXT_COPY(g->name, p[0]);
+		TEXT_COPY(g->text, "as before");
+		if (!gate_result_parse(p[1], &g->result))
+			BAD("no result: %s", p[1]);
+		r->slot[r->deploy.slot].manifest = true;
+	} else if (key_is(word, "bits", &v)) TEXT_COPY(r->slot[r->deploy.slot].digest, v);
 	else if (key_is(word, "hold", &v)) r->hold = (struct hold){ .on = true, .by = "eve", .why = "INC-1", .until.ms = v ? WALL + span(v) : 0 };
 	else if (key_is(word, "sealed", &v)) r->sealed = (struct sealed){ .on = true, .by = "ci", .why = "migration 118" };
 	else if (key_is(word, "pin", &v)) r->pin = (struct pin){ .on = true, .slot = slot_of(v), .proxy = "haproxy" };
@@ -252,11 +276,73 @@ static bool give_state(char *word)
 	return true;
 }
 
+static void give_manifest(struct manifest *m)
+{
+	static const char *const set[][2] = {
+		{ "digest", "d1" }, { "builder.name", "npm" }, { "builder.version", "4.0.2" }, { "lockfile", "l1" }, { "tests.run", "812" }, { "tests.digest", "d1" },
+		{ "tests.builder", "npm" }, { "tests.builder_version", "4.0.2" }, { "tests.lockfile", "l1" }, { "tests.result", "passed" }, { "tests.at", "999999000" },
+	};
+	char why[300];
+
+	for (size_t i = 0; i < ARRAY_LEN(set); i++)
+		if (!manifest_set(m, set[i][0], set[i][1], why, sizeof(why)))
+			BAD("%s", why);
+}
+
+static void change_manifest(struct manifest *m, char *value)
+{
+	char why[300], *equals = strchr(value, '=');
+
+	if (!equals)
+		BAD("FIELD=VALUE, not %s", value);
+	*equals++ = '\0';
+	if (!manifest_set(m, value, equals, why, sizeof(why)))
+		BAD("%s", why);
+}
+
+static bool give_gates(char *word)
+{
+	char *v;
+
+	if (key_is(word, "require", &v)) {
+		G.require[0] = v ? "toolchain" : "";
+		for (size_t i = 0; i < gates_count(); i++)
+			if (v && strcmp(gate_name(i), v) == 0)
+				G.require[0] = gate_name(i);
+		G.cfg.require = G.require;
+		G.cfg.n_require = 1;
+	} else if (key_is(word, "max_age", &v)) G.cfg.tests_age_ms = span(v);
+	else if (key_is(word, "manifest_path", &v)) G.cfg.manifest_path = "/-/manifest.json";
+	else if (key_is(word, "command", &v)) {
+		G.exec[0] = "/bin/may-deploy";
+		G.cfg.command = (struct command_config){ G.exec, 1, 30000 };
+		if (v && !gate_result_parse(v, &G.facts.command))
+			BAD("no result: %s", v);
+		TEXT_COPY(G.facts.command_why, v ? v : "");
+	} else if (key_is(word, "own", &v)) {
+		static const char *const states[] = { "none", "asking", "read", "absent", "bad" };
+
+		for (size_t i = 0; i < ARRAY_LEN(states); i++)
+			if (strcmp(states[i], v) == 0)
+				G.facts.own = (enum slot_manifest)i;
+		TEXT_COPY(G.facts.own_why, "HTTP 404");
+		G.cfg.manifest_path = "/-/manifest.json";
+		give_manifest(&G.own);
+		G.facts.manifest = &G.own;
+	} else if (key_is(word, "own_set", &v)) change_manifest(&G.own, v);
+	else if (key_is(word, "other_deploy", &v)) G.facts.deploy = 1;
+	else
+		return false;
+	return true;
+}
+
 static bool give_world(char *word)
 {
 	char *v, *p[4];
 	struct proxies_view *px = &G.proxies;
 
+	if (give_gates(word))
+		return true;
 	if (key_is(word, "mode", &v)) G.cfg.mode = strcmp(v, "observe") == 0 ? MODE_OBSERVE : strcmp(v, "gate") == 0 ? MODE_GATE : MODE_ENFORCE;
 	else if (key_is(word, "store_down", &v)) G.w.store_up = false;
 	else if (key_is(word, "fleet", &v)) G.w.sole = false;
@@ -365,6 +451,15 @@ static bool give_input(char *word)
 	else if (key_is(word, "good_before", &v)) in->good_before = true;
 	else if (key_is(word, "for", &v)) in->until.ms = WALL + span(v);
 	else if (key_is(word, "feature", &v)) TEXT_COPY(in->feature, v);
+	else if (key_is(word, "dry_run", &v)) in->dry_run = true;
+	else if (key_is(word, "skip", &v)) TEXT_COPY(in->skip, v);
+	else if (key_is(word, "manifest", &v)) {
+		give_manifest(&G.manifest);
+		in->manifest = &G.manifest;
+	} else if (key_is(word, "set", &v)) {
+		in->manifest = &G.manifest;
+		change_manifest(&G.manifest, v);
+	} else if (key_is(word, "bad_manifest", &v)) in->manifest_error = "m.yaml:3:9: tests.at: want a time";
 	else if (key_is(word, "ambiguous", &v)) in->ambiguous = true;
 	else if (key_is(word, "found", &v)) {
 		parts(v, p, 4);
@@ -436,13 +531,33 @@ static void expect_release(const char *slot, const struct release *r, const char
 	want_text(slot, v, got);
 }
 
+/* gate=NAME:RESULT, or NAME:hidden: what the commit keeps, else what an order is told. */
+static void expect_gate(char *v)
+{
+	struct gate_said list[MAX_GATES];
+	size_t n = D.commit ? D.next.n_gates : decide_gates(&G.rec, &G.w, &G.in, list);
+	char *p[2];
+
+	parts(v, p, 2);
+	for (size_t i = 0; i < n; i++) {
+		const struct gate_said *g = D.commit ? &D.next.gates[i] : &list[i];
+
+		if (strcmp(g->name, p[0]) != 0)
+			continue;
+		if (strcmp(gate_result_name(g->result), p[1]) != 0)
+			BAD("gate %s: want %s, got %s: %s", p[0], p[1], gate_result_name(g->result), g->text);
+		return;
+	}
+	want_text(p[0], p[1], "hidden");
+}
+
 static void expect(char *word)
 {
 	const struct record *n = &D.next;
 	char *v, text[64];
 
 	if (strchr(word, '=') && strncmp(word, "because", 7) != 0 && strncmp(word, "detail", 6) != 0 && strncmp(word, "event", 5) != 0 &&
-	    strncmp(word, "to=", 3) != 0 && strncmp(word, "act=", 4) != 0 && !D.commit)
+	    strncmp(word, "to=", 3) != 0 && strncmp(word, "act=", 4) != 0 && strncmp(word, "gate=", 5) != 0 && !D.commit)
 		BAD("no commit: %s (%s: %s; %s)", word, went(), D.because, D.detail);
 	if (key_is(word, "to", &v)) want_text("to", v, went());
 	else if (key_is(word, "active", &v)) want_text("active", v, slot_name(n->active));
@@ -468,6 +583,10 @@ static void expect(char *word)
 	else if (key_is(word, "acked", &v)) want_text("acked", v, n->move.acked.ms ? "yes" : "no");
 	else if (key_is(word, "prolonged", &v)) want_text("prolonged", v, n->deploy.prolonged ? "yes" : "no");
 	else if (key_is(word, "act", &v)) expect_act(v);
+	else if (key_is(word, "gate", &v)) expect_gate(v);
+	else if (key_is(word, "digest", &v)) want_text("digest", v, n->slot[n->deploy.slot].digest);
+	else if (key_is(word, "without", &v)) want_text("without", v, n->slot[n->deploy.slot].without.text);
+	else if (key_is(word, "skipped", &v)) want_text("skipped", v, n->deploy.skip);
 	else if (key_is(word, "mutes", &v)) {
 		snprintf(text, sizeof(text), "%zu", n->n_mutes);
 		want_text("mutes", v, text);
@@ -495,6 +614,8 @@ static void expect_always(void)
 	if (!D.row)
 		return;
 	assert_true(D.because[0]);
+	if (G.rec.n_gates == 0 && D.commit && D.row->event == EV_DEPLOY_STARTED && D.next.n_gates == 0)
+		BAD("a deploy without a word of its gates");
 	if (D.refusal != RF_NONE && (D.commit || D.actions))
 		BAD("refused, and yet something is done");
 	if (!D.commit)
@@ -748,7 +869,8 @@ static void rows_are_well_formed(void **state)
 		assert_true(r->because && r->because[0] && !strchr(r->because, '|'));
 		assert_int_equal(r->provided[MAX_PROVIDED - 1], G_END);
 		assert_true((r->to == TO_REFUSED) == (r->refusal != RF_NONE));
-		assert_true((r->to >= TO_STAY || r->to == TO_ALARM) == (r->event != EV_NONE));
+		/* A refusal may be told in the audit too. */
+		assert_true((r->to >= TO_STAY || r->to == TO_ALARM) == (r->event != EV_NONE) || (r->to == TO_REFUSED && r->event == EV_GATE_REFUSED));
 		assert_true(r->to != TO_REFUSED || !r->act);
 		assert_true(!(r->act >> N_ACTIONS));
 		if (r->to >= TO_STAY && r->on == IN_TICK) {

@@ -13,6 +13,14 @@
 #include "switchd/base/buf.h"
 #include "switchd/core/record.h"
 
+static const char *numbered(const char *name, size_t n)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "%s-%zu", name, n);
+	return text;
+}
+
 static struct record *full(void)
 {
 	struct record *r = xcalloc(1, sizeof(*r));
@@ -33,10 +41,19 @@ static struct record *full(void)
 		r->slot[s].own_rollback = s == GREEN;
 		r->slot[s].rollback = s == GREEN ? RB_NEVER : RB_ASK;
 		r->slot[s].arrived.ms = 1795333000000 + s;
+		r->slot[s].manifest = true;
+		TEXT_COPY(r->slot[s].commit, "9f31c2");
+		TEXT_COPY(r->slot[s].builder, "npm build");
+		TEXT_COPY(r->slot[s].builder_version, "4.0.2");
+		TEXT_COPY(r->slot[s].lockfile, "sha256:77");
+		assert_true(declared_add(&r->slot[s].adds, "expenses"));
+		assert_true(declared_add(&r->slot[s].removes, "quotes") && declared_add(&r->slot[s].removes, "/old/*"));
+		while (declared_add(&r->slot[s].without, numbered("feature", strlen(r->slot[s].without.text))))
+			;
 	}
 	r->claim = (struct claim){ .id = "c1", .by = "ci", .release = "r43", .slot = BLUE, .since = { 5 }, .until = { 6 } };
 	r->deploy = (struct deploy){ .id = 812, .release = "r44", .by = "ci", .slot = GREEN, .stop = STOP_READY, .outcome = DO_ROLLED_BACK,
-				     .rollback = RB_NEVER, .prolonged = true, .since = { 7 }, .ended = { 8 }, .reason = "quotes \"lost\", naïve" };
+				     .rollback = RB_NEVER, .skip = "toolchain,age", .prolonged = true, .since = { 7 }, .ended = { 8 }, .reason = "quotes \"lost\", naïve" };
 	r->hold = (struct hold){ .on = true, .by = "uid:1000", .why = "INC-123 \\ 漢", .since = { 9 }, .until = { 10 } };
 	r->sealed = (struct sealed){ .on = true, .by = "ci", .why = "migration 118", .since = { 11 } };
 	r->pin = (struct pin){ .on = true, .slot = BLUE, .since = { 12 }, .proxy = "haproxy-2" };
@@ -51,6 +68,13 @@ static struct record *full(void)
 		TEXT_COPY(m->by, "ci");
 		memset(m->why, 'w', WHY_LEN);
 		m->until.ms = 1000 + (int64_t)r->n_mutes;
+	}
+	for (r->n_gates = 0; r->n_gates < MAX_GATES; r->n_gates++) {
+		struct gate_said *g = &r->gates[r->n_gates];
+
+		snprintf(g->name, sizeof(g->name), "g%zu", r->n_gates);
+		g->result = r->n_gates % N_GATE_RESULTS;
+		memset(g->text, 't', GATE_TEXT);
 	}
 	return r;
 }
@@ -121,6 +145,44 @@ static void test_round_trip(void **state)
 	free(zero);
 }
 
+/* What the version before wrote has none of these members, and is read as if they were empty. */
+static void test_of_the_version_before(void **state)
+{
+	(void)state;
+	static const char *const of_release[] = { "manifest", "commit", "builder", "builder_version", "lockfile", "adds", "removes", "without" };
+	struct record *r = full(), *b = xcalloc(1, sizeof(*b));
+	json_t *j = record_json(r), *slots = json_object_get(j, "slots");
+	char why[200] = "";
+
+	json_object_del(j, "gates");
+	json_object_del(json_object_get(j, "deploy"), "skip");
+	for (size_t i = 0; i < ARRAY_LEN(of_release); i++) {
+		assert_int_equal(json_object_del(json_object_get(slots, "blue"), of_release[i]), 0);
+		assert_int_equal(json_object_del(json_object_get(slots, "green"), of_release[i]), 0);
+	}
+	if (!record_parse(j, b, why, sizeof(why)))
+		fail_msg("%s", why);
+	assert_int_equal(b->n_gates, 0);
+	assert_false(b->slot[BLUE].manifest);
+	assert_string_equal(b->slot[GREEN].id, r->slot[GREEN].id);
+	assert_int_equal(b->n_mutes, MAX_MUTES);
+	/* Absent is one thing, wrong another. */
+	json_object_set_new(j, "gates", json_string("toolchain"));
+	assert_false(record_parse(j, b, why, sizeof(why)));
+	assert_string_equal(why, "gates: want an array");
+	json_object_set_new(j, "gates", json_pack("[{s:s,s:s,s:s}]", "name", "toolchain", "result", "perhaps", "text", ""));
+	assert_false(record_parse(j, b, why, sizeof(why)));
+	json_object_del(j, "gates");
+	json_object_set_new(j, "gatez", json_array());
+	assert_false(record_parse(j, b, why, sizeof(why)));
+	json_object_del(j, "gatez");
+	json_object_set_new(json_object_get(slots, "blue"), "adds", json_pack("[s]", "two words"));
+	assert_false(record_parse(j, b, why, sizeof(why)));
+	json_decref(j);
+	free(r);
+	free(b);
+}
+
 /* The shape that the store, the journal and docs rely on. */
 static void test_shape(void **state)
 {
@@ -128,7 +190,7 @@ static void test_shape(void **state)
 	struct record *r = full();
 	json_t *j = record_json(r), *v = json_object_get(j, "version");
 	static const char *const members[] = { "version", "rev", "cid", "active", "shield", "phase", "phase_since", "phase_until", "slots", "claim",
-					       "deploy", "hold", "sealed", "pin", "move", "recent", "mutes" };
+					       "deploy", "hold", "sealed", "pin", "move", "recent", "mutes", "gates" };
 
 	assert_int_equal(json_object_size(j), ARRAY_LEN(members));
 	for (size_t i = 0; i < ARRAY_LEN(members); i++)
@@ -417,6 +479,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_of_the_version_before),
 		cmocka_unit_test(test_shape),
 		cmocka_unit_test(test_bad_table),
 		cmocka_unit_test(test_bad_text),
