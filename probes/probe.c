@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probes/inventory.h"
 #include "probes/kind.h"
 #include "probes/reach.h"
 
@@ -44,6 +45,7 @@ static int check_service(const struct config *cfg, const struct service_config *
 	}
 	if (svc->identity.on)
 		wrong += identity_check(&svc->identity, cfg->file, errors);
+	wrong += inventory_check(cfg, svc, errors);
 	return wrong;
 }
 

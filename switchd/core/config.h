@@ -78,6 +78,18 @@ struct command_config {         /* gates: command: */
 	const char *const *exec; size_t n_exec;       /* an absolute path, then its arguments; 0 = not configured */
 	int64_t timeout_ms;
 };
+/* Where routes are listed: one row of `inventory:`. */
+enum inventory_kind { INV_OPENAPI, INV_SITEMAP, INV_LINKS, INV_ROUTES, INV_LOG, N_INVENTORY_KINDS };
+enum { MAX_INVENTORY = 16 };            /* sources of one service */
+struct inventory_source {
+	enum inventory_kind kind;
+	const char *where;              /* a path; of log a file */
+	const char *pick;               /* links: XPath; routes: jsonpath; "" else */
+	int top;                        /* log */
+	bool ask;                       /* each route once, for status and shape */
+	int line, col;                  /* of pick, for errors found when it is compiled */
+};
+const char *inventory_kind_name(enum inventory_kind);   /* "openapi", as in the config */
 
 struct service_config {
 	const char *name;
@@ -102,6 +114,7 @@ struct service_config {
 	const char *const *require; size_t n_require; /* gates that must pass: not checked is refused */
 	int64_t tests_age_ms;           /* gates: age: ; 0 = any */
 	const char *manifest_path;      /* where a target tells its own manifest; "" = nowhere */
+	const struct inventory_source *inventory; size_t n_inventory;
 	struct target reference; bool has_reference;
 	uint64_t fingerprint;
 	int line;

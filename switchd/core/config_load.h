@@ -66,6 +66,7 @@ struct target target_of(struct loading *, const char *text, bool front_tls);
 
 void service_load(struct loading *, struct yaml_pair *, const struct block *defaults, const struct block *budget, struct service_config *out);
 void features_load(struct loading *, struct yaml_node *, const struct block *service, struct service_config *out);
+void inventory_load(struct loading *, const struct block *service, struct service_config *out);
 /* After everything else: its text is what a reload compares. */
 uint64_t service_fingerprint(const struct service_config *);
 uint64_t feature_fingerprint(const struct service_config *, const struct feature *);

@@ -351,6 +351,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	slots_load(ld, &b, out);
 	proxies_load(ld, &b, out);
 	gates_load(ld, &b, out);
+	inventory_load(ld, &b, out);
 	load_own(ld, &b, &budget, out);
 	/* A features: key that was wrong must not turn into the default one. */
 	if (!block_bad(&b, "features"))

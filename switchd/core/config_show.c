@@ -255,6 +255,24 @@ static void show_own(const struct show *w, const struct service_config *s)
 	show_gates(w, s);
 }
 
+static void show_inventory(const struct show *w, const struct service_config *s)
+{
+	if (s->n_inventory)
+		buf_adds(w->out, "    inventory:\n");
+	for (size_t i = 0; i < s->n_inventory; i++) {
+		const struct inventory_source *in = &s->inventory[i];
+
+		buf_addf(w->out, "      - %s: ", inventory_kind_name(in->kind));
+		show_value(w, in->where);
+		buf_adds(w->out, "\n");
+		if (in->kind == INV_LOG)
+			show_int(w, "        ", "top", in->top);
+		if (in->pick[0])
+			show_line(w, "        ", in->kind == INV_LINKS ? "xpath" : "jsonpath", in->pick);
+		show_bool(w, "        ", "ask", in->ask);
+	}
+}
+
 static void show_service(const struct show *w, const struct service_config *s)
 {
 	buf_adds(w->out, "  ");
@@ -269,6 +287,7 @@ static void show_service(const struct show *w, const struct service_config *s)
 	for (size_t i = 0; i < s->n_proxies; i++)
 		show_proxy(w, &s->proxies[i]);
 	show_own(w, s);
+	show_inventory(w, s);
 	if (s->default_feature) {
 		/* Its pace stands in the service: a features: key would make it one that was chosen. */
 		buf_adds(w->out, "    # features: none were told: the one feature \"root\" is /, compared with the active slot\n");

@@ -16,6 +16,8 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR 
 
 static const struct setting table[] = {
 	{ "age", AT_GATES, T_DURATION, 1 * SECOND, 10 * YEAR, NULL, NULL, false, false, "how long ago the tests in a manifest may have run; any time if not told" },
+	{ "ask", AT_INVENTORY, T_BOOL, 0, 1, "true", NULL, false, false,
+	  "ask each route of this source once for its status and shape, at half of max_rate; false: the lists alone are compared" },
 	{ "auth", AT_TOP, T_BLOCK, 0, 0, NULL, NULL, false, false, "who may do what over TCP" },
 	{ "auto_promote", SERVICE, T_BOOL, 0, 1, "true", NULL, false, false,
 	  "flip as soon as a deploy is proved; false: it waits in ready for a human" },
@@ -61,12 +63,18 @@ static const struct setting table[] = {
 	{ "initial", AT_SERVICE, T_WORD, 0, 0, NULL, "blue green", false, false,
 	  "the slot that is active when nothing else tells, at the first start" },
 	{ "interval", PACE, T_DURATION, 10, 1 * DAY, "1s", NULL, false, false, "pace of a feature on the active slot, targets in turn" },
+	{ "inventory", AT_SERVICE, T_LIST, 0, 0, NULL, NULL, false, false,
+	  "where the service's routes are listed: openapi, sitemap, links, routes or log, one a source; both slots' lists are compared at each deploy" },
+	{ "jsonpath", AT_INVENTORY, T_TEXT, 1, 1024, NULL, NULL, false, false, "of routes: where the paths stand in the answer, such as $.routes[*].path" },
 	{ "key_file", AT_TLS, T_FILE, 2, 1023, NULL, NULL, false, false, "key of cert_file" },
 	{ "lease_ttl", AT_TOP, T_DURATION, 500, 5 * MINUTE, "5s", NULL, false, true, "how long a controller that falls silent still leads" },
+	{ "links", AT_INVENTORY, T_PATH, 1, 512, NULL, NULL, false, false, "a page whose links are routes; xpath says which" },
 	{ "listen", AT_TOP, T_BLOCK, 0, 0, NULL, NULL, false, true, "where switchd listens" },
+	{ "log", AT_INVENTORY, T_FILE, 2, 1023, NULL, NULL, false, false,
+	  "an access log (common, combined, HAProxy's http): the paths asked for most are routes of both slots" },
+	{ "map", AT_PROXY, T_FILE, 2, 1023, NULL, NULL, false, false, "map file that moves the traffic; STATE_DIR/SERVICE.map if not told" },
 	{ "manifest_path", AT_SERVICE, T_PATH, 1, 1024, NULL, NULL, false, false,
 	  "where a target tells the manifest of what it runs; asked of the idle slot at deploy" },
-	{ "map", AT_PROXY, T_FILE, 2, 1023, NULL, NULL, false, false, "map file that moves the traffic; STATE_DIR/SERVICE.map if not told" },
 	{ "max", AT_BUDGET, T_INT, 1, 100000, "3", NULL, false, false, "automatic rollbacks in the time of per" },
 	{ "max_rate", SERVICE, T_INT, 1, 100000, "50", NULL, false, false, "probes a second on one target, all features together" },
 	{ "method", AT_FEATURE, T_METHOD, 1, 16, "GET", NULL, false, false, "another than GET or HEAD needs writes: true" },
@@ -78,6 +86,7 @@ static const struct setting table[] = {
 	{ "name", AT_FEATURE, T_NAME, 0, 0, NULL, NULL, false, false, "where features are a list" },
 	{ "observe", SERVICE, T_INT, 1, 100, "2", NULL, false, false, "answers in a row through the front that count as observed" },
 	{ "offline", SERVICE, T_WORD, 0, 0, "rollback", "rollback static", false, false, "what automation may do while the store is away" },
+	{ "openapi", AT_INVENTORY, T_PATH, 1, 512, NULL, NULL, false, false, "an OpenAPI 3 document, JSON or YAML: its GET paths are routes" },
 	{ "operators", AT_LISTEN, T_LISTEN, 0, 0, "127.0.0.1:7601", NULL, false, true, "listener for operators and CI: /v1 and /metrics" },
 	{ "password_file", AT_STATE, T_FILE, 2, 1023, NULL, NULL, false, true, "file that holds the password for Redis" },
 	{ "path", AT_IDENTITY, T_PATH, 1, 1024, NULL, NULL, true, false, "asked of every target" },
@@ -103,12 +112,14 @@ static const struct setting table[] = {
 	  "what happens when a feature disappears; a deploy may say otherwise" },
 	{ "rollback_window", SERVICE, T_FOREVER, 100, 10 * YEAR, "24h", NULL, false, false,
 	  "how long after a flip automation may still flip back; or forever" },
+	{ "routes", AT_INVENTORY, T_PATH, 1, 512, NULL, NULL, false, false, "a JSON document that lists the routes; needs jsonpath" },
 	{ "services", AT_TOP, T_MAP, 1, 1024, NULL, NULL, true, false, "the services by name" },
 	{ "severity", AT_FEATURE, T_WORD, 0, 0, "critical", "critical warn", false, false,
 	  "critical moves traffic, warn only reports; a url is always warn" },
 	{ "shield", SERVICE, T_WORD, 0, 0, "bake", "bake off", false, false,
 	  "while baking, the old slot answers the safe requests that the new one fails" },
 	{ "shield", AT_BACKENDS, T_NAME, 0, 0, NULL, NULL, false, false, "backend of the shield; SERVICE-shield if not told" },
+	{ "sitemap", AT_INVENTORY, T_PATH, 1, 512, NULL, NULL, false, false, "a sitemap, or an index of sitemaps (one level): its pages are routes" },
 	{ "slots", AT_SERVICE, T_BLOCK, 0, 0, NULL, NULL, true, false, "the two slots" },
 	{ "socket", AT_PROXY, T_SOCKET, 0, 0, "/run/haproxy/admin.sock", NULL, false, false, "the proxy's stats socket: a path, or host:port" },
 	{ "start_period", PACE, T_DURATION, 0, 1 * HOUR, "0s", NULL, false, false,
@@ -120,6 +131,7 @@ static const struct setting table[] = {
 	{ "timeout", AT_COMMAND, T_DURATION, 10, 1 * HOUR, "30s", NULL, false, false, "until the program must have ended" },
 	{ "tls", AT_SLOT, T_BLOCK, 0, 0, NULL, NULL, false, false, "how https targets of the slot are asked" },
 	{ "tokens_file", AT_AUTH, T_FILE, 2, 1023, NULL, NULL, false, false, "lines of: name role(read|deploy|operate) hash" },
+	{ "top", AT_INVENTORY, T_INT, 1, 2000, "50", NULL, false, false, "of log: how many of the paths asked for most" },
 	{ "type", AT_PROXY, T_WORD, 0, 0, NULL, "haproxy", true, false, "kind of the proxy" },
 	{ "unix", AT_LISTEN, T_FILE, 2, 107, "/run/switchd/switchd.sock", NULL, false, true, "socket for operators of this host" },
 	{ "unknown_limit", SERVICE, T_DURATION, 100, 1 * HOUR, "10s", NULL, false, false,
@@ -133,11 +145,12 @@ static const struct setting table[] = {
 	  "probe the targets directly, and through the front; [slot, front] if not told" },
 	{ "writes", AT_FEATURE, T_BOOL, 0, 1, "false", NULL, false, false,
 	  "the probe changes something: interval of 60s at least, no confirm burst, not on the idle slot unless idle" },
+	{ "xpath", AT_INVENTORY, T_TEXT, 1, 1024, "//a/@href", NULL, false, false, "of links: which attributes of the page are the links" },
 };
 
 static const char *const places[N_PLACES] = {
 	"the top level", "listen", "state", "auth", "defaults", "a service", "slots", "a slot", "tls", "a proxy", "backends", "gates",
-	"identity", "flip_budget", "a feature", "command",
+	"identity", "flip_budget", "a feature", "command", "a source of the inventory",
 };
 
 const char *place_name(unsigned at)

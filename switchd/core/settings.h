@@ -31,7 +31,8 @@ enum {
 	AT_BUDGET   = 1 << 13,
 	AT_FEATURE  = 1 << 14,
 	AT_COMMAND  = 1 << 15,
-	N_PLACES    = 16
+	AT_INVENTORY = 1 << 16,
+	N_PLACES    = 17
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 

@@ -58,6 +58,7 @@ struct httpc_request {
 	struct httpc_jar *jar;          /* LENT until done(); NULL = no cookies are kept */
 	int max_redirects;              /* 0 */
 	int64_t timeout_ms, connect_timeout_ms;         /* connect 0 = the same */
+	size_t body_max;                /* decoded; 0 = HTTPC_BODY_MAX */
 };
 
 struct httpc_reply {

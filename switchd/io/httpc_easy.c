@@ -165,7 +165,7 @@ static size_t on_head(char *data, size_t size, size_t n, void *arg)
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct easy *e = arg;
-	size_t room = HTTPC_BODY_MAX - e->body.len;
+	size_t room = e->body.max - e->body.len;
 
 	n *= size;
 	if (n > room) {
@@ -429,6 +429,7 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 	buf_clear(&e->body);
 	buf_clear(&e->trailers);
 	e->has_cert = false;
+	e->body.max = r->body_max ? r->body_max : HTTPC_BODY_MAX;
 	e->head_seen = 0;
 	e->head_ended = false;
 	e->stopped = STOP_NOT;
