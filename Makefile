@@ -21,7 +21,7 @@ OUT := build/$(BUILD)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-PKGS := libcurl hiredis libmicrohttpd jansson yaml-0.1 libpcre2-8 smartcols libssl libcrypto libxml-2.0
+PKGS := libcurl hiredis libmicrohttpd jansson yaml-0.1 libpcre2-8 libxml-2.0 smartcols libssl libcrypto
 PKG_CONFIG ?= pkg-config
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2 -Werror
 CPPFLAGS += -D_GNU_SOURCE -I. $(shell $(PKG_CONFIG) --cflags $(PKGS))

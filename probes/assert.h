@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * assert.h - one-line assertions on an answer, as Hurl writes them (interface.md 3).
+ * assert.h - one-line assertions on an answer, as Hurl writes them (docs/probes.md has the table).
  *
  *   status == 200        status 2xx        header "Content-Type" contains "json"
  *   body matches /EUR \d+/i        jsonpath "$.quotes" count >= 1        duration < 300ms
+ *   xpath "//table//tr" count > 1        certificate "Expire-Date" daysAfterNow > 14
  *
  * `not` before the predicate turns it round.  An assertion about something that is not
  * there, or is of a kind the predicate cannot look at, fails with `not` and without
- * it; only `exists` asks whether it is there.  One row of a table in assert.c per
- * predicate.  Compile once, check often; what a check costs on a hostile body is bounded. */
+ * it; only `exists` asks whether it is there.  A new subject is one row of the table in
+ * subject.c, a new predicate one row of the table in predicate.c.  Compile once, check
+ * often; what a check costs on a hostile body is bounded. */
 #ifndef PROBES_ASSERT_H
 #define PROBES_ASSERT_H
 
@@ -19,10 +21,12 @@
 #include "switchd/core/outcome.h"
 
 struct assertion;
-struct certificate;
+struct buf;
+struct certificate;             /* switchd/io/certificate.h */
+struct xdoc;
 
-/* An answer as assertions see it.  Everything is BORROWED but json, which assert_check
- * fills when the first assertion asks for it.  Begin with zeroes; end with answer_clear(). */
+/* An answer as assertions see it.  Everything is BORROWED but json and doc, which are filled
+ * when the first assertion asks for them.  Begin with zeroes; end with answer_clear(). */
 struct answer {
 	long status;
 	const char *head; size_t head_len;      /* raw header block of the final answer */
@@ -32,14 +36,20 @@ struct answer {
 	const char *url;                        /* asked; NULL when not told */
 	const struct certificate *cert;         /* switchd/io/certificate.h; NULL when plain, or not asked for */
 	int64_t total_us;
+	int64_t now_ms;                         /* since 1970; 0: the clock says */
 	json_t *json;
 	bool json_tried;
 	char json_error[128];                   /* why json is NULL, once tried */
+	struct xdoc *doc;
+	bool doc_tried, doc_costly;             /* costly: a limit was hit, which says nothing about the body */
+	char doc_error[128];                    /* why doc is NULL, once tried */
 };
-void answer_clear(struct answer *);             /* forgets json, and nothing else */
+void answer_clear(struct answer *);             /* forgets json and doc, and nothing else */
 
 /* Parses the body once; NULL when it is not JSON (json_error says why). */
 json_t *answer_parsed(struct answer *);
+/* The same for HTML and XML (doc_error). */
+struct xdoc *answer_document(struct answer *);
 
 enum { ASSERT_MAX_LINE = 4096, ASSERT_TEXT = 160 };
 
@@ -53,5 +63,10 @@ enum outcome assert_check(const struct assertion *, struct answer *, char want[A
 
 bool assert_is_duration(const struct assertion *);
 bool assert_is_status(const struct assertion *);
+bool assert_is_redirect(const struct assertion *);      /* it can hold for a redirect only */
+bool assert_wants_cert(const struct assertion *);       /* answer.cert must be filled for it, where there is TLS */
+
+/* Both tables, in Markdown, for docs/probes.md. */
+void assert_print_doc(struct buf *);
 
 #endif

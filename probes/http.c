@@ -181,6 +181,7 @@ static void http_start(void *means, struct probe_handle *h)
 	way.r.body_len = f ? strlen(f->body) : 0;
 	way.r.headers = (const char *const *)m->headers[what.headers].line;
 	way.r.n_headers = m->headers[what.headers].n;
+	way.r.want_cert = f && m->runner->suites[h->r.job.feature].wants_cert;
 	k = xcalloc(1, sizeof(*k));
 	k->h = h;
 	k->m = m;

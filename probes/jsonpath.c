@@ -24,9 +24,11 @@ struct selector {
 struct step {
 	bool deep;                      /* `..`: at this node and everything below */
 	size_t first, n;                /* selectors */
+	size_t end;                     /* in the text */
 };
 
 struct jsonpath {
+	char *text;
 	struct step steps[JSONPATH_MAX_STEPS]; size_t n_steps;
 	struct selector selectors[JSONPATH_MAX_SELECTORS]; size_t n_selectors;
 };
@@ -327,9 +329,15 @@ struct jsonpath *jsonpath_compile(const char *text, size_t len, char *err, size_
 
 		skip_space(&r);
 		ok = r.at < len ? read_step(&r) : fail(&r, gap, "spaces after the path");
+		if (p->n_steps)
+			p->steps[p->n_steps - 1].end = r.at;
 	}
-	if (!ok)
+	if (!ok) {
 		jsonpath_free(&p);
+		return NULL;
+	}
+	p->text = xcalloc(1, len + 1);
+	memcpy(p->text, text, len);
 	return p;
 }
 
@@ -339,19 +347,39 @@ void jsonpath_free(struct jsonpath **pp)
 		return;
 	for (size_t i = 0; i < (*pp)->n_selectors; i++)
 		free((*pp)->selectors[i].name);
+	free((*pp)->text);
 	free(*pp);
 	*pp = NULL;
 }
 
-bool jsonpath_singular(const struct jsonpath *p)
+size_t jsonpath_plain_steps(const struct jsonpath *p)
 {
-	for (size_t i = 0; i < p->n_steps; i++) {
+	size_t i = 0;
+
+	for (; i < p->n_steps; i++) {
 		const struct step *s = &p->steps[i];
 
 		if (s->deep || s->n != 1 || p->selectors[s->first].kind > SEL_INDEX)
-			return false;
+			break;
 	}
-	return true;
+	return i;
+}
+
+bool jsonpath_singular(const struct jsonpath *p) { return jsonpath_plain_steps(p) == p->n_steps; }
+
+struct jsonpath_step jsonpath_step(const struct jsonpath *p, size_t i)
+{
+	must(i < p->n_steps);
+	const struct selector *s = &p->selectors[p->steps[i].first];
+
+	return (struct jsonpath_step){ s->name, s->name_len, s->from };
+}
+
+const char *jsonpath_text(const struct jsonpath *p, size_t n_steps, size_t *len)
+{
+	must(n_steps <= p->n_steps);
+	*len = n_steps ? p->steps[n_steps - 1].end : 1;
+	return p->text;
 }
 
 /* ---- walk ---- */

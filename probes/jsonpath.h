@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "switchd/base/must.h"
 
@@ -22,6 +23,14 @@ void jsonpath_free(struct jsonpath **);
 
 /* Names one place at most ($.a['b'][0]): its result is a value, not a list. */
 bool jsonpath_singular(const struct jsonpath *);
+
+/* The steps from the beginning that name one place each: all of a singular path.  A step is a name
+ * (BORROWED) or, where name is NULL, an index. */
+struct jsonpath_step { const char *name; size_t name_len; int64_t index; };
+size_t jsonpath_plain_steps(const struct jsonpath *);
+struct jsonpath_step jsonpath_step(const struct jsonpath *, size_t i);
+/* How the first n steps were written: so many bytes of the text, with its $. */
+const char *jsonpath_text(const struct jsonpath *, size_t n_steps, size_t *len);
 
 enum jsonpath_result { JP_OK, JP_COSTLY };
 

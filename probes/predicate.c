@@ -2,40 +2,24 @@
  * predicate.c - the table of predicates and their tests. */
 #include "probes/predicate.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "probes/date.h"
 #include "probes/regex.h"
 #include "switchd/base/must.h"
 
-#define ON_STATUS (1u << SUB_STATUS)
-#define ON_HEADER (1u << SUB_HEADER)
-#define ON_BODY (1u << SUB_BODY)
-#define ON_PATH (1u << SUB_JSONPATH)
-#define ON_TIME (1u << SUB_DURATION)
-#define ON_TEXT (ON_HEADER | ON_BODY | ON_PATH)
+#define ON(subject) (1u << SUB_##subject)
+#define ON_PATHS (ON(JSONPATH) | ON(XPATH))
+/* One text at most, whatever it stands for. */
+#define ON_LINES (ON(HEADER) | ON(COOKIE) | ON(REGEX) | ON(REDIRECT) | ON(URL) | ON(CERTIFICATE))
+#define ON_TEXT (ON_LINES | ON_PATHS | ON(BODY) | ON(BYTES))
+#define ON_ORDER (ON(STATUS) | ON(COOKIE) | ON_PATHS | ON(DURATION))
+#define ON_MANY (ON_PATHS | ON(HEADER))
+#define ON_DATES (ON(HEADER) | ON(COOKIE) | ON(REGEX) | ON(CERTIFICATE) | ON_PATHS)
 
-struct value value_int(int64_t i) { return (struct value){ .kind = VAL_INT, .i = i }; }
-struct value value_text(const char *s, size_t n) { return (struct value){ .kind = VAL_TEXT, .s = s ? s : "", .n = n }; }
-
-struct value value_json(const json_t *j)
-{
-	struct value v = { .kind = VAL_OTHER, .json = j };
-
-	if (json_is_integer(j)) {
-		v.kind = VAL_INT;
-		v.i = json_integer_value(j);
-	} else if (json_is_real(j)) {
-		v.kind = VAL_REAL;
-		v.r = json_real_value(j);
-	} else if (json_is_string(j)) {
-		v.kind = VAL_TEXT;
-		v.s = json_string_value(j);
-		v.n = json_string_length(j);
-	}
-	return v;
-}
-
-static bool is_number(const struct value *v) { return v->kind == VAL_INT || v->kind == VAL_REAL; }
+/* NaN is none: XPath says so of what it cannot read, and it is neither more nor less nor equal. */
+static bool is_number(const struct value *v) { return v->kind == VAL_INT || (v->kind == VAL_REAL && !isnan(v->r)); }
 
 /* Exact also where the integer has more digits than a double holds. */
 static int compare_int_real(int64_t i, double r)
@@ -69,6 +53,8 @@ bool value_equal(const struct value *v, const json_t *operand)
 		return compare(v, &o) == 0;
 	if (v->kind == VAL_TEXT && o.kind == VAL_TEXT)
 		return v->n == o.n && memcmp(v->s, o.s, v->n) == 0;
+	if (v->kind == VAL_BOOL && o.kind == VAL_BOOL)
+		return v->i == o.i;
 	/* Operands are scalars: a list or object equals none of them. */
 	return v->kind == VAL_OTHER && o.kind == VAL_OTHER && v->json && json_typeof(v->json) == json_typeof(operand);
 }
@@ -79,6 +65,8 @@ enum holds test_equal(const struct assertion *a, const struct value *v)
 {
 	if (a->status_class)
 		return yes(v->i / 100 == a->status_class);
+	if (v->kind == VAL_NODES)
+		return UNFIT;
 	return yes(value_equal(v, a->operand));
 }
 
@@ -95,12 +83,8 @@ ORDER_TEST(test_more_equal, >=)
 
 enum holds test_exists(const struct assertion *a, const struct value *v) { (void)a; (void)v; return HOLDS; }
 
-enum holds test_contains(const struct assertion *a, const struct value *v)
+enum holds test_includes(const struct assertion *a, const struct value *v)
 {
-	const char *part = json_string_value(a->operand);
-
-	if (v->kind == VAL_TEXT)
-		return part ? yes(memmem(v->s, v->n, part, json_string_length(a->operand)) != NULL) : UNFIT;
 	if (!json_is_array(v->json))
 		return UNFIT;
 	for (size_t i = 0; i < json_array_size(v->json); i++) {
@@ -112,21 +96,30 @@ enum holds test_contains(const struct assertion *a, const struct value *v)
 	return FAILS;
 }
 
-static enum holds test_starts(const struct assertion *a, const struct value *v)
+enum holds test_contains(const struct assertion *a, const struct value *v)
+{
+	const char *part = json_string_value(a->operand);
+
+	if (v->kind == VAL_TEXT)
+		return part ? yes(memmem(v->s, v->n, part, json_string_length(a->operand)) != NULL) : UNFIT;
+	return test_includes(a, v);
+}
+
+enum holds test_starts(const struct assertion *a, const struct value *v)
 {
 	size_t n = json_string_length(a->operand);
 
 	return v->kind != VAL_TEXT ? UNFIT : yes(v->n >= n && memcmp(v->s, json_string_value(a->operand), n) == 0);
 }
 
-static enum holds test_ends(const struct assertion *a, const struct value *v)
+enum holds test_ends(const struct assertion *a, const struct value *v)
 {
 	size_t n = json_string_length(a->operand);
 
 	return v->kind != VAL_TEXT ? UNFIT : yes(v->n >= n && memcmp(v->s + v->n - n, json_string_value(a->operand), n) == 0);
 }
 
-static enum holds test_matches(const struct assertion *a, const struct value *v)
+enum holds test_matches(const struct assertion *a, const struct value *v)
 {
 	if (v->kind != VAL_TEXT)
 		return UNFIT;
@@ -140,6 +133,8 @@ static enum holds test_empty(const struct assertion *a, const struct value *v)
 	(void)a;
 	if (v->kind == VAL_TEXT)
 		return yes(v->n == 0);
+	if (v->kind == VAL_NODES)
+		return yes(v->i == 0);
 	return json_is_array(v->json) ? yes(json_array_size(v->json) == 0) :
 	       json_is_object(v->json) ? yes(json_object_size(v->json) == 0) : UNFIT;
 }
@@ -149,34 +144,52 @@ KIND_TEST(test_string, v->kind == VAL_TEXT)
 KIND_TEST(test_number, is_number(v))
 KIND_TEST(test_integer, v->kind == VAL_INT)
 KIND_TEST(test_float, v->kind == VAL_REAL)
-KIND_TEST(test_boolean, json_is_boolean(v->json))
+KIND_TEST(test_boolean, v->kind == VAL_BOOL)
 KIND_TEST(test_null, json_is_null(v->json))
-KIND_TEST(test_list, json_is_array(v->json))
+KIND_TEST(test_list, v->kind == VAL_NODES || json_is_array(v->json))
 KIND_TEST(test_object, json_is_object(v->json))
-KIND_TEST(test_collection, json_is_array(v->json) || json_is_object(v->json))
+KIND_TEST(test_collection, v->kind == VAL_NODES || json_is_array(v->json) || json_is_object(v->json))
+
+enum holds test_date(const struct assertion *a, const struct value *v)
+{
+	int64_t at;
+
+	(void)a;
+	return yes(v->kind == VAL_TEXT && date_iso(v->s, v->n, &at));
+}
 
 const struct predicate predicates[] = {
-	{ "==", ON_STATUS | ON_TEXT, TAKES_VALUE, false, test_equal },
-	{ "!=", ON_STATUS | ON_TEXT, TAKES_VALUE, true, test_equal },
-	{ "<", ON_STATUS | ON_PATH | ON_TIME, TAKES_NUMBER, false, test_less },
-	{ "<=", ON_STATUS | ON_PATH | ON_TIME, TAKES_NUMBER, false, test_less_equal },
-	{ ">", ON_STATUS | ON_PATH | ON_TIME, TAKES_NUMBER, false, test_more },
-	{ ">=", ON_STATUS | ON_PATH | ON_TIME, TAKES_NUMBER, false, test_more_equal },
-	{ "exists", ON_HEADER | ON_PATH, TAKES_NOTHING, false, test_exists },
-	{ "contains", ON_TEXT, TAKES_VALUE, false, test_contains },
-	{ "startsWith", ON_TEXT, TAKES_STRING, false, test_starts },
-	{ "endsWith", ON_TEXT, TAKES_STRING, false, test_ends },
-	{ "matches", ON_TEXT, TAKES_PATTERN, false, test_matches },
-	{ "isEmpty", ON_TEXT, TAKES_NOTHING, false, test_empty },
-	{ "isString", ON_PATH, TAKES_NOTHING, false, test_string },
-	{ "isNumber", ON_PATH, TAKES_NOTHING, false, test_number },
-	{ "isInteger", ON_PATH, TAKES_NOTHING, false, test_integer },
-	{ "isFloat", ON_PATH, TAKES_NOTHING, false, test_float },
-	{ "isBoolean", ON_PATH, TAKES_NOTHING, false, test_boolean },
-	{ "isNull", ON_PATH, TAKES_NOTHING, false, test_null },
-	{ "isList", ON_PATH, TAKES_NOTHING, false, test_list },
-	{ "isObject", ON_PATH, TAKES_NOTHING, false, test_object },
-	{ "isCollection", ON_PATH, TAKES_NOTHING, false, test_collection },
+	{ "==", ON(STATUS) | ON_TEXT | ON(SHA256), TAKES_VALUE, false, test_equal, "equal; numbers by value, whatever they are written like" },
+	{ "!=", ON(STATUS) | ON_TEXT | ON(SHA256), TAKES_VALUE, true, test_equal, "not equal, and there" },
+	{ "<", ON_ORDER, TAKES_NUMBER, false, test_less, "less" },
+	{ "<=", ON_ORDER, TAKES_NUMBER, false, test_less_equal, "less or equal" },
+	{ ">", ON_ORDER, TAKES_NUMBER, false, test_more, "more" },
+	{ ">=", ON_ORDER, TAKES_NUMBER, false, test_more_equal, "more or equal" },
+	{ "exists", ON_LINES | ON_PATHS, TAKES_NOTHING, false, test_exists, "there; the one that can say something about nothing" },
+	{ "contains", ON_TEXT, TAKES_VALUE, false, test_contains, "the text has this part; a JSON list has this item" },
+	{ "startsWith", ON_TEXT, TAKES_STRING, false, test_starts, "the text begins with" },
+	{ "endsWith", ON_TEXT, TAKES_STRING, false, test_ends, "the text ends with" },
+	{ "matches", ON_TEXT & ~ON(BYTES), TAKES_PATTERN, false, test_matches, "a PCRE pattern, /.../ with the flags i, s, m, x" },
+	{ "includes", ON_MANY, TAKES_VALUE, false, test_includes, "one of the items, the nodes or the headers of that name is exactly this" },
+	{ "isEmpty", ON_TEXT & ~ON(URL), TAKES_NOTHING, false, test_empty, "no bytes, no items, no nodes" },
+	{ "isString", ON_PATHS, TAKES_NOTHING, false, test_string, "a text" },
+	{ "isNumber", ON_PATHS, TAKES_NOTHING, false, test_number, "a number" },
+	{ "isInteger", ON_PATHS | ON(COOKIE), TAKES_NOTHING, false, test_integer, "a whole number" },
+	{ "isFloat", ON_PATHS, TAKES_NOTHING, false, test_float, "a number written with a point or an exponent" },
+	{ "isBoolean", ON_PATHS, TAKES_NOTHING, false, test_boolean, "true or false" },
+	{ "isNull", ON(JSONPATH), TAKES_NOTHING, false, test_null, "null" },
+	{ "isList", ON_PATHS, TAKES_NOTHING, false, test_list, "a list, or nodes" },
+	{ "isObject", ON(JSONPATH), TAKES_NOTHING, false, test_object, "an object" },
+	{ "isCollection", ON_PATHS, TAKES_NOTHING, false, test_collection, "a list, an object, or nodes" },
+	{ "isDate", ON_DATES, TAKES_NOTHING, false, test_date, "an ISO 8601 date, with or without a time" },
+	{ "isIsoDate", ON_DATES, TAKES_NOTHING, false, test_date, "the same, by Hurl's name" },
 };
 
 const size_t n_predicates = ARRAY_LEN(predicates);
+
+const struct filter_info filters[N_FILTERS] = {
+	[FILTER_NONE] = { "", 0, "" },
+	[FILTER_COUNT] = { "count", ON_MANY | ON(BYTES), "how many items, nodes, headers or bytes" },
+	[FILTER_DAYS_AFTER] = { "daysAfterNow", ON_DATES, "whole days from now to the date; below 0 when it is past" },
+	[FILTER_DAYS_BEFORE] = { "daysBeforeNow", ON_DATES, "whole days from the date to now" },
+};

@@ -28,12 +28,18 @@ struct meter {
 	int64_t until_us;
 	size_t at, moved;
 	unsigned calls;
+	bool watch;                     /* for people: how far did it come? */
+	size_t part; struct regex_span best;
 };
 
 static int between_items(pcre2_callout_block *b, void *arg)
 {
 	struct meter *m = arg;
 
+	if (m->watch && b->current_position > b->start_match && b->pattern_position > m->part) {
+		m->part = b->pattern_position;
+		m->best = (struct regex_span){ b->start_match, b->current_position };
+	}
 	m->moved += b->current_position > m->at ? b->current_position - m->at : m->at - b->current_position;
 	m->at = b->current_position;
 	if (++m->calls < LOOK_EVERY && m->moved < LOOK_MOVED)
@@ -83,7 +89,7 @@ struct regex *regex_compile(const char *pattern, size_t len, const char *flags, 
 
 	re->code = code;
 	re->context = pcre2_match_context_create(NULL);
-	re->data = pcre2_match_data_create(1, NULL);
+	re->data = pcre2_match_data_create(2, NULL);   /* the whole and the first group */
 	if (!re->context || !re->data)
 		never("out of memory");
 	pcre2_set_match_limit(re->context, MATCH_LIMIT);
@@ -105,18 +111,50 @@ void regex_free(struct regex **rep)
 	*rep = NULL;
 }
 
-enum regex_result regex_match(const struct regex *re, const char *subject, size_t len)
+/* *groups: 1 when no group took part in the match. */
+static enum regex_result run(const struct regex *re, const char *subject, size_t len, struct meter *m, int *groups)
 {
-	struct meter m = { .until_us = cpu_now_us() + BUDGET_US };
-
+	m->until_us = cpu_now_us() + BUDGET_US;
 	if (!subject)
 		subject = "";
-	pcre2_set_callout(re->context, between_items, &m);
+	pcre2_set_callout(re->context, between_items, m);
 	int rc = pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, 0, re->data, re->context);
 	/* JIT code has 32 KiB of stack and no heap; the interpreter may go up to HEAP_LIMIT. */
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
 		rc = pcre2_match(re->code, (PCRE2_SPTR)subject, len, 0, PCRE2_NO_JIT, re->data, re->context);
 	pcre2_set_callout(re->context, NULL, NULL);
+	*groups = rc;
 	/* Whatever else stops a match says nothing about the body: the same as a limit. */
 	return rc >= 0 ? RE_YES : rc == PCRE2_ERROR_NOMATCH ? RE_NO : RE_COSTLY;
+}
+
+enum regex_result regex_match(const struct regex *re, const char *subject, size_t len)
+{
+	int groups;
+
+	return run(re, subject, len, &(struct meter){ .calls = 0 }, &groups);
+}
+
+enum regex_result regex_find(const struct regex *re, const char *subject, size_t len, struct regex_span *at)
+{
+	int groups;
+	enum regex_result r = run(re, subject, len, &(struct meter){ .calls = 0 }, &groups);
+	const PCRE2_SIZE *v = pcre2_get_ovector_pointer(re->data);
+	size_t group = groups != 1 && v[2] != PCRE2_UNSET ? 2 : 0;
+
+	*at = r == RE_YES ? (struct regex_span){ v[group], v[group + 1] } : (struct regex_span){ 0, 0 };
+	if (at->to < at->from)  /* \K inside a lookahead */
+		at->to = at->from;
+	return r;
+}
+
+bool regex_nearest(const struct regex *re, const char *subject, size_t len, struct regex_span *at, size_t *part)
+{
+	struct meter m = { .watch = true };
+	int groups;
+
+	(void)run(re, subject, len, &m, &groups);
+	*at = m.best;
+	*part = m.part;
+	return m.part > 0;
 }

@@ -23,4 +23,13 @@ struct regex *regex_compile(const char *pattern, size_t len, const char *flags, 
 void regex_free(struct regex **);
 MUSTCHECK enum regex_result regex_match(const struct regex *, const char *subject, size_t len);
 
+/* The same, and on RE_YES where: the first group, or the whole match of a pattern without groups
+ * (or whose first group took no part). */
+struct regex_span { size_t from, to; };
+MUSTCHECK enum regex_result regex_find(const struct regex *, const char *subject, size_t len, struct regex_span *);
+
+/* For people, after a match failed: where the pattern came furthest.  False when it never began to match.
+ * begun..reached in the subject; *part is how many bytes of the pattern had matched there. */
+bool regex_nearest(const struct regex *, const char *subject, size_t len, struct regex_span *, size_t *part);
+
 #endif

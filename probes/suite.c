@@ -25,6 +25,7 @@ int suite_compile(struct suite *s, const struct suite_source *from, struct buf *
 		}
 		s->list[s->n++] = a;
 		s->has_duration |= assert_is_duration(a);
+		s->wants_cert |= assert_wants_cert(a);
 	}
 	return wrong;
 }
@@ -46,7 +47,8 @@ static void say_redirect(const struct answer *a, const char *location, char got[
 }
 
 /* A redirect is expected when some assertion about the status holds for it and would not for 200:
- * `status == 302` and `status 3xx` say so, `status < 400` and `not status == 404` do not. */
+ * `status == 302` and `status 3xx` say so, `status < 400` and `not status == 404` do not; or when
+ * one is about the redirect itself, which is then judged with the others. */
 static bool expects_redirect(const struct suite *s, const struct answer *a, char broken[ASSERT_TEXT])
 {
 	struct answer plain = { .status = 200 }, real = { .status = a->status };
@@ -54,6 +56,8 @@ static bool expects_redirect(const struct suite *s, const struct answer *a, char
 
 	broken[0] = '\0';
 	for (size_t i = 0; i < s->n; i++) {
+		if (assert_is_redirect(s->list[i]))
+			return true;
 		if (!assert_is_status(s->list[i]))
 			continue;
 		if (assert_check(s->list[i], &real, want, got) != OUT_PRESENT)

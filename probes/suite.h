@@ -14,6 +14,7 @@ struct suite {
 	struct assertion **list;
 	size_t n;
 	bool has_duration;      /* a timeout after the request was sent breaks it (B1.1) */
+	bool wants_cert;        /* answer.cert is needed */
 };
 
 /* Where lines come from, for diagnostics. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "probes/assert.h"
 #include "probes/probe.h"
 #include "switchd/api/api.h"
 #include "switchd/base/log.h"
@@ -244,6 +245,7 @@ static int usage(FILE *to)
 	      "       switchd --settings         every setting, as a table\n"
 	      "       switchd --transitions      every transition and why, as a table and as Mermaid\n"
 	      "       switchd --routes           every route of the API and the role that it needs\n"
+	      "       switchd --assertions       every subject and predicate of assertions\n"
 	      "       switchd --version\n"
 	      "SIGHUP reloads (all or nothing); SIGTERM ends it: traffic stays where it is.\n", to);
 	return to == stdout ? EXIT_DONE : EXIT_CONFIG;
@@ -267,6 +269,8 @@ int main(int argc, char **argv)
 		return print_to_stdout(print_transitions);
 	if (argc == 2 && strcmp(first, "--routes") == 0)
 		return print_to_stdout(api_routes_doc);
+	if (argc == 2 && strcmp(first, "--assertions") == 0)
+		return print_to_stdout(assert_print_doc);
 	if (argc == 2 && strcmp(first, "--version") == 0)
 		return puts("switchd " SWITCHD_VERSION) < 0;
 	if (argc == 2 && (strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0))

@@ -15,11 +15,12 @@
 #include "switchd/base/clock.h"
 #include "switchd/base/must.h"
 #include "switchd/base/text.h"
+#include "switchd/io/certificate.h"
 
 #define TABLE "tests/tables/assert.tbl"
 #define BODY_MAX ((size_t)256 * 1024)
 
-static struct named { char name[32]; char head[512]; char body[1024]; struct answer a; } answers[32];
+static struct named { char name[32], head[512], body[2048], type[64], location[128]; struct answer a; } answers[48];
 static size_t n_answers;
 
 /* \n and \xHH; \\ stands for one backslash. */
@@ -41,6 +42,21 @@ static size_t unescape(const char *s, char *out, size_t size)
 	}
 	out[n] = '\0';
 	return n;
+}
+
+/* 2026-11-22T12:00:00Z */
+#define NOW_MS 1795348800000
+
+static const struct certificate certificate = {
+	.subject = "CN = shop.test", .issuer = "O = Test, CN = Root", .serial = "0a1b2c", .names = "shop.test www.shop.test 127.0.0.1",
+	.not_before = NOW_MS / 1000 - 30 * 86400, .not_after = NOW_MS / 1000 + 20 * 86400 + 3600,
+};
+
+static bool find_header(const char *head, const char *name, char *out, size_t size)
+{
+	const char *at = strstr(head, name);
+
+	return at && text_copy_n(out, size, at + strlen(name), strcspn(at + strlen(name), "\r"));
 }
 
 static void read_answer(char *line)
@@ -68,6 +84,13 @@ static void read_answer(char *line)
 	}
 	a->a = (struct answer){ .status = status, .total_us = (int64_t)ms * 1000, .head = a->head, .head_len = strlen(a->head), .body = a->body };
 	a->a.body_len = unescape(body + 3, a->body, sizeof(a->body));
+	a->a.now_ms = NOW_MS;
+	a->a.url = "https://shop.test:8443/quotes?page=2";
+	a->a.cert = strcmp(a->name, "down") == 0 ? NULL : &certificate;
+	if (find_header(a->head, "Content-Type: ", a->type, sizeof(a->type)))
+		a->a.content_type = a->type;
+	if (find_header(a->head, "X-Location: ", a->location, sizeof(a->location)))
+		a->a.location = a->location;
 }
 
 static struct answer *find_answer(const char *name)
@@ -138,7 +161,7 @@ static void check_error_row(char *line, int no, int *bad)
 static void test_table(void **state)
 {
 	FILE *f = fopen(TABLE, "r");
-	char line[2048];
+	char line[4096];
 	int no = 0, rows = 0, bad = 0;
 
 	(void)state;
@@ -285,7 +308,7 @@ static void test_json_is_kept(void **state)
 	answer_clear(&ans);
 	assert_true(!ans.json_tried && !ans.json);
 	assert_int_equal(assert_check(a, &ans, want, got), OUT_JSON);
-	assert_string_equal(got, "2");
+	assert_string_equal(got, "2 (line 1, column 6)");
 	assert_string_equal(want, "jsonpath \"$.a\" == 1");
 	answer_clear(&ans);
 	assert_free(&a);

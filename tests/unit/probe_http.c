@@ -336,7 +336,7 @@ static void the_first_assertion_that_fails_is_named(void **state)
 	static const struct { const char *line[3]; size_t n; int status; const char *body; enum outcome want; const char *named, *got; } table[] = {
 		{ { "status == 200", "jsonpath \"$.quotes\" count >= 1" }, 2, 200, "{\"quotes\":[1]}", OUT_PRESENT, "", "" },
 		{ { "status == 200", "jsonpath \"$.quotes\" count >= 1" }, 2, 503, "{}", OUT_STATUS, "status == 200", "503" },
-		{ { "status 2xx", "jsonpath \"$.quotes\" count >= 1" }, 2, 200, "{\"quotes\":[]}", OUT_JSON, "jsonpath \"$.quotes\" count >= 1", "count 0" },
+		{ { "status 2xx", "jsonpath \"$.quotes\" count >= 1" }, 2, 200, "{\"quotes\":[]}", OUT_JSON, "jsonpath \"$.quotes\" count >= 1", "count 0 (line 1, column 11)" },
 		{ { "jsonpath \"$.q\" exists" }, 1, 200, "<html>", OUT_JSON, "jsonpath \"$.q\" exists", NULL },
 		{ { "body contains \"Total\"", "status == 404" }, 2, 200, "Sum", OUT_BODY, "body contains \"Total\"", NULL },
 		{ { "header \"X-None\" exists" }, 1, 200, "", OUT_HEADER, "header \"X-None\" exists", NULL },
