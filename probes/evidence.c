@@ -89,6 +89,11 @@ static void strike_secrets(struct evidence *e, const struct feature *f)
 {
 	static const char *const plain[] = { "User-Agent", "Accept", "Accept-Language", "Content-Type", "Host", "X-Forwarded-Proto" };
 
+	char *const texts[] = { e->head, e->body, e->got, e->want, e->url };
+
+	for (size_t i = 0; f && i < f->n_secrets; i++)
+		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+			strike(texts[k], f->secrets[i], strlen(f->secrets[i]));
 	for (size_t i = 0; f && i < f->n_headers; i++) {
 		const char *value = f->headers[i].value, *token = strrchr(value, ' ');
 		bool known = false;
@@ -97,9 +102,7 @@ static void strike_secrets(struct evidence *e, const struct feature *f)
 			known = strcasecmp(f->headers[i].name, plain[k]) == 0;
 		if (known)
 			continue;
-		char *const texts[] = { e->head, e->body, e->got };
-
-		for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
+		for (size_t k = 0; k < 3; k++) {
 			strike(texts[k], value, strlen(value));
 			if (token) /* "Bearer TOKEN" */
 				strike(texts[k], token + 1, strlen(token + 1));

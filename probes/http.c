@@ -27,6 +27,23 @@ struct asking {
 
 /* ---- means ---- */
 
+static struct header_lines feature_headers(const struct service_config *svc, const struct feature *f)
+{
+	struct header *all = xcalloc(f->n_headers + 2, sizeof(*all));
+	size_t n = f->n_headers;
+
+	if (n)
+		memcpy(all, f->headers, n * sizeof(*all));
+	if (f->authorization && f->authorization[0])
+		all[n++] = (struct header){ "Authorization", f->authorization };
+	if (f->cookie && f->cookie[0])
+		all[n++] = (struct header){ "Cookie", f->cookie };
+	struct header_lines lines = reach_headers(svc, all, n, f->name);
+
+	free(all);
+	return lines;
+}
+
 static void *http_open(struct probe_runner *r)
 {
 	const struct service_config *svc = r->svc;
@@ -36,7 +53,7 @@ static void *http_open(struct probe_runner *r)
 	m->headers = xcalloc(svc->n_features + 2, sizeof(*m->headers));
 	for (size_t i = 0; i < svc->n_features; i++)
 		if (feature_is(&svc->features[i], "http"))
-			m->headers[i] = reach_headers(svc, svc->features[i].headers, svc->features[i].n_headers, svc->features[i].name);
+			m->headers[i] = feature_headers(svc, &svc->features[i]);
 	m->headers[svc->n_features] = reach_headers(svc, NULL, 0, "identity");
 	m->headers[svc->n_features + 1] = reach_headers(svc, NULL, 0, "reference");
 	return m;
@@ -173,12 +190,14 @@ static void http_start(void *means, struct probe_handle *h)
 	if (absolute) {
 		way.r.connect_host = "";
 		way.r.ca_file = way.r.cert_file = way.r.key_file = NULL;
-		way.r.insecure = false;
+		way.r.unix_path = NULL;
+		way.r.insecure = way.r.proxy_protocol = false;
 	}
 	way.r.url = url;
 	way.r.method = f ? f->method : "GET";
 	way.r.body = f && f->body[0] ? f->body : NULL;
 	way.r.body_len = f ? strlen(f->body) : 0;
+	way.r.max_redirects = f ? f->follow : 0;
 	way.r.headers = (const char *const *)m->headers[what.headers].line;
 	way.r.n_headers = m->headers[what.headers].n;
 	way.r.want_cert = f && m->runner->suites[h->r.job.feature].wants_cert;

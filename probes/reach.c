@@ -16,6 +16,7 @@ enum { SLOT_POOL_MIN = 8, SLOT_POOL_MAX = 128, FRONT_POOL_MAX = 64 };
 struct base {
 	char *prefix;                   /* NULL: nowhere */
 	char *host;                     /* "" = as the prefix says */
+	const char *unix_path;          /* "" = TCP */
 	uint16_t port;
 	const char *name;               /* for people */
 };
@@ -80,11 +81,13 @@ static bool is_default_port(bool tls, uint16_t port) { return port == (tls ? 443
 
 static struct base target_base(const struct service_config *svc, const struct target *t)
 {
-	const struct target *pub = svc->front[0] ? &svc->front_target : t;
+	static const struct target nameless = { .host = "localhost", .port = 80 };
+	bool socket = t->unix_path && t->unix_path[0];
+	const struct target *pub = svc->front[0] ? &svc->front_target : socket ? &nameless : t;
 
 	return (struct base){
 		.prefix = make_prefix(t->tls, pub->host, pub->port, is_default_port(pub->tls, pub->port)),
-		.host = xstrdup(t->host), .port = t->port, .name = t->text,
+		.host = xstrdup(t->host), .port = t->port, .unix_path = socket ? t->unix_path : "", .name = t->text,
 	};
 }
 
@@ -185,6 +188,7 @@ struct way reach_way(const struct reach *m, const struct probe_handle *h)
 		bool there = j->proxy < m->n_fronts && m->front[j->proxy].prefix;
 
 		base = there ? &m->front[j->proxy] : NULL;
+		tls = m->svc->front_tls.ca_file ? &m->svc->front_tls : NULL; /* NULL in a config that was not loaded */
 		w.pool = there ? m->front_pool[j->proxy] : NULL;
 		w.never = there ? NULL : "no front is configured";
 	} else {
@@ -197,7 +201,9 @@ struct way reach_way(const struct reach *m, const struct probe_handle *h)
 	w.prefix = base->prefix;
 	w.name = base->name;
 	w.r = (struct httpc_request){
-		.connect_host = base->host, .connect_port = base->port,
+		.connect_host = base->host, .connect_port = base->port, .unix_path = base->unix_path,
+		.http2 = h->feature ? f->http2 : !reference && m->svc->http2,
+		.proxy_protocol = !reference && j->via == VIA_SLOT && m->svc->slot[j->slot].proxy_protocol,
 		.ca_file = tls ? tls->ca_file : NULL, .cert_file = tls ? tls->cert_file : NULL, .key_file = tls ? tls->key_file : NULL,
 		/* The reference shows that the network works, whatever its certificate. */
 		.insecure = (tls && !tls->verify) || reference,

@@ -17,6 +17,7 @@
 #include "probes/probe.h"
 #include "switchd/api/api.h"
 #include "switchd/base/log.h"
+#include "switchd/base/outside.h"
 #include "switchd/base/version.h"
 #include "switchd/core/decide.h"
 #include "switchd/engine/engine.h"
@@ -32,12 +33,6 @@ struct daemon {
 	ev_signal hup, term, interrupt;
 	bool ending;
 };
-
-static const char *environment(const char *name, void *arg)
-{
-	(void)arg;
-	return getenv(name);
-}
 
 static bool read_file(const char *path, struct buf *out, struct buf *errors)
 {
@@ -67,7 +62,7 @@ static struct config *load(const char *path, struct buf *errors)
 	int n = 0;
 
 	if (read_file(path, &text, errors))
-		cfg = config_load(path, buf_str(&text), text.len, environment, NULL, errors, &n);
+		cfg = config_load(path, buf_str(&text), text.len, outside_lookup, NULL, errors, &n);
 	buf_free(&text);
 	if (cfg && !probe_check_config(cfg, errors, &n))
 		config_free(&cfg);

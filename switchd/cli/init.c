@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switchd/base/outside.h"
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
 #include "switchd/core/config.h"
@@ -118,17 +119,11 @@ static int features(struct cli *c, json_t *asked, struct buf *yaml, int *silent)
 	return EX_DONE;
 }
 
-static const char *environment(const char *name, void *arg)
-{
-	(void)arg;
-	return getenv(name);
-}
-
 static int print(struct cli *c, struct buf *yaml, json_t *asked, int silent)
 {
 	struct buf errors = BUF_INIT(ERRORS_MAX);
 	int bad = 0;
-	struct config *cfg = config_load("init", buf_str(yaml), yaml->len, environment, NULL, &errors, &bad);
+	struct config *cfg = config_load("init", buf_str(yaml), yaml->len, outside_lookup, NULL, &errors, &bad);
 	bool good = cfg != NULL;
 
 	fputs(buf_str(&errors), stderr);

@@ -11,18 +11,13 @@
 #include <unistd.h>
 
 #include "probes/probe.h"
+#include "switchd/base/outside.h"
 #include "switchd/cli/local.h"
 #include "switchd/proxy/proxy.h"
 #include "switchd/store/journal.h"
 
 #define DEFAULT_CONFIG "/etc/switchd/switchd.yaml"
 enum { CONFIG_MAX = 1024 * 1024, ERRORS_MAX = 256 * 1024 };
-
-static const char *environment(const char *name, void *arg)
-{
-	(void)arg;
-	return getenv(name);
-}
 
 struct config *local_config(struct cli *c, const char *path, bool assertions)
 {
@@ -44,7 +39,7 @@ struct config *local_config(struct cli *c, const char *path, bool assertions)
 
 	fclose(f);
 	if (whole)
-		cfg = config_load(path, buf_str(&text), text.len, environment, NULL, &errors, &bad);
+		cfg = config_load(path, buf_str(&text), text.len, outside_lookup, NULL, &errors, &bad);
 	if (cfg && assertions && !probe_check_config(cfg, &errors, &bad))
 		config_free(&cfg);
 	fputs(buf_str(&errors), stderr);

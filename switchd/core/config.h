@@ -17,6 +17,7 @@ struct target {
 	const char *text;       /* as written: "10.0.0.1:8101" or "http://10.0.0.1:8101" */
 	const char *host;       /* name or address, without brackets */
 	uint16_t port;
+	const char *unix_path;  /* "unix:/path" as written: plain HTTP on that socket; NULL or "" = TCP */
 	bool tls;               /* https:// ; without a scheme the front's scheme decides for port 443 only, else http */
 };
 
@@ -26,6 +27,7 @@ struct tls_config { const char *ca_file, *cert_file, *key_file; bool verify; }; 
 
 struct slot_config {
 	const struct target *targets; size_t n_targets;
+	bool proxy_protocol;    /* connections to its targets begin with a PROXY line */
 	int min_targets;        /* 0 = rule of B1.2 (proving: all; live: half, rounded up) */
 	struct tls_config tls;
 };
@@ -37,6 +39,8 @@ struct probe_rule {
 	bool via_slot, via_front, fresh;
 };
 
+struct http_auth { const char *user, *password, *password_file, *bearer, *bearer_file; };       /* as written */
+
 struct feature_kind;            /* core/config_kind.h */
 struct feature {
 	const char *name;
@@ -45,7 +49,15 @@ struct feature {
 	const char *path;               /* "/api/quotes" with query if any */
 	const char *url;                /* "" or an absolute URL asked as it is, of no slot (kind of its own; warn only) */
 	const char *method;             /* "GET" */
-	const char *body;               /* "" */
+	const char *body;               /* "", or the content of body_file */
+	const char *body_file;          /* "" */
+	struct http_auth auth;
+	const char *authorization;      /* value of that header, made of auth; NULL or "" = none */
+	const struct header *cookies; size_t n_cookies;
+	const char *cookie;             /* value of that header, made of cookies; NULL or "" = none */
+	int follow;                     /* redirects that are followed, within the origin; 0 */
+	bool http2;
+	const char *const *secrets; size_t n_secrets, room_secrets;     /* no evidence may hold one of these */
 	const struct header *headers; size_t n_headers;
 	enum severity severity;
 	bool writes, idle, compare;     /* compare: only a path was given (B1.7) */
@@ -95,6 +107,8 @@ struct service_config {
 	const char *name;
 	const char *front;              /* URL; "" = none: nothing is observed */
 	struct target front_target;     /* parsed */
+	struct tls_config front_tls;    /* how https fronts are asked */
+	bool http2;                     /* of what is asked beside the features: identity */
 	struct slot_config slot[2];
 	const struct proxy_config *proxies; size_t n_proxies;
 	const struct feature *features; size_t n_features;
@@ -147,7 +161,9 @@ struct config {
 	const struct service_config *services; size_t n_services;
 };
 
-/* Environment for ${NAME}: returns NULL when unset (then it is an error). */
+/* What the text may refer to: ${NAME}, an environment variable, and ${file:/path} and *_file keys, by the absolute
+ * path.  NULL when there is none (then it is an error; for a file errno says why).  BORROWED until the next call.
+ * base/outside.h has the real one. */
 typedef const char *config_env_fn(const char *name, void *arg);
 
 /* NULL when anything is wrong; `errors` then holds the diagnostics, ready to print

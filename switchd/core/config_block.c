@@ -132,6 +132,26 @@ static void check_headers(const struct block *b, struct yaml_node *map)
 	}
 }
 
+static void check_cookies(const struct block *b, const struct yaml_node *map)
+{
+	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	struct diag *d = b->ld->d;
+
+	for (size_t i = 0; i < map->n; i++) {
+		struct yaml_node *key = map->pairs[i].key, *value = map->pairs[i].value;
+
+		if (!key->text[0] || key->text[strspn(key->text, token)] || strlen(key->text) > 128)
+			diag_error(d, key->mark, "\"%s\" is no name of a cookie", key->text);
+		if (value->bad)
+			continue;
+		if (value->kind != YAML_TEXT || yaml_is_null(value))
+			diag_error(d, value->mark, "cookie %s: want text, got %s", key->text, yaml_kind_name(value));
+		else if (strpbrk(value->text, " \t\r\n;,\"\\") || strlen(value->text) > 4096)
+			diag_error(d, value->mark, "cookie %s: want at most 4096 bytes without space, comma, semicolon, quote or backslash",
+				   key->text);
+	}
+}
+
 static void check_key(const struct block *b, struct yaml_pair *pair)
 {
 	const struct setting *s = setting_find(pair->key->text, b->at);
@@ -150,6 +170,8 @@ static void check_key(const struct block *b, struct yaml_pair *pair)
 		check_kind(b, s, pair->value);
 	if (!pair->value->bad && strcmp(s->name, "headers") == 0)
 		check_headers(b, pair->value);
+	if (!pair->value->bad && strcmp(s->name, "cookies") == 0)
+		check_cookies(b, pair->value);
 }
 
 void block_open(struct block *b, struct loading *ld, struct yaml_node *map, unsigned at, const struct block *up, struct mark mark, const char *what)

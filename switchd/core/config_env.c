@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * config_env.c - ${NAME} in values, and $$ for a dollar sign. */
+ * config_env.c - ${NAME} and ${file:/path} in values, and $$ for a dollar sign. */
+#include <errno.h>
 #include <string.h>
 
-#include "switchd/core/config_load.h"
+#include "switchd/core/config_kind.h"
 
-enum { VALUE_MAX = 65536, ENV_NAME_MAX = 128 };
+enum { VALUE_MAX = 65536, ENV_NAME_MAX = 128, FILE_NAME_MAX = 1024 };
 
 static bool env_name_ok(const char *s)
 {
@@ -31,12 +32,66 @@ static struct mark place(const struct yaml_node *n, const char *at)
 	return m;
 }
 
+static bool is_utf8(const char *s)
+{
+	for (size_t i = 0, len = strlen(s), step; i < len; i += step) {
+		unsigned code;
+
+		step = diag_utf8(s + i, len - i, &code);
+		if (!step)
+			return false;
+	}
+	return true;
+}
+
+const char *file_text(struct loading *ld, struct mark mark, const char *key, const char *path, bool line)
+{
+	const char *text = ld->env ? ld->env(path, ld->env_arg) : NULL;
+	size_t n = text ? strlen(text) : 0;
+
+	if (!text || !is_utf8(text)) {
+		diag_error(ld->d, mark, "%s: %s: %s", key, path, text || errno == EILSEQ ? "is not text in UTF-8" : errno == EFBIG ?
+			   "larger than 64 KiB" : errno == EINVAL ? "is not a plain file" : strerror(errno));
+		return "";
+	}
+	if (line && n && text[n - 1] == '\n')
+		n--;
+	if (line && n && text[n - 1] == '\r')
+		n--;
+	if (!n) {
+		diag_error(ld->d, mark, "%s: %s: is empty", key, path);
+		return "";
+	}
+	struct secret_text *s = arena_alloc(ld->arena, sizeof(*s));
+
+	*s = (struct secret_text){ ld->secrets, arena_strn(ld->arena, text, n) };
+	ld->secrets = s;
+	return s->value;
+}
+
+/* "${file:/run/secrets/token}" */
+static const char *put_file(struct loading *ld, const struct yaml_node *n, const char *at, struct buf *out)
+{
+	const char *name = at + 7, *end = strchr(name, '}');
+	char path[FILE_NAME_MAX];
+
+	if (!end || name[0] != '/' || !text_copy_n(path, sizeof(path), name, (size_t)(end - name))) {
+		diag_error(ld->d, place(n, at), "want ${file:/path} with an absolute path");
+		return NULL;
+	}
+	int before = ld->d->errors;
+	buf_adds(out, file_text(ld, place(n, at), "${file:}", path, true));
+	return ld->d->errors == before ? end + 1 : NULL;
+}
+
 /* `at` is the "${"; returns what follows the "}", or NULL after saying why. */
 static const char *put_one(struct loading *ld, const struct yaml_node *n, const char *at, struct buf *out)
 {
 	char name[ENV_NAME_MAX];
 	const char *end = strchr(at, '}');
 
+	if (text_starts(at, "${file:"))
+		return put_file(ld, n, at, out);
 	if (!end || !text_copy_n(name, sizeof(name), at + 2, (size_t)(end - at - 2)) || !env_name_ok(name)) {
 		diag_error(ld->d, place(n, at), "want ${NAME} with the name of an environment variable (write $${ for the text ${)");
 		return NULL;
@@ -46,14 +101,9 @@ static const char *put_one(struct loading *ld, const struct yaml_node *n, const 
 		diag_error(ld->d, place(n, at), "the environment variable %s is not set", name);
 		return NULL;
 	}
-	for (size_t i = 0, len = strlen(value), step; i < len; i += step) {
-		unsigned code;
-
-		step = diag_utf8(value + i, len - i, &code);
-		if (!step) {
-			diag_error(ld->d, place(n, at), "the environment variable %s is not UTF-8", name);
-			return NULL;
-		}
+	if (!is_utf8(value)) {
+		diag_error(ld->d, place(n, at), "the environment variable %s is not UTF-8", name);
+		return NULL;
 	}
 	buf_adds(out, value);
 	return end + 1;

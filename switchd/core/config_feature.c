@@ -59,6 +59,31 @@ static void load_rule(const struct block *b, const struct service_config *s, con
 	load_via(b, s, kind, r);
 }
 
+enum { SECRETS_OF_A_FEATURE = 64 };
+
+/* What came from files anywhere in the configuration is secret in every feature. */
+static void feature_secrets_begin(struct loading *ld, struct feature *f)
+{
+	size_t n = 0;
+
+	for (const struct secret_text *s = ld->secrets; s; s = s->next)
+		n++;
+	const char **all = arena_alloc(ld->arena, (n + SECRETS_OF_A_FEATURE) * sizeof(*all));
+
+	f->secrets = all;
+	for (const struct secret_text *s = ld->secrets; s; s = s->next)
+		all[f->n_secrets++] = s->value;
+	f->room_secrets = n + SECRETS_OF_A_FEATURE;
+}
+
+void feature_secret(struct loading *ld, struct feature *f, const char *value)
+{
+	(void)ld;
+	must(f->n_secrets < f->room_secrets);
+	if (value[0])
+		((const char **)f->secrets)[f->n_secrets++] = value;
+}
+
 /* Merged by name from the nearest block outwards. */
 static void load_headers(const struct block *b, struct feature *f)
 {
@@ -87,19 +112,6 @@ static void load_headers(const struct block *b, struct feature *f)
 	f->n_headers = n;
 }
 
-static void check_url_feature(const struct block *b, const struct feature *f)
-{
-	struct diag *d = b->ld->d;
-	const struct yaml_node *severity = block_own(b, "severity");
-
-	if (severity && strcmp(severity->text, "warn") != 0)
-		diag_error(d, severity->mark, "severity: a url is asked of no slot and can only warn");
-	if (f->n_expect == 0 && !block_bad(b, "expect"))
-		diag_error(d, b->mark, "missing key \"expect\" in %s: a url is compared with nothing", b->what);
-	if (f->control_path[0])
-		diag_error(d, block_mark(b, "control_path"), "control_path: has no meaning for a url");
-}
-
 static void check_writes(const struct block *b, const struct feature *f)
 {
 	struct diag *d = b->ld->d;
@@ -108,7 +120,11 @@ static void check_writes(const struct block *b, const struct feature *f)
 	if (!f->writes && !safe_method(f->method) && !block_bad(b, "writes"))
 		diag_error(d, block_mark(b, "method"), "method: %s changes something: it needs writes: true, and an interval of at least 60s", f->method);
 	if (f->body[0] && safe_method(f->method) && !block_bad(b, "method"))
-		diag_error(d, block_mark(b, "body"), "body: %s has none", f->method);
+		{
+		const char *key = block_own(b, "body") ? "body" : "body_file";
+
+		diag_error(d, block_mark(b, key), "%s: %s has none", key, f->method);
+	}
 	if (f->idle && !f->writes)
 		diag_warn(d, block_mark(b, "idle"), "idle: has a meaning only with writes: true; others are always probed on the idle slot");
 	if (!f->writes)
@@ -125,33 +141,6 @@ static void check_writes(const struct block *b, const struct feature *f)
 
 /* ---- the kinds ---- */
 
-static void http_load(const struct block *b, struct feature *f)
-{
-	bool url = block_own(b, "url") != NULL;
-
-	f->path = block_text(b, "path");
-	f->url = block_text(b, "url");
-	f->method = block_text(b, "method");
-	f->body = block_text(b, "body");
-	f->control_path = block_text(b, "control_path");
-	if (url)
-		check_url_feature(b, f);
-}
-
-static void http_show(const struct show *w, const char *in, const struct feature *f)
-{
-	if (f->url[0])
-		show_text(w, in, "url", f->url);
-	else
-		show_text(w, in, "path", f->path);
-	show_line(w, in, "method", f->method);
-	show_text(w, in, "body", f->body);
-	show_text(w, in, "control_path", f->control_path);
-}
-
-static const struct feature_kind kind_path = { "path", "http", true, http_load, http_show };
-static const struct feature_kind kind_url = { "url", "http", true, http_load, http_show };
-
 const struct feature_kind *const feature_kinds[] = {
 	&kind_path,
 	&kind_url,
@@ -159,7 +148,7 @@ const struct feature_kind *const feature_kinds[] = {
 const size_t n_feature_kinds = ARRAY_LEN(feature_kinds);
 
 /* Keys that only requests of the kind http have. */
-static const char *const http_only[] = { "method", "body", "control_path" };
+static const char *const http_only[] = { "auth", "body", "body_file", "control_path", "cookies", "follow", "method" };
 
 /* The one kind whose key is there; none or two are an error. */
 static const struct feature_kind *kind_of(const struct block *b)
@@ -208,7 +197,9 @@ static void feature_load(struct loading *ld, const char *name, struct mark mark,
 	struct block b;
 	const char *what = arena_format(ld->arena, "feature \"%s\"", name);
 
-	*f = (struct feature){ .name = name, .path = "/", .url = "", .method = "GET", .body = "", .control_path = "" };
+	*f = (struct feature){ .name = name, .path = "/", .url = "", .method = "GET", .body = "", .body_file = "", .control_path = "",
+			       .authorization = "", .cookie = "" };
+	feature_secrets_begin(ld, f);
 	if (node && node->kind == YAML_TEXT) {
 		struct value value;
 		char why[300];
@@ -234,6 +225,7 @@ static void feature_load(struct loading *ld, const char *name, struct mark mark,
 	}
 	load_rule(&b, s, f->kind, &f->rule);
 	load_headers(&b, f);
+	f->http2 = block_n(&b, "http2") != 0;
 	if (node)
 		load_block(&b, f);
 	f->compare = f->kind == &kind_path && f->n_expect == 0 && !f->writes;

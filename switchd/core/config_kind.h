@@ -26,6 +26,7 @@ struct feature_kind {
 	 * what the feature's fingerprint is made of. */
 	void (*show)(const struct show *, const char *indent, const struct feature *);
 };
+extern const struct feature_kind kind_path, kind_url;    /* config_http.c */
 extern const struct feature_kind *const feature_kinds[];
 extern const size_t n_feature_kinds;
 
@@ -42,5 +43,13 @@ void show_bool(const struct show *, const char *indent, const char *key, bool ye
 void show_lines(const struct show *, const char *indent, const char *key, const char *const *text, size_t n);
 void show_headers(const struct show *, const char *indent, const struct header *, size_t n);
 void show_value(const struct show *, const char *text);        /* the quoted text alone */
+/* Would be printed as it was written (${NAME}), so that nothing of its value is seen; or everything may be seen. */
+bool show_is_raw(const struct show *, const char *text);
+
+/* The content of a small file, in the arena; "" after saying what is wrong with it.  `line`: without the line break at
+ * its end.  It is secret: no evidence will hold it. */
+const char *file_text(struct loading *, struct mark, const char *key, const char *path, bool line);
+/* One more text (64 at most, of one feature's own) that no evidence of the feature may hold. */
+void feature_secret(struct loading *, struct feature *, const char *value);
 
 #endif

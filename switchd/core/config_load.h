@@ -14,6 +14,9 @@
  * where a secret may be, so that what it prints can be shown around and still loads. */
 struct raw_text { const struct raw_text *next; const char *value, *raw; };
 
+/* What came out of a file. */
+struct secret_text { const struct secret_text *next; const char *value; };
+
 /* config_load() hands out &loaded.c. */
 struct loaded { struct config c; const struct raw_text *raws; };
 
@@ -24,6 +27,7 @@ struct loading {
 	config_env_fn *env;
 	void *env_arg;
 	const char *state_dir;
+	const struct secret_text *secrets;
 };
 
 /* One mapping of settings, checked against the table; `up` is what it inherits from. */

@@ -10,8 +10,10 @@ struct target target_of(struct loading *ld, const char *text, bool front_tls)
 	struct address a;
 	char why[300];
 
+	if (text_starts(text, "unix:"))
+		return (struct target){ .text = text, .host = "", .unix_path = text + 5 };
 	must(address_parse(text, &a, why, sizeof(why)));
-	return (struct target){ .text = text, .host = arena_str(ld->arena, a.host), .port = a.port,
+	return (struct target){ .unix_path = "", .text = text, .host = arena_str(ld->arena, a.host), .port = a.port,
 				.tls = a.scheme[0] ? strcmp(a.scheme, "https") == 0 : a.port == 443 && front_tls };
 }
 
@@ -20,12 +22,20 @@ static bool target_load(struct loading *ld, struct yaml_node *node, bool front_t
 	struct address a;
 	char why[300];
 
+	if (text_starts(node->text, "unix:")) { /* 107: what fits into a socket's address */
+		if (node->text[5] != '/' || strlen(node->text + 5) > 107) {
+			diag_error(ld->d, node->mark, "targets: want unix: and an absolute path of at most 107 bytes, got \"%s\"", node->text);
+			return false;
+		}
+		*out = target_of(ld, node->text, false);
+		return true;
+	}
 	if (!address_parse(node->text, &a, why, sizeof(why))) {
 		diag_error(ld->d, node->mark, "targets: %s", why);
 		return false;
 	}
 	if (a.scheme[0] && strcmp(a.scheme, "http") != 0 && strcmp(a.scheme, "https") != 0) {
-		diag_error(ld->d, node->mark, "targets: want host:port, http://host:port or https://host:port, got \"%s\"", node->text);
+		diag_error(ld->d, node->mark, "targets: want host:port, http://host:port, https://host:port or unix:/path, got \"%s\"", node->text);
 		return false;
 	}
 	if (a.rest[0] && strcmp(a.rest, "/") != 0) {
@@ -42,29 +52,26 @@ struct told { struct target target; struct mark mark; enum slot slot; };
 static void check_twice(struct loading *ld, const struct told *all, size_t n, const struct told *t)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (all[i].target.port != t->target.port || strcasecmp(all[i].target.host, t->target.host) != 0)
+		if (strcmp(all[i].target.unix_path, t->target.unix_path) != 0 || all[i].target.port != t->target.port || strcasecmp(all[i].target.host, t->target.host) != 0)
 			continue;
 		diag_error(ld->d, t->mark, "targets: \"%s\" is in slot %s already (line %d)", t->target.text, slot_name(all[i].slot), all[i].mark.line);
 		return;
 	}
 }
 
-static void tls_load(struct loading *ld, const struct block *slot, const char *what, struct slot_config *out)
+/* `any`: something is asked by https at all. */
+static void tls_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, bool any, struct tls_config *out)
 {
-	struct yaml_node *node = slot ? block_own(slot, "tls") : NULL;
 	struct block b;
-	bool any = false;
 
-	block_open(&b, ld, node, AT_TLS, NULL, node ? node->mark : (struct mark){ 0 }, arena_format(ld->arena, "tls of %s", what));
-	out->tls = (struct tls_config){ block_text(&b, "ca_file"), block_text(&b, "cert_file"), block_text(&b, "key_file"), block_n(&b, "verify") != 0 };
+	block_open(&b, ld, node, AT_TLS, NULL, node ? node->mark : (struct mark){ 0 }, arena_format(ld->arena, "%s of %s", key, what));
+	*out = (struct tls_config){ block_text(&b, "ca_file"), block_text(&b, "cert_file"), block_text(&b, "key_file"), block_n(&b, "verify") != 0 };
 	if (!node)
 		return;
-	if (!out->tls.cert_file[0] != !out->tls.key_file[0])
-		diag_error(ld->d, node->mark, "tls: cert_file and key_file go together");
-	for (size_t i = 0; i < out->n_targets; i++)
-		any = any || out->targets[i].tls;
+	if (!out->cert_file[0] != !out->key_file[0])
+		diag_error(ld->d, node->mark, "%s: cert_file and key_file go together", key);
 	if (!any)
-		diag_warn(ld->d, node->mark, "tls: has no effect: no target of %s is https", what);
+		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, strcmp(key, "tls") == 0 ? "target" : "front", what);
 }
 
 static void slot_load(struct loading *ld, const struct block *slots, enum slot which, bool front_tls, struct told *told, size_t *n_told,
@@ -103,7 +110,11 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 		(*n_told)++;
 	}
 	out->targets = targets;
-	tls_load(ld, mapping ? &b : NULL, what, out);
+	bool https = false;
+	for (size_t i = 0; i < out->n_targets; i++)
+		https = https || targets[i].tls;
+	tls_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https, &out->tls);
+	out->proxy_protocol = mapping && block_n(&b, "proxy_protocol") != 0;
 	struct yaml_node *min = mapping ? block_own(&b, "min_targets") : NULL;
 	struct value value;
 	char why[64];
@@ -237,6 +248,15 @@ static void proxies_load(struct loading *ld, const struct block *service, struct
 			diag_warn(ld->d, marks[i], "%s has no front: its flips end at acked and are never observed", service->what);
 }
 
+static void front_tls_load(struct loading *ld, const struct block *service, struct service_config *out)
+{
+	bool any = out->front_target.tls;
+
+	for (size_t i = 0; i < out->n_proxies; i++)
+		any = any || text_starts(out->proxies[i].front, "https:");
+	tls_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any, &out->front_tls);
+}
+
 static void command_load(struct loading *ld, const struct block *gates, struct service_config *out)
 {
 	struct yaml_node *node = block_own(gates, "command");
@@ -323,10 +343,11 @@ static void load_own(struct loading *ld, const struct block *b, const struct blo
 	s->unknown_limit_bake_ms = block_n(b, "unknown_limit_bake");
 	s->budget_max = block_int(budget, "max");
 	s->budget_per_ms = block_n(budget, "per");
+	s->http2 = block_n(b, "http2") != 0;
 	s->max_rate = block_int(b, "max_rate");
 	s->observe = block_int(b, "observe");
 	s->has_reference = reference != NULL;
-	s->reference = reference ? target_of(ld, reference->text, false) : (struct target){ .text = "", .host = "" };
+	s->reference = reference ? target_of(ld, reference->text, false) : (struct target){ .text = "", .host = "", .unix_path = "" };
 }
 
 void service_load(struct loading *ld, struct yaml_pair *pair, const struct block *defaults, const struct block *defaults_budget,
@@ -335,7 +356,8 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	const char *name = pair->key->text;
 	struct block b, budget;
 
-	*out = (struct service_config){ .name = name, .line = pair->key->mark.line, .front_target = { .text = "", .host = "" } };
+	*out = (struct service_config){ .name = name, .line = pair->key->mark.line, .front_target = { .text = "", .host = "", .unix_path = "" },
+					.front_tls = { "", "", "", true } };
 	if (!name_ok(name))
 		diag_error(ld->d, pair->key->mark, "\"%s\" is no name for a service: letters, digits, _ . - (at most %d)", name, NAME_MAX_LEN);
 	if (pair->value->bad)
@@ -350,6 +372,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	out->manifest_path = block_text(&b, "manifest_path");
 	slots_load(ld, &b, out);
 	proxies_load(ld, &b, out);
+	front_tls_load(ld, &b, out);
 	gates_load(ld, &b, out);
 	inventory_load(ld, &b, out);
 	load_own(ld, &b, &budget, out);

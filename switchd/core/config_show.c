@@ -122,6 +122,14 @@ static void show_rule(const struct show *w, const char *indent, const struct pro
 	buf_addf(w->out, "%svia: [%s]\n", indent, r->via_slot && r->via_front ? "slot, front" : r->via_slot ? "slot" : "front");
 }
 
+bool show_is_raw(const struct show *w, const char *text)
+{
+	for (const struct raw_text *r = w->raws; r; r = r->next)
+		if (r->value == text)
+			return true;
+	return w->secrets;
+}
+
 void show_text(const struct show *w, const char *indent, const char *key, const char *value)
 {
 	if (!value[0])
@@ -157,7 +165,22 @@ static void show_feature(const struct show *w, const struct feature *f)
 		show_bool(w, in, "idle", f->idle);
 	if (f->n_expect)
 		show_lines(w, in, "expect", f->expect, f->n_expect);
+	show_bool(w, in, "http2", f->http2);
 	show_rule(w, in, &f->rule);
+}
+
+static void show_tls(const struct show *w, const char *in, const char *key, const struct tls_config *t, bool used)
+{
+	char deep[32];
+
+	if (!t->ca_file[0] && !t->cert_file[0] && !used && t->verify)
+		return;
+	text_format(deep, sizeof(deep), "%s  ", in);
+	buf_addf(w->out, "%s%s:\n", in, key);
+	show_line(w, deep, "ca_file", t->ca_file);
+	show_line(w, deep, "cert_file", t->cert_file);
+	show_line(w, deep, "key_file", t->key_file);
+	show_bool(w, deep, "verify", t->verify);
 }
 
 static void show_slot(const struct show *w, const char *name, const struct slot_config *s)
@@ -172,16 +195,12 @@ static void show_slot(const struct show *w, const char *name, const struct slot_
 	}
 	if (s->min_targets)
 		show_int(w, in, "min_targets", s->min_targets);
-	bool files = s->tls.ca_file[0] || s->tls.cert_file[0], https = false;
+	if (s->proxy_protocol)
+		show_bool(w, in, "proxy_protocol", true);
+	bool https = false;
 	for (size_t i = 0; i < s->n_targets; i++)
 		https = https || s->targets[i].tls;
-	if (!files && !https && s->tls.verify)
-		return;
-	buf_addf(w->out, "%stls:\n", in);
-	show_line(w, "          ", "ca_file", s->tls.ca_file);
-	show_line(w, "          ", "cert_file", s->tls.cert_file);
-	show_line(w, "          ", "key_file", s->tls.key_file);
-	show_bool(w, "          ", "verify", s->tls.verify);
+	show_tls(w, in, "tls", &s->tls, https);
 }
 
 static void show_proxy(const struct show *w, const struct proxy_config *p)
@@ -279,6 +298,7 @@ static void show_service(const struct show *w, const struct service_config *s)
 	put_quoted(w->out, s->name, true);
 	buf_adds(w->out, ":\n");
 	show_line(w, "    ", "front", s->front);
+	show_tls(w, "    ", "front_tls", &s->front_tls, false);
 	buf_adds(w->out, "    slots:\n");
 	show_slot(w, "blue", &s->slot[BLUE]);
 	show_slot(w, "green", &s->slot[GREEN]);
@@ -292,6 +312,7 @@ static void show_service(const struct show *w, const struct service_config *s)
 		/* Its pace stands in the service: a features: key would make it one that was chosen. */
 		buf_adds(w->out, "    # features: none were told: the one feature \"root\" is /, compared with the active slot\n");
 		show_headers(w, "    ", s->features[0].headers, s->features[0].n_headers);
+		show_bool(w, "    ", "http2", s->features[0].http2);
 		show_rule(w, "    ", &s->features[0].rule);
 		return;
 	}

@@ -32,7 +32,8 @@ enum {
 	AT_FEATURE  = 1 << 14,
 	AT_COMMAND  = 1 << 15,
 	AT_INVENTORY = 1 << 16,
-	N_PLACES    = 17
+	AT_LOGIN    = 1 << 17,
+	N_PLACES    = 18
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 

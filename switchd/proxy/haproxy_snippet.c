@@ -154,11 +154,18 @@ static void server_line(struct snip *s, enum slot slot, size_t i)
 	bool v6 = inet_pton(AF_INET6, t->host, &any) == 1;
 	bool literal = v6 || inet_pton(AF_INET, t->host, &any) == 1;
 
-	if (!word(s, t->host, "_.:-"))
+	bool socket = t->unix_path && t->unix_path[0];
+
+	if (!word(s, socket ? t->unix_path : t->host, socket ? "_./+-" : "_.:-"))
 		return;
-	buf_addf(s->out, "  server %c%zu %s%s%s:%u check inter 500ms rise 1", slot == BLUE ? 'b' : 'g', i + 1, v6 ? "[" : "", t->host,
-		 v6 ? "]" : "", t->port);
-	if (!literal) /* a name that does not resolve yet must not keep HAProxy from starting */
+	if (socket)
+		buf_addf(s->out, "  server %c%zu unix@%s check inter 500ms rise 1", slot == BLUE ? 'b' : 'g', i + 1, t->unix_path);
+	else
+		buf_addf(s->out, "  server %c%zu %s%s%s:%u check inter 500ms rise 1", slot == BLUE ? 'b' : 'g', i + 1, v6 ? "[" : "", t->host,
+			 v6 ? "]" : "", t->port);
+	if (s->svc->slot[slot].proxy_protocol) /* its checks then begin with one too */
+		buf_adds(s->out, " send-proxy");
+	if (!literal && !socket) /* a name that does not resolve yet must not keep HAProxy from starting */
 		buf_adds(s->out, " init-addr last,libc,none");
 	if (t->tls)
 		server_tls(s, &s->svc->slot[slot]);

@@ -5,6 +5,7 @@
  * other ("#! LINE:COL: error: ..."); good-*.yaml load, with the warnings told likewise,
  * and what config_show() prints of them loads again to the same. */
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,16 +21,29 @@
 
 static const char dir[] = "tests/tables/config";
 
+/* What stands in files, for these tests: core reads none itself. */
+static const char *a_file(const char *name)
+{
+	static char large[70000];
+
+	memset(large, 'x', sizeof(large) - 1);
+	errno = strcmp(name, "/test/large") == 0 ? EFBIG : strcmp(name, "/test/pipe") == 0 ? EINVAL : ENOENT;
+	return strcmp(name, "/test/body") == 0 ? "{\"probe\": 1}\n" : strcmp(name, "/test/token") == 0 ? "t0ken-abc\n" :
+	       strcmp(name, "/test/password") == 0 ? "pass word\r\n" : strcmp(name, "/test/lines") == 0 ? "a\nb\n" :
+	       strcmp(name, "/test/empty") == 0 ? "\n" : strcmp(name, "/test/binary") == 0 ? "a\xff" : NULL;
+}
+
 static const char *no_env(const char *name, void *arg)
 {
-	(void)name;
 	(void)arg;
-	return NULL;
+	return name[0] == '/' ? a_file(name) : NULL;
 }
 
 static const char *some_env(const char *name, void *arg)
 {
 	(void)arg;
+	if (name[0] == '/')
+		return a_file(name);
 	return strcmp(name, "HOST") == 0 ? "shop.example.com" : strcmp(name, "FIVE") == 0 ? "5" : strcmp(name, "PACE") == 0 ? "3s" :
 	       strcmp(name, "SECRET") == 0 ? "hunter2\"$$${x}" : strcmp(name, "EMPTY") == 0 ? "" : strcmp(name, "BINARY") == 0 ? "a\xff" :
 	       strcmp(name, "EVIL") == 0 ? "1s\nstate_dir: /tmp" : NULL;
@@ -341,7 +355,7 @@ static void test_full(void **state)
 	assert_int_equal(s->command.timeout_ms, 20000);
 	assert_string_equal(s->identity.path, "/-/version");
 	assert_string_equal(s->identity.expect[0], "jsonpath \"$.release\" == \"{{release}}\"");
-	assert_int_equal(s->identity.expect_line[0], 58);
+	assert_int_equal(s->identity.expect_line[0], 60);
 	assert_int_equal(s->identity.expect_col[0], 46);
 
 	const struct feature *q = config_feature(s, "quotes");
@@ -349,7 +363,7 @@ static void test_full(void **state)
 	assert_int_equal(q->n_expect, 4);
 	assert_false(q->compare);
 	assert_string_equal(q->expect[3], "body matches /x$/");
-	assert_int_equal(q->expect_line[1], 78);
+	assert_int_equal(q->expect_line[1], 80);
 	assert_int_equal(q->expect_col[1], 13);
 	assert_int_equal(q->rule.interval_ms, 2000);
 	assert_int_equal(q->rule.idle_interval_ms, 22000);
