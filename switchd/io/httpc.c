@@ -5,6 +5,7 @@
  * CA store that libcurl keeps per multi are then those of one slot and never mix. */
 #include "switchd/io/httpc.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +18,7 @@
 #include "switchd/base/text.h"
 #include "switchd/io/httpc_easy.h"
 #include "switchd/io/httpc_glue.h"
+#include "switchd/io/names.h"
 
 enum { KEPT_PER_HANDLE = 2, KEPT_MIN = 16 };
 
@@ -33,7 +35,12 @@ struct httpc_req {
 	httpc_done_fn *done;
 	void *arg;
 	struct handle *handle;          /* NULL: waiting, or failed and about to say so */
-	struct asked *asked;            /* while waiting */
+	struct asked *asked;            /* while waiting, and as long as another address may be tried */
+	bool in_line;
+	/* Of one that is asked by name. */
+	struct name_wait wait;
+	struct resolved *at;            /* NULL: by address */
+	size_t tried;                   /* of at */
 	mono_us since;
 	int64_t allowed_ms;             /* from since on */
 	struct httpc_jar *jar;          /* of the request */
@@ -63,6 +70,7 @@ struct httpc_pool {
 struct httpc {
 	struct ev_loop *loop;
 	TAILQ_HEAD(, httpc_pool) pools;
+	struct names *names;
 	bool doomed;
 };
 
@@ -107,8 +115,10 @@ bool httpc_header(const struct httpc_reply *r, const char *name, char *out, size
 
 static void client_maybe_free(struct httpc *c)
 {
-	if (c->doomed && TAILQ_EMPTY(&c->pools))
-		free(c);
+	if (!c->doomed || !TAILQ_EMPTY(&c->pools))
+		return;
+	names_free(&c->names);
+	free(c);
 }
 
 static void pool_destroy(struct httpc_pool *p)
@@ -133,13 +143,15 @@ static bool finish(struct httpc_req *q, const struct httpc_reply *reply, struct 
 	struct httpc_pool *p = q->pool;
 
 	TAILQ_REMOVE(&p->all, q, link);
-	if (q->asked && !q->failed)
+	names_forget(&q->wait);
+	if (q->in_line)
 		TAILQ_REMOVE(&p->waiting, q, line);
 	ev_timer_stop(p->client->loop, &q->timer);
 	p->depth++;
 	q->done(q->arg, reply);
 	p->depth--;
 	asked_free(&q->asked);
+	free(q->at);
 	free(q);
 	if (h) { /* only now: the reply borrowed its buffers */
 		h->req = NULL;
@@ -230,11 +242,8 @@ static void next_in_line(struct httpc_pool *p)
 		}
 		TAILQ_REMOVE(&p->waiting, q, line);
 		ev_timer_stop(p->client->loop, &q->timer);
-		struct asked *k = q->asked;
-
-		q->asked = NULL;
-		begin(q, pick(p, &k->r), &k->r, left);
-		asked_free(&k);
+		q->in_line = false;
+		begin(q, pick(p, &q->asked->r), &q->asked->r, left);
 	}
 }
 
@@ -302,6 +311,80 @@ static bool follows(struct handle *h, struct httpc_reply *reply)
 	return true;
 }
 
+/* ---- names ---- */
+
+/* As long as there are more, none may use up the time of all. */
+static void try_address(struct httpc_req *q, struct httpc_request *r, int64_t left)
+{
+	size_t more = q->at->n - q->tried - 1;
+
+	r->connect_host = q->at->ip[q->tried++];
+	if (more && (r->connect_timeout_ms == 0 || r->connect_timeout_ms > left / 2))
+		r->connect_timeout_ms = left / 2 ? left / 2 : 1;
+}
+
+/* "localhost" is ::1 and 127.0.0.1, and the application may listen on one of them only. */
+static bool tries_another(struct handle *h, const struct httpc_reply *reply)
+{
+	struct httpc_req *q = h->req;
+	int64_t left;
+
+	if (!q->at || q->tried >= q->at->n || (reply->result != H_REFUSED && reply->result != H_NO_ROUTE && reply->result != H_TIMEOUT_CONNECT))
+		return false;
+	left = q->allowed_ms - mono_since_ms(mono_now(), q->since);
+	if (left <= 0)
+		return false;
+	struct httpc_request r = q->asked->r;
+
+	r.jar = q->jar;
+	try_address(q, &r, left);
+	begin(q, h, &r, left);
+	return true;
+}
+
+/* The name as a text, and the port where the URL alone tells it; false: there is none to look up. */
+static bool name_of(const struct httpc_request *r, char *host, size_t size, uint16_t *port)
+{
+	const char *p = r->connect_host, *end;
+	uint64_t told = strncasecmp(r->url, "https:", 6) == 0 ? 443 : 80;
+	char digits[8];
+
+	*port = r->connect_port;
+	if (r->unix_path && r->unix_path[0])
+		return false;
+	if (p && p[0])
+		return !easy_is_address(p) && text_copy(host, size, p);
+	p = strstr(r->url, "://");
+	p = p ? p + 3 : r->url;
+	end = p + strcspn(p, ":/?#");
+	if (end == p || p[0] == '[' || memchr(p, '@', strcspn(p, "/?#")) || !text_copy_n(host, size, p, (size_t)(end - p)) || easy_is_address(host))
+		return false;
+	if (*end == ':' && (!text_copy_n(digits, sizeof(digits), end + 1, strspn(end + 1, "0123456789")) || !text_u64(digits, &told)))
+		return false;
+	*port = (uint16_t)told;
+	return true;
+}
+
+static void start(struct httpc_req *q);
+
+static void set_addresses(struct httpc_req *q, const struct resolved *found)
+{
+	q->at = xcalloc(1, sizeof(*q->at));
+	*q->at = *found;
+}
+
+static void on_name(struct name_wait *w, const struct resolved *found)
+{
+	struct httpc_req *q = (struct httpc_req *)((char *)w - offsetof(struct httpc_req, wait));
+
+	if (!found->n) {
+		(void)finish_as(q, H_DNS, found->error, NULL);
+		return;
+	}
+	set_addresses(q, found);
+	start(q);
+}
+
 static void on_done(void *arg, CURL *curl, CURLcode code)
 {
 	struct httpc_pool *p = arg;
@@ -311,7 +394,7 @@ static void on_done(void *arg, CURL *curl, CURLcode code)
 	must(curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&h) == CURLE_OK);
 	easy_reply(&h->easy, code, &reply);
 	easy_leave(&h->easy);
-	if (follows(h, &reply))
+	if (follows(h, &reply) || tries_another(h, &reply))
 		return;
 	if (finish(h->req, &reply, h))
 		next_in_line(p);
@@ -324,6 +407,8 @@ static void on_req_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop, (void)revents;
 	if (q->failed)
 		(void)finish_as(q, q->result, q->error, NULL);
+	else if (q->wait.name)
+		(void)finish_as(q, H_DNS, "the resolver does not answer", NULL);
 	else
 		(void)finish_as(q, H_TIMEOUT_QUEUED, "waited in our own line until its deadline", NULL);
 }
@@ -341,24 +426,79 @@ static bool one_line_each(const struct httpc_request *r)
 	return true;
 }
 
+static void line_up(struct httpc_req *q, int64_t left)
+{
+	q->in_line = true;
+	TAILQ_INSERT_TAIL(&q->pool->waiting, q, line);
+	ev_timer_set(&q->timer, (double)left / 1000, 0.);
+	ev_timer_start(q->pool->client->loop, &q->timer);
+}
+
+/* Its addresses are known: now as one that was asked by address. */
+static void start(struct httpc_req *q)
+{
+	struct httpc_pool *p = q->pool;
+	struct httpc_request *r = &q->asked->r;
+	int64_t left = q->allowed_ms - mono_since_ms(mono_now(), q->since);
+	struct handle *h;
+
+	ev_timer_stop(p->client->loop, &q->timer);
+	if (left <= 0)
+		left = 1;
+	r->jar = q->jar;
+	try_address(q, r, left);
+	h = TAILQ_EMPTY(&p->waiting) ? pick(p, r) : NULL;
+	if (h)
+		begin(q, h, r, left);
+	else
+		line_up(q, left);
+}
+
+static void by_name(struct httpc_req *q, const struct httpc_request *r, const char *host, uint16_t port)
+{
+	const struct resolved *found;
+
+	q->asked = asked_new(r);
+	q->asked->r.connect_port = port;
+	q->since = mono_now();
+	found = names_ask(q->pool->client->names, host, &q->wait);
+	if (found && !found->n) {
+		fail_later(q, H_DNS, "the name has no address, as the resolver said a moment ago");
+	} else if (found) {
+		set_addresses(q, found);
+		start(q);
+	} else {
+		ev_timer_set(&q->timer, (double)r->timeout_ms / 1000, 0.);
+		ev_timer_start(q->pool->client->loop, &q->timer);
+	}
+}
+
 struct httpc_req *httpc_send(struct httpc_pool *p, const struct httpc_request *r, httpc_done_fn *done, void *arg)
 {
 	struct httpc_req *q = xcalloc(1, sizeof(*q));
 	struct handle *h;
 
 	must(r->timeout_ms > 0 && r->url);
-	if (r->max_redirects) /* for the rest, the clock is read only when they wait */
-		q->since = mono_now();
-	q->allowed_ms = r->timeout_ms;
-	q->jar = r->jar;
 	q->pool = p;
 	q->done = done;
 	q->arg = arg;
+	q->allowed_ms = r->timeout_ms;
+	q->jar = r->jar;
+	q->wait.fn = on_name;
+	if (r->max_redirects) /* for most, the clock is read only when they wait */
+		q->since = mono_now();
 	ev_timer_init(&q->timer, on_req_timer, 0., 0.);
 	q->timer.data = q;
 	TAILQ_INSERT_TAIL(&p->all, q, link);
 	if (!one_line_each(r)) {
 		fail_later(q, H_PROTOCOL, "a line break in a header, method or URL");
+		return q;
+	}
+	char host[256];
+	uint16_t port;
+
+	if (name_of(r, host, sizeof(host), &port)) {
+		by_name(q, r, host, port);
 		return q;
 	}
 	h = TAILQ_EMPTY(&p->waiting) ? pick(p, r) : NULL;
@@ -368,9 +508,7 @@ struct httpc_req *httpc_send(struct httpc_pool *p, const struct httpc_request *r
 	}
 	q->asked = asked_new(r);
 	q->since = mono_now();
-	TAILQ_INSERT_TAIL(&p->waiting, q, line);
-	ev_timer_set(&q->timer, (double)r->timeout_ms / 1000, 0.);
-	ev_timer_start(p->client->loop, &q->timer);
+	line_up(q, r->timeout_ms);
 	return q;
 }
 
@@ -445,6 +583,7 @@ struct httpc *httpc_new(struct ev_loop *loop)
 		started = true;
 	}
 	c->loop = loop;
+	c->names = names_new(loop, NULL);
 	TAILQ_INIT(&c->pools);
 	return c;
 }

@@ -177,25 +177,32 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	return n;
 }
 
-/* libcurl resolves in a thread per question, and a thread that waits for a dead name server
- * lives on after its transfer was given up.  A pool with many such threads asks no more
- * until some must have ended, instead of piling them up (T20). */
+/* Names are looked up before (names.h): one that comes this far, by whatever way, is not to be connected to. */
 static int may_resolve(void *state, void *reserved, void *arg)
 {
 	struct easy *e = arg;
-	struct easy_pool *p = e->pool;
-	int64_t now = mono_now().us;
-	size_t live = 0;
 
 	(void)state, (void)reserved;
-	if (e->numeric)
-		return 0;
-	for (size_t i = 0; i < p->n_stuck; i++)
-		if (now - p->stuck_us[i] < (int64_t)STUCK_FOR_MS * 1000)
-			p->stuck_us[live++] = p->stuck_us[i];
-	p->n_stuck = live;
-	e->refused_to_resolve = live == STUCK_MAX;
+	e->refused_to_resolve = !e->numeric;
 	return e->refused_to_resolve;
+}
+
+/* The address that we chose, and no other, whatever the URL or a redirect says. */
+static bool is_asked(const struct easy *e, const struct curl_sockaddr *a)
+{
+	const char *host = e->asked->r.connect_host;
+	struct in6_addr want, got = IN6ADDR_ANY_INIT;
+	bool v6 = strchr(host, ':') != NULL;
+
+	if (a->family == AF_UNIX || !host[0]) /* a URL with an address in it, asked as it is */
+		return true;
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, host, &want) != 1 || a->family != (v6 ? AF_INET6 : AF_INET))
+		return false;
+	if (v6)
+		got = ((const struct sockaddr_in6 *)(const void *)&a->addr)->sin6_addr;
+	else
+		memcpy(&got, &((const struct sockaddr_in *)(const void *)&a->addr)->sin_addr, sizeof(struct in_addr));
+	return memcmp(&want, &got, v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)) == 0;
 }
 
 /* Not left to libcurl: its sockets are inherited by the children we start, it does not say
@@ -206,6 +213,10 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	struct easy *e = arg;
 
 	(void)purpose;
+	if (!is_asked(e, a)) {
+		e->refused_to_resolve = true;
+		return CURL_SOCKET_BAD;
+	}
 	e->fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	e->socket_errno = e->fd < 0 ? errno : 0;
 	for (size_t i = 0; i < CLOSED_RING; i++) /* the number is taken again: what was said of it is of another */
@@ -365,6 +376,8 @@ static bool is_address(const char *host, size_t n)
 		return true;
 	return text_copy_n(text, sizeof(text), host, n) && (inet_pton(AF_INET, text, bin) == 1 || inet_pton(AF_INET6, text, bin) == 1);
 }
+
+bool easy_is_address(const char *host) { return is_address(host, strlen(host)); }
 
 static bool no_name(const struct httpc_request *r)
 {

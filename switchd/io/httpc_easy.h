@@ -28,13 +28,10 @@ void asked_free(struct asked **);
 /* Why we stopped a transfer from inside a callback of libcurl. */
 enum stopped { STOP_NOT, STOP_BODY, STOP_HEAD, STOP_STATUS_LINE };
 
-enum { STUCK_MAX = 16, STUCK_FOR_MS = 30000, CLOSED_RING = 32 };
+enum { CLOSED_RING = 32 };
 
 /* What the transfers of one pool share. */
 struct easy_pool {
-	/* Questions to the resolver that were given up without an answer (T20): see may_resolve(). */
-	int64_t stuck_us[STUCK_MAX];
-	size_t n_stuck;
 	/* The sockets closed last, and what the kernel said of them then. */
 	struct closed { int fd; bool connected, received; } closed[CLOSED_RING];
 	size_t n_closed;
@@ -63,6 +60,7 @@ struct easy {
 	char location[2048], content_type[256], ip[64];
 };
 
+bool easy_is_address(const char *host);  /* and no name */
 void easy_open(struct easy *, struct easy_pool *);
 void easy_close(struct easy *);
 /* Requests of different keys differ; for those of one key easy_same() decides. */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "switchd/base/clock.h"
 #include "switchd/base/text.h"
 #include "switchd/io/httpc_easy.h"
 
@@ -49,13 +48,6 @@ static bool was_connected(const struct easy *e)
 	return c ? c->connected : measure(e, CURLINFO_CONNECT_TIME_T) > 0;
 }
 
-static void note_stuck(struct easy_pool *p)
-{
-	if (p->n_stuck == STUCK_MAX)
-		memmove(p->stuck_us, p->stuck_us + 1, --p->n_stuck * sizeof(p->stuck_us[0]));
-	p->stuck_us[p->n_stuck++] = mono_now().us;
-}
-
 static bool mentions(const struct easy *e, const char *word) { return strcasestr(e->error, word) != NULL; }
 
 static enum httpc_result timed_out(struct easy *e)
@@ -64,13 +56,8 @@ static enum httpc_result timed_out(struct easy *e)
 		return H_TIMEOUT_SENT;
 	if (number(e, CURLINFO_REQUEST_SIZE) > e->sent_before)
 		return measure(e, CURLINFO_SIZE_UPLOAD_T) >= (curl_off_t)e->asked->r.body_len ? H_TIMEOUT_SENT : H_TIMEOUT_SENDING;
-	if (!was_connected(e)) {
-		if (!e->numeric && measure(e, CURLINFO_NAMELOOKUP_TIME_T) == 0) {
-			note_stuck(e->pool);
-			return H_DNS;
-		}
+	if (!was_connected(e))
 		return H_TIMEOUT_CONNECT;
-	}
 	if (e->tls && measure(e, CURLINFO_APPCONNECT_TIME_T) == 0)
 		return H_TLS;
 	return H_TIMEOUT_SENDING;
@@ -187,7 +174,7 @@ static const char *sentence(struct easy *e, enum httpc_result result, CURLcode c
 		break;
 	case H_DNS:
 		if (e->refused_to_resolve)
-			return "the resolver answers none of our questions";
+			return "the address is not the one that was looked up";
 		break;
 	case H_PROTOCOL:
 		if (e->stopped == STOP_STATUS_LINE)

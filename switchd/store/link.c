@@ -24,7 +24,7 @@
 #include "switchd/base/clock.h"
 #include "switchd/base/log.h"
 #include "switchd/base/text.h"
-#include "switchd/store/resolve.h"
+#include "switchd/io/resolve.h"
 
 enum { HIREDIS_CHUNK = 16 * 1024 };     /* it reads at most so much at once */
 

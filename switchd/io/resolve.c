@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * resolve.c - one detached thread a question; the answer is dropped when nobody waits any more. */
-#include "switchd/store/resolve.h"
+#include "switchd/io/resolve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

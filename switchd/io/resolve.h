@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * resolve.h - the address of a Redis host, looked up in a thread of its own.  Only store/ includes this.
+ * resolve.h - the addresses of one name, looked up in a thread of its own.
  *
  * getaddrinfo() may take as long as a dead resolver likes; the loop never waits for it.
  * done() is called exactly once unless resolve_cancel() came first, never from inside the call. */
-#ifndef SWITCHD_STORE_RESOLVE_H
-#define SWITCHD_STORE_RESOLVE_H
+#ifndef SWITCHD_IO_RESOLVE_H
+#define SWITCHD_IO_RESOLVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
