@@ -5,6 +5,7 @@
  * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
  * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  prove.c  probes against stubs
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
+ * inventory.c both slots' routes compared
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
 #define SWITCHD_ENGINE_SERVICE_H
@@ -109,6 +110,7 @@ struct service {
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
 	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
+	struct inventories *inventories;
 	struct gate_facts gates; struct manifest own_manifest;          /* of the deploy being proved (gates.c) */
 	bool own_asking; size_t own_target; mono_us own_next;
 	bool committing, ticking, dirty;
@@ -259,6 +261,14 @@ json_t *measure_unproven(const struct service *);               /* [{name, why}]
 
 /* prove.c */
 void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */
+
+/* inventory.c */
+void inventory_start(struct service *);
+void inventory_stop(struct service *);
+void inventory_beat(struct service *);
+bool inventory_note_due(struct service *);
+const struct inventory_view *inventory_view_of(const struct service *);
+json_t *inventory_state_json(const struct service *);
 
 /* traffic.c */
 void traffic_start(struct service *);
