@@ -198,6 +198,7 @@ static void http_start(void *means, struct probe_handle *h)
 	way.r.body = f && f->body[0] ? f->body : NULL;
 	way.r.body_len = f ? strlen(f->body) : 0;
 	way.r.max_redirects = f ? f->follow : 0;
+	way.r.want_cert = f && h->r.job.purpose != PURPOSE_REFERENCE && m->runner->suites[h->r.job.feature].wants_cert;
 	way.r.headers = (const char *const *)m->headers[what.headers].line;
 	way.r.n_headers = m->headers[what.headers].n;
 	way.r.want_cert = f && m->runner->suites[h->r.job.feature].wants_cert;

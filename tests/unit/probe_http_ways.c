@@ -229,6 +229,20 @@ static void a_front_with_a_ca_of_its_own(void **state)
 	ask("echo", VIA_FRONT, OUT_PRESENT);
 }
 
+static void certificates_reach_their_assertions(void **state)
+{
+	char slot[320];
+
+	(void)state;
+	snprintf(slot, sizeof(slot), "{ targets: [\"https://127.0.0.1:%u\"], tls: { ca_file: %s } }", tls.port, tls.ca);
+	site("https://shop.test", slot, "",
+	     "      good: { path: /ok, expect: ['certificate \"Expire-Date\" daysAfterNow > 14', 'certificate \"Subject\" contains \"shop.test\"'] }\n"
+	     "      soon: { path: /ok, expect: ['certificate \"Expire-Date\" daysAfterNow > 40'] }\n");
+	ask("good", VIA_SLOT, OUT_PRESENT);
+	ask("soon", VIA_SLOT, OUT_TLS_ASSERTION);
+	assert_true(said.e.got[0] != '\0');
+}
+
 static void what_is_outside_is_read_without_waiting(void **state)
 {
 	char path[160], *large = xmalloc(OUTSIDE_FILE_MAX + 2);
@@ -323,6 +337,7 @@ int main(void)
 		T(http2_sockets_and_proxy_lines),
 		T(a_socket_that_nobody_listens_on_is_out),
 		T(a_front_with_a_ca_of_its_own),
+		T(certificates_reach_their_assertions),
 		T(what_is_outside_is_read_without_waiting),
 	};
 
