@@ -6,7 +6,7 @@
 #   make unit         unit tests and tables only
 #   make scenario     scenarios only, real redis-server and haproxy
 #   make sim          seeded simulator of the pure core (SEED=, STEPS=)
-#   make fuzz         short runs of every fuzz target (SECONDS=, needs clang)
+#   make fuzz         short runs of every fuzz target (SECONDS=, needs clang); check replays their seeds
 #   make bench        write docs/benchmarks.md (ratios in one run)
 #   make demo         scripts/demo: the three acts, live
 #   make docs         write the generated parts of docs/ and README.md
@@ -50,6 +50,7 @@ PROGRAMS := $(OUT)/bin/switchd $(OUT)/bin/switchctl
 # servers and clients that scenarios, the demo and the bench use).
 UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/*.c))
 SIM := $(patsubst tests/sim/%.c,$(OUT)/tests/sim/%,$(wildcard tests/sim/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 FAKES := $(patsubst tests/fakes/%.c,$(OUT)/tests/fakes/%,$(wildcard tests/fakes/*.c))
 
 .PHONY: all
@@ -76,6 +77,11 @@ $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
 
+# A fuzz target without libFuzzer: it is fed its seeds (make check), not what clang thinks of.
+$(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/support/replay.o $(LIB)
+	@echo "  LD $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LDLIBS)
+
 $(OUT)/tests/sim/%: $(OUT)/tests/sim/%.o $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
@@ -85,10 +91,11 @@ $(OUT)/tests/fakes/%: $(OUT)/tests/fakes/%.o
 	@echo "  LD $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lev -lm -lpthread
 
-.PHONY: programs fakes unit-programs
+.PHONY: programs fakes unit-programs fuzz-programs
 programs: $(PROGRAMS)
 fakes: $(FAKES)
 unit-programs: $(UNIT) $(SIM)
+fuzz-programs: $(FUZZ)
 
 .PHONY: check asan unit scenario sim fuzz bench demo docs lint install clean help
 check:

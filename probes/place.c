@@ -135,7 +135,7 @@ size_t place_json(const char *body, size_t len, const struct jsonpath *path, siz
 	struct text t = { body, len, len >= 3 && memcmp(body, "\xef\xbb\xbf", 3) == 0 ? 3 : 0 };
 	size_t n = jsonpath_plain_steps(path), i = 0;
 
-	for (skip_space(&t); *off = t.at, i < n; i++) {
+	for (skip_space(&t); *off = t.at < len ? t.at : len, i < n; i++) {
 		struct jsonpath_step step = jsonpath_step(path, i);
 		bool in = peek(&t) == '{' && step.name ? into_object(&t, &step) : peek(&t) == '[' && !step.name && into_array(&t, step.index);
 
