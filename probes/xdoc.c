@@ -95,7 +95,7 @@ void xml_once(void)
 struct parse {
 	xmlParserCtxtPtr ctxt;
 	size_t nodes;
-	bool declares, crowded;
+	bool declares, crowded, gave_up;
 };
 
 static void step(xmlParserCtxtPtr ctxt, size_t nodes)
@@ -334,6 +334,7 @@ static xmlDocPtr parse(const char *body, size_t len, const char *type, struct pa
 		doc = xmlCtxtReadMemory(ctxt, body, (int)len, NULL, NULL, common);
 	else
 		doc = htmlCtxtReadMemory(ctxt, body, (int)len, NULL, encoding_of(body, len, type), common | HTML_PARSE_IGNORE_ENC);
+	p->gave_up = ctxt->disableSAX != 0;     /* 256 levels, a name without end: half a page would look like an absent feature */
 	if (!doc && ctxt->myDoc)
 		xmlFreeDoc(ctxt->myDoc);
 	ctxt->myDoc = NULL;
@@ -379,7 +380,8 @@ struct xdoc *xdoc_parse(const char *body, size_t len, const char *content_type, 
 
 	meter_end();
 	const char *why = p.declares ? "the document declares entities or types of its own, which are not read" :
-			  p.crowded ? "the page has too many elements" : m.over ? "the page takes too long to parse" : NULL;
+			  p.crowded ? "the page has too many elements" : m.over ? "the page takes too long to parse" :
+			  p.gave_up ? "the page is too deep, or too odd, for its parser" : NULL;
 
 	if (why || !doc || !xmlDocGetRootElement(doc)) {
 		xmlFreeDoc(doc);

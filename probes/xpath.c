@@ -134,12 +134,17 @@ static void fn_translate(xmlXPathParserContextPtr p, int n)
 	xmlFree(from);
 }
 
+/* A name that is there already is not replaced: it is removed before. */
 static void add_functions(xmlXPathContextPtr ctx)
 {
-	(void)xmlXPathRegisterFunc(ctx, BAD_CAST "contains", fn_contains);
-	(void)xmlXPathRegisterFunc(ctx, BAD_CAST "substring-before", fn_before);
-	(void)xmlXPathRegisterFunc(ctx, BAD_CAST "substring-after", fn_after);
-	(void)xmlXPathRegisterFunc(ctx, BAD_CAST "translate", fn_translate);
+	static const struct { const char *name; xmlXPathFunction fn; } ours[] = {
+		{ "contains", fn_contains }, { "substring-before", fn_before }, { "substring-after", fn_after }, { "translate", fn_translate },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+		(void)xmlXPathRegisterFunc(ctx, BAD_CAST ours[i].name, NULL);
+		must(xmlXPathRegisterFunc(ctx, BAD_CAST ours[i].name, ours[i].fn) == 0);
+	}
 }
 
 /* ---- compile ---- */
@@ -263,21 +268,22 @@ struct xpath *xpath_compile(const char *text, size_t len, char *err, size_t err_
 
 	xml_once();
 	*err_off = 0;
-	if (!len || strlen(text) != len) {
+	if (!len || memchr(text, '\0', len)) {
 		text_copy(err, err_size, len ? "a zero byte in the XPath" : "the XPath is empty");
-		*err_off = len ? strlen(text) : 0;
+		*err_off = len ? strnlen(text, len) : 0;
 		return NULL;
 	}
 	struct xpath *x = xcalloc(1, sizeof(*x));
 
-	x->text = xstrdup(text);
-	x->wide = joins_nodes(text);
-	x->comp = compile_text(text, &said);
+	x->text = xcalloc(1, len + 1);
+	memcpy(x->text, text, len);
+	x->wide = joins_nodes(x->text);
+	x->comp = compile_text(x->text, &said);
 	if (!x->comp || said.code) {
 		text_format(err, err_size, "the XPath does not compile: %s", said.code ? sentence(&said) : "it is not an expression");
 		*err_off = said.at <= len ? said.at : 0;
 		xpath_free(&x);
-	} else if (!functions_known(text, err, err_size, err_off)) {
+	} else if (!functions_known(x->text, err, err_size, err_off)) {
 		xpath_free(&x);
 	} else if (!try_out(x, &said)) {
 		text_format(err, err_size, "the XPath cannot be evaluated: %s", sentence(&said));
