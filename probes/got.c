@@ -215,5 +215,5 @@ void got_xpath_place(const struct assertion *a, struct answer *ans, char *got)
 	if (!n)
 		return;
 	got_text(part, sizeof(part), from, n);
-	got_add(got, "; %s is there (line %ld)", part, line);
+	got_add(got, line ? "; %s is there (line %ld)" : "; %s is there", part, line);
 }

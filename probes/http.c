@@ -140,7 +140,7 @@ static void on_reply(void *arg, const struct httpc_reply *reply)
 	struct evidence e;
 	struct answer a = {
 		.status = reply->status, .head = reply->head, .head_len = reply->head_len, .body = reply->body, .body_len = reply->body_len,
-		.content_type = reply->content_type, .location = reply->location, .url = k->url, .cert = reply->cert, .total_us = reply->total_us,
+		.content_type = reply->content_type, .location = reply->location, .url = reply->url, .cert = reply->cert, .total_us = reply->total_us,
 	};
 	bool suite = h->feature && h->r.job.purpose != PURPOSE_REFERENCE;
 	enum outcome o = reach_outcome(reply->result, suite && h->runner->suites[h->r.job.feature].has_duration);

@@ -106,6 +106,7 @@ static int compile_some(const struct identity_config *cfg, const char *file, con
 			struct buf *errors)
 {
 	char **lines = xcalloc(cfg->n_expect, sizeof(*lines));
+	char *quote = xcalloc(cfg->n_expect + 1, 1);
 	int *line = xcalloc(cfg->n_expect, sizeof(*line)), *col = xcalloc(cfg->n_expect, sizeof(*col));
 	size_t n = 0;
 
@@ -113,9 +114,10 @@ static int compile_some(const struct identity_config *cfg, const char *file, con
 		if ((strstr(cfg->expect[i], mark) != NULL) == marked) {
 			line[n] = cfg->expect_line ? cfg->expect_line[i] : 0;
 			col[n] = cfg->expect_col ? cfg->expect_col[i] : 0;
+			quote[n] = cfg->expect_quote ? cfg->expect_quote[i] : '\0';
 			lines[n++] = with_release(cfg->expect[i], release);
 		}
-	struct suite_source from = { file, (const char *const *)lines, n, line, col };
+	struct suite_source from = { file, (const char *const *)lines, n, line, col, quote };
 	int wrong = suite_compile(out, &from, errors);
 
 	for (size_t i = 0; i < n; i++)
@@ -123,6 +125,7 @@ static int compile_some(const struct identity_config *cfg, const char *file, con
 	free(lines);
 	free(line);
 	free(col);
+	free(quote);
 	return wrong;
 }
 

@@ -30,7 +30,7 @@ static int check_service(const struct config *cfg, const struct service_config *
 
 	for (size_t i = 0; i < svc->n_features; i++) {
 		const struct feature *f = &svc->features[i];
-		struct suite_source from = { cfg->file, f->expect, f->n_expect, f->expect_line, f->expect_col };
+		struct suite_source from = { cfg->file, f->expect, f->n_expect, f->expect_line, f->expect_col, f->expect_quote };
 		struct suite s;
 
 		const struct probe_kind *kind = kinds[kind_of(f)];

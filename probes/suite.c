@@ -7,6 +7,19 @@
 
 #include "switchd/base/text.h"
 
+/* In the quotes of YAML some characters stand as two: '' for one, \" and \\ too. */
+int suite_column(int col, char quote, const char *text, size_t off)
+{
+	col += quote != '\0';
+	for (size_t i = 0; i < off && text[i]; i++) {
+		bool twice = quote == '\'' ? text[i] == '\'' : quote == '"' && strchr("\"\\\t\n", text[i]);
+
+		col += ((unsigned char)text[i] & 0xc0) != 0x80;         /* editors count characters */
+		col += twice;
+	}
+	return col;
+}
+
 int suite_compile(struct suite *s, const struct suite_source *from, struct buf *errors)
 {
 	int wrong = 0;
@@ -20,7 +33,7 @@ int suite_compile(struct suite *s, const struct suite_source *from, struct buf *
 		if (!a) {
 			wrong++;
 			buf_addf(errors, "%s:%d:%d: error: %s\n", from->file, from->line ? from->line[i] : 0,
-				 (from->col ? from->col[i] : 0) + col, err);
+				 suite_column(from->col ? from->col[i] : 0, from->quote ? from->quote[i] : '\0', from->lines[i], (size_t)col), err);
 			continue;
 		}
 		s->list[s->n++] = a;

@@ -22,7 +22,11 @@ struct suite_source {
 	const char *file;
 	const char *const *lines; size_t n;
 	const int *line, *col;
+	const char *quote;      /* in which quotes of YAML each stands, '\0' = in none; NULL = not told */
 };
+
+/* Where the off-th byte of a text stands that begins at this column of a file. */
+int suite_column(int col, char quote, const char *text, size_t off);
 
 /* Compiles what can be compiled; errors are file:line:col lines, all of them; returns how many. */
 int suite_compile(struct suite *, const struct suite_source *, struct buf *errors);

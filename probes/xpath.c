@@ -352,6 +352,14 @@ static enum xpath_outcome too_wide(char *err, size_t err_size)
 	return XPATH_COSTLY;
 }
 
+/* 0: libxml2 does not know it. */
+static long line_of(const xmlNode *n)
+{
+	long line = xmlGetLineNo(n);
+
+	return line > 0 ? line : 0;
+}
+
 static void take_text(struct xpath_result *out, xmlChar *s)
 {
 	out->len = s ? strlen((const char *)s) : 0;
@@ -370,7 +378,7 @@ static enum xpath_outcome take_result(struct run *r, struct xpath_result *out, c
 		if (!out->n)
 			return XPATH_OK;
 		xmlXPathNodeSetSort(o->nodesetval);
-		out->line = xmlGetLineNo(o->nodesetval->nodeTab[0]);
+		out->line = line_of(o->nodesetval->nodeTab[0]);
 		take_text(out, xmlXPathCastNodeToString(o->nodesetval->nodeTab[0]));
 		return XPATH_OK;
 	case XPATH_BOOLEAN:
@@ -512,7 +520,7 @@ size_t xpath_deepest(const struct xpath *x, struct xdoc *d, const char **from, l
 
 		if (set && set->nodeNr > 0) {
 			xmlXPathNodeSetSort(set);
-			*line = xmlGetLineNo(set->nodeTab[set->nodeNr - 1]);
+			*line = line_of(set->nodeTab[set->nodeNr - 1]);
 			found = end - begin;
 		}
 		run_end(&r);

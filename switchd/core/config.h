@@ -63,7 +63,8 @@ struct feature {
 	bool writes, idle, compare;     /* compare: only a path was given (B1.7) */
 	const char *control_path;       /* "" = made from path (B1.5) */
 	const char *const *expect; size_t n_expect;   /* assertion lines as written */
-	const int *expect_line, *expect_col;          /* where they stand, for errors found when they are compiled */
+	const int *expect_line, *expect_col;          /* where they stand, for errors found when they are compiled... */
+	const char *expect_quote;                     /* ...and in which quotes, '\0' = in none; NULL = not told */
 	struct probe_rule rule;
 	uint64_t fingerprint;           /* of everything above but the pace: "its probe has changed" (B2) */
 };
@@ -84,6 +85,7 @@ struct identity_config {                /* gates: identity: */
 	const char *path;
 	const char *const *expect; size_t n_expect;   /* "{{release}}" stands for the announced release */
 	const int *expect_line, *expect_col;
+	const char *expect_quote;
 };
 
 struct command_config {         /* gates: command: */

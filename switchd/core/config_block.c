@@ -266,10 +266,12 @@ struct lines block_lines(const struct block *b, const char *name)
 	l.text = arena_alloc(b->ld->arena, l.n * sizeof(*l.text));
 	l.line = arena_alloc(b->ld->arena, l.n * sizeof(*l.line));
 	l.col = arena_alloc(b->ld->arena, l.n * sizeof(*l.col));
+	l.quote = arena_alloc(b->ld->arena, l.n + 1);
 	for (size_t i = 0; i < l.n; i++) {
 		l.text[i] = list->items[i]->text;
 		l.line[i] = list->items[i]->mark.line;
 		l.col[i] = list->items[i]->mark.col;
+		l.quote[i] = list->items[i]->quote;
 	}
 	return l;
 }

@@ -182,6 +182,7 @@ static void load_block(const struct block *b, struct feature *f)
 	f->expect = expect.text;
 	f->expect_line = expect.line;
 	f->expect_col = expect.col;
+	f->expect_quote = expect.quote;
 	f->n_expect = expect.n;
 	/* A key of the wrong type was said; what it means is then not asked. */
 	if (block_own(b, f->kind->key))

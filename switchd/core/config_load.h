@@ -57,7 +57,7 @@ bool block_bad(const struct block *, const char *name);
 struct mark block_mark(const struct block *, const char *name);
 
 /* A list of texts as an array, with their places. */
-struct lines { const char **text; int *line, *col; size_t n; };
+struct lines { const char **text; int *line, *col; char *quote; size_t n; };
 struct lines block_lines(const struct block *, const char *name);
 
 /* Replaces ${NAME} and $$ in every value of the tree. */

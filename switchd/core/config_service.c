@@ -302,7 +302,7 @@ static void identity_load(struct loading *ld, const struct block *gates, struct 
 		named = named || strstr(expect.text[i], "{{release}}");
 	if (expect.n && !named)
 		diag_error(ld->d, block_mark(&id, "expect"), "expect: no line has {{release}} in it: any release would do");
-	out->identity = (struct identity_config){ true, block_text(&id, "path"), expect.text, expect.n, expect.line, expect.col };
+	out->identity = (struct identity_config){ true, block_text(&id, "path"), expect.text, expect.n, expect.line, expect.col, expect.quote };
 }
 
 static void gates_load(struct loading *ld, const struct block *service, struct service_config *out)

@@ -99,7 +99,9 @@ static struct yaml_node *read_text(struct reader *r, const yaml_event_t *e)
 	size_t len = e->data.scalar.length;
 	struct yaml_node *n = arena_alloc(r->arena, sizeof(*n));
 
-	*n = (struct yaml_node){ .kind = YAML_TEXT, .mark = mark_of(e), .plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE };
+	*n = (struct yaml_node){ .kind = YAML_TEXT, .mark = mark_of(e), .plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE,
+				  .quote = e->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ? '\'' :
+					   e->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE ? '"' : '\0' };
 	if (memchr(value, '\0', len)) {
 		diag_error(r->diag, n->mark, "a NUL byte in a value");
 		n->bad = true;

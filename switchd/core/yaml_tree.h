@@ -27,6 +27,7 @@ struct yaml_node {
 	const char *text;               /* scalars; "" else */
 	const char *raw;                /* what stood there before ${ENV} was replaced; NULL = the same */
 	bool plain;                     /* written without quotes */
+	char quote;                     /* ' or " where it stands in some; else '\0' */
 	bool bad;                       /* an error was said about it: no second one */
 	struct yaml_pair *pairs;
 	struct yaml_node **items;

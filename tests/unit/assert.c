@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "probes/assert.h"
+#include "probes/probe.h"
 #include "probes/regex.h"
 #include "switchd/base/clock.h"
 #include "switchd/base/must.h"
@@ -346,6 +347,38 @@ static void test_long_lines(void **state)
 	assert_free(&a);
 }
 
+/* An error points at the character in the file, whatever quotes of YAML the line stands in. */
+static void test_columns_in_yaml(void **state)
+{
+	static const char yaml[] = "version: 1\nservices:\n  shop:\n    front: https://shop.example.com\n"
+		"    slots: { blue: [10.0.0.1:8101], green: [10.0.0.1:8102] }\n    proxy: haproxy\n    features:\n      a:\n        path: /a\n"
+		"        expect:\n"
+		"          - statu == 200\n"
+		"          - status == 200\n"
+		"          - 'xpath \"//a[@b=''c'']\" exist'\n"
+		"          - \"body contains \\\"x\\\" y\"\n"
+		"          - 'body contains \"\xc3\xa9\" y'\n";
+	static const char *const want[] = {
+		":11:13: error: unknown subject", ":13:36: error: unknown predicate \"exist\"",
+		":14:34: error: the assertion should end here", ":15:32: error: the assertion should end here",
+	};
+	struct buf said = BUF_INIT(4096);
+	int n = 0;
+
+	(void)state;
+	struct config *c = config_load("f", yaml, strlen(yaml), NULL, NULL, &said, &n);
+
+	if (!c)
+		fail_msg("%s", buf_str(&said));
+	assert_false(probe_check_config(c, &said, &n));
+	assert_int_equal(n, ARRAY_LEN(want));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		if (!strstr(buf_str(&said), want[i]))
+			fail_msg("no \"%s\" in:\n%s", want[i], buf_str(&said));
+	config_free(&c);
+	buf_free(&said);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_costly_paths),
 		cmocka_unit_test(test_json_is_kept),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_columns_in_yaml),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

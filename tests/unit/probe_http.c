@@ -572,7 +572,7 @@ static void a_target_says_which_release_it_runs(void **state)
 
 	(void)state;
 	feature(0, "quotes", "/ok", ok, 1);
-	svc.identity = (struct identity_config){ true, "/body", by_json, 2, lines, cols };
+	svc.identity = (struct identity_config){ true, "/body", by_json, 2, lines, cols, NULL };
 	TEXT_COPY(blue.shared->body, "{\"build\":{\"release\":\"r42\"}}");
 	open_runner();
 	struct said s = who("r42");
@@ -600,7 +600,7 @@ static void a_target_says_which_release_it_runs(void **state)
 	probe_runner_free(&runner);
 
 	atomic_store(&blue.shared->status, 200);
-	svc.identity = (struct identity_config){ true, "/body", by_header, 1, lines, cols };
+	svc.identity = (struct identity_config){ true, "/body", by_header, 1, lines, cols, NULL };
 	TEXT_COPY(blue.shared->head, "X-Release: r7\r\n");
 	open_runner();
 	s = who("r7");
@@ -611,7 +611,7 @@ static void a_target_says_which_release_it_runs(void **state)
 	assert_string_equal(s.r.identity, "r7");
 	probe_runner_free(&runner);
 
-	svc.identity = (struct identity_config){ true, "/body", by_body, 1, lines, cols };
+	svc.identity = (struct identity_config){ true, "/body", by_body, 1, lines, cols, NULL };
 	TEXT_COPY(blue.shared->body, "release=r9;");
 	open_runner();
 	s = who("r9");
@@ -779,7 +779,7 @@ static void broken_assertions_are_told_with_their_place(void **state)
 
 	(void)state;
 	feature(0, "quotes", "/ok", bad, 3);
-	svc.identity = (struct identity_config){ true, "/v", identity, 1, lines, cols };
+	svc.identity = (struct identity_config){ true, "/v", identity, 1, lines, cols, NULL };
 	assert_false(probe_check_config(&cfg, &errors, &n));
 	assert_int_equal(n, 3);
 	assert_non_null(strstr(buf_str(&errors), "switchd.yaml:11:"));
