@@ -87,6 +87,7 @@ static void point_at_stubs(struct feature *f, const struct feature *real)
 			f->path = "/";
 		f->url = "";
 	}
+	f->http2 = false; /* the stubs speak HTTP/1.1 */
 	f->rule.via_slot = true;
 	f->rule.via_front = false;
 	f->rule.timeout_ms = real->rule.timeout_ms < TIMEOUT_LEAST_MS ? TIMEOUT_LEAST_MS :

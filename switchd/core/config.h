@@ -41,6 +41,13 @@ struct probe_rule {
 
 struct http_auth { const char *user, *password, *password_file, *bearer, *bearer_file; };       /* as written */
 
+/* Old against new: what the old slot has the new one must have. */
+struct compare_config {
+	bool on;
+	const char *const *ignore; size_t n_ignore;     /* JSON paths, and all below: "$.at", "$.items[].score", "$.by_id.*" */
+	int tolerance;                  /* per cent between numbers of rows; 0 = only some against none */
+};
+
 struct feature_kind;            /* core/config_kind.h */
 struct feature {
 	const char *name;
@@ -61,6 +68,7 @@ struct feature {
 	const struct header *headers; size_t n_headers;
 	enum severity severity;
 	bool writes, idle, compare;     /* compare: only a path was given (B1.7) */
+	struct compare_config against;
 	const char *control_path;       /* "" = made from path (B1.5) */
 	const char *const *expect; size_t n_expect;   /* assertion lines as written */
 	const int *expect_line, *expect_col;          /* where they stand, for errors found when they are compiled... */

@@ -97,6 +97,13 @@ static void check_kind(const struct block *b, const struct setting *s, struct ya
 {
 	bool map = node->kind == YAML_MAP, list = node->kind == YAML_LIST;
 
+	if (s->type == T_BOOL_OR_BLOCK) {
+		bool word = node->kind == YAML_TEXT && node->plain && (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0);
+
+		if (!map && !word)
+			refuse_kind(b, s, node, "true, false or a mapping");
+		return;
+	}
 	if (s->type == T_MAP_OR_LIST ? !map && !list : s->type == T_LIST ? !list : !map)
 		refuse_kind(b, s, node, s->type == T_MAP_OR_LIST ? "a mapping or a list" : s->type == T_LIST ? "a list of mappings" : "a mapping");
 	else if (node->n == 0 && (s->min > 0 || s->type == T_MAP_OR_LIST || s->type == T_LIST))

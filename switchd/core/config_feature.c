@@ -172,6 +172,57 @@ static const struct feature_kind *kind_of(const struct block *b)
 	return found;
 }
 
+/* "$", then .key, .* and [] in turn. */
+static bool ignore_ok(const char *s)
+{
+	if (*s++ != '$' || !*s)
+		return false;
+	while (*s) {
+		size_t n = *s == '.' ? strcspn(s + 1, ".[") : 0;
+
+		if (s[0] == '[' && s[1] == ']')
+			s += 2;
+		else if (n)
+			s += 1 + n;
+		else
+			return false;
+	}
+	return true;
+}
+
+static void load_compare(const struct block *b, struct feature *f)
+{
+	struct yaml_node *node = block_own(b, "compare");
+	struct block c;
+
+	if (!node || (node->kind == YAML_TEXT && strcmp(node->text, "false") == 0))
+		return;
+	f->against.on = true;
+	if (f->url[0] || strcmp(f->kind->name, "http") != 0)
+		diag_error(b->ld->d, node->mark, "compare: only a feature with a path is asked of both slots side by side");
+	else if (f->writes)
+		diag_error(b->ld->d, node->mark, "compare: a probe that writes is not compared");
+	else if (!f->rule.via_slot)
+		diag_error(b->ld->d, node->mark, "compare: via must have slot in it");
+	if (node->kind != YAML_MAP)
+		return;
+	block_open(&c, b->ld, node, AT_COMPARE, NULL, node->mark, "compare");
+	struct lines ignore = block_lines(&c, "ignore");
+
+	f->against.ignore = ignore.text;
+	f->against.n_ignore = ignore.n;
+	for (size_t i = 0; i < ignore.n; i++)
+		if (!ignore_ok(ignore.text[i]))
+			diag_error(b->ld->d, (struct mark){ .line = ignore.line[i], .col = ignore.col[i] },
+				   "ignore: want a path such as $.at, $.items[].score or $.by_id.*, got \"%s\"", ignore.text[i]);
+	const struct yaml_node *tolerance = block_own(&c, "tolerance");
+	struct value value;
+	char why[64];
+
+	if (tolerance && setting_parse(setting_find("tolerance", AT_COMPARE), tolerance->text, &value, why, sizeof(why)))
+		f->against.tolerance = (int)value.n;
+}
+
 static void load_block(const struct block *b, struct feature *f)
 {
 	struct lines expect = block_lines(b, "expect");
@@ -189,6 +240,7 @@ static void load_block(const struct block *b, struct feature *f)
 		f->kind->load(b, f);
 	if (f->url[0])
 		f->severity = SEV_WARN;
+	load_compare(b, f);
 	check_writes(b, f);
 }
 

@@ -139,6 +139,24 @@ void show_text(const struct show *w, const char *indent, const char *key, const 
 	buf_adds(w->out, "\n");
 }
 
+static void show_compare(const struct show *w, const char *in, const struct compare_config *c)
+{
+	char deep[32];
+
+	if (!c->on)
+		return;
+	if (!c->n_ignore && !c->tolerance) {
+		show_bool(w, in, "compare", true);
+		return;
+	}
+	TEXT_FORMAT(deep, "%s  ", in);
+	buf_addf(w->out, "%scompare:\n", in);
+	if (c->n_ignore)
+		show_lines(w, deep, "ignore", c->ignore, c->n_ignore);
+	if (c->tolerance)
+		show_int(w, deep, "tolerance", c->tolerance);
+}
+
 /* The front is in it: its host is the Host header and the SNI of every probe. */
 void show_feature_print(const struct show *w, const struct service_config *s, const struct feature *f)
 {
@@ -148,6 +166,7 @@ void show_feature_print(const struct show *w, const struct service_config *s, co
 	show_headers(w, "", f->headers, f->n_headers);
 	show_line(w, "", "judged by", f->compare ? "compare" : "expect");
 	show_lines(w, "", "expect", f->expect, f->n_expect);
+	show_compare(w, "", &f->against);
 }
 
 static void show_feature(const struct show *w, const struct feature *f)
@@ -166,6 +185,7 @@ static void show_feature(const struct show *w, const struct feature *f)
 	if (f->n_expect)
 		show_lines(w, in, "expect", f->expect, f->n_expect);
 	show_bool(w, in, "http2", f->http2);
+	show_compare(w, in, &f->against);
 	show_rule(w, in, &f->rule);
 }
 

@@ -37,6 +37,9 @@ static const struct setting table[] = {
 	{ "cert_file", AT_TLS, T_FILE, 2, 1023, NULL, NULL, false, false, "client certificate to show" },
 	{ "claim_ttl", SERVICE, T_DURATION, 1 * SECOND, 7 * DAY, "1h", NULL, false, false, "how long a claim holds without being renewed" },
 	{ "command", AT_GATES, T_BLOCK, 0, 0, NULL, NULL, false, false, "a program that must end with 0 before the flip" },
+	{ "compare", AT_FEATURE, T_BOOL_OR_BLOCK, 0, 0, NULL, NULL, false, false,
+	  "old against new: while a release is proved and baked both slots are asked the same, and what the old one has the new one must have; "
+	  "true, or a mapping with ignore, tolerance, xpath" },
 	{ "confirm", PACE, T_DURATION, 0, 10 * SECOND, "20ms", NULL, false, false, "how soon a first absent is asked again" },
 	{ "control_path", AT_FEATURE, T_PATH, 1, 1024, NULL, NULL, false, false,
 	  "a path that must not pass (negative control); made from path if not told" },
@@ -71,6 +74,8 @@ static const struct setting table[] = {
 	{ "identity", AT_GATES, T_BLOCK, 0, 0, NULL, NULL, false, false, "where a target says which release it runs" },
 	{ "idle", AT_FEATURE, T_BOOL, 0, 1, "false", NULL, false, false, "a feature that writes is probed on the idle slot too" },
 	{ "idle_interval", PACE, T_DURATION, 10, 1 * DAY, "10s", NULL, false, false, "pace of a feature on the idle slot, targets in turn" },
+	{ "ignore", AT_COMPARE, T_LINES, 1, 64, NULL, NULL, false, false,
+	  "JSON paths that are not compared, with all below: $.at, $.items[].score, $.by_id.*" },
 	{ "initial", AT_SERVICE, T_WORD, 0, 0, NULL, "blue green", false, false,
 	  "the slot that is active when nothing else tells, at the first start" },
 	{ "interval", PACE, T_DURATION, 10, 1 * DAY, "1s", NULL, false, false, "pace of a feature on the active slot, targets in turn" },
@@ -146,6 +151,8 @@ static const struct setting table[] = {
 	{ "timeout", AT_COMMAND, T_DURATION, 10, 1 * HOUR, "30s", NULL, false, false, "until the program must have ended" },
 	{ "tls", AT_SLOT, T_BLOCK, 0, 0, NULL, NULL, false, false, "how https targets of the slot are asked" },
 	{ "tokens_file", AT_AUTH, T_FILE, 2, 1023, NULL, NULL, false, false, "lines of: name role(read|deploy|operate) hash" },
+	{ "tolerance", AT_COMPARE, T_INT, 1, 100, NULL, NULL, false, false,
+	  "per cent by which numbers of rows may differ; if not told only some against none counts" },
 	{ "top", AT_INVENTORY, T_INT, 1, 2000, "50", NULL, false, false, "of log: how many of the paths asked for most" },
 	{ "type", AT_PROXY, T_WORD, 0, 0, NULL, "haproxy", true, false, "kind of the proxy" },
 	{ "unix", AT_LISTEN, T_FILE, 2, 107, "/run/switchd/switchd.sock", NULL, false, true, "socket for operators of this host" },
@@ -166,7 +173,7 @@ static const struct setting table[] = {
 
 static const char *const places[N_PLACES] = {
 	"the top level", "listen", "state", "auth", "defaults", "a service", "slots", "a slot", "tls", "a proxy", "backends", "gates",
-	"identity", "flip_budget", "a feature", "command", "a source of the inventory", "auth of a feature",
+	"identity", "flip_budget", "a feature", "command", "a source of the inventory", "auth of a feature", "compare",
 };
 
 const char *place_name(unsigned at)
@@ -214,6 +221,7 @@ static void doc_type(const struct setting *s, struct buf *out)
 		[T_FILE] = "absolute path", [T_PATH] = "/path", [T_ORIGIN] = "URL without path", [T_URL] = "URL", [T_ADDRESS] = "host:port or URL",
 		[T_LISTEN] = "host:port or off", [T_SOCKET] = "absolute path or host:port", [T_REDIS] = "address of Redis", [T_LINES] = "list of texts",
 		[T_BLOCK] = "mapping", [T_MAP] = "mapping", [T_LIST] = "list of mappings", [T_MAP_OR_LIST] = "mapping or list",
+		[T_BOOL_OR_BLOCK] = "true, false or mapping",
 	};
 	char word[32];
 

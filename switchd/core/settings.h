@@ -33,7 +33,8 @@ enum {
 	AT_COMMAND  = 1 << 15,
 	AT_INVENTORY = 1 << 16,
 	AT_LOGIN    = 1 << 17,
-	N_PLACES    = 18
+	AT_COMPARE  = 1 << 18,
+	N_PLACES    = 19
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 
@@ -60,6 +61,7 @@ enum setting_type {
 	T_MAP,          /* a mapping of names that the user chooses */
 	T_LIST,         /* a list of mappings */
 	T_MAP_OR_LIST,
+	T_BOOL_OR_BLOCK,        /* true, false, or a mapping of settings */
 };
 
 struct setting {

@@ -66,7 +66,8 @@ const char *setting_word(const struct setting *s, size_t i, char out[32])
 
 bool setting_is_scalar(const struct setting *s)
 {
-	return s->type != T_WORDS && s->type != T_LINES && s->type != T_BLOCK && s->type != T_MAP && s->type != T_LIST && s->type != T_MAP_OR_LIST;
+	return s->type != T_WORDS && s->type != T_LINES && s->type != T_BLOCK && s->type != T_MAP && s->type != T_LIST && s->type != T_MAP_OR_LIST &&
+	       s->type != T_BOOL_OR_BLOCK;
 }
 
 static bool parse_duration(const struct setting *s, const char *text, struct value *out, const struct why *w)
@@ -293,6 +294,7 @@ bool setting_parse(const struct setting *s, const char *text, struct value *out,
 	case T_MAP:
 	case T_LIST:
 	case T_MAP_OR_LIST:
+	case T_BOOL_OR_BLOCK:
 		break;
 	}
 	never("not a scalar");

@@ -176,9 +176,11 @@ static void ask_more(struct service *s, const struct probe_result *r, const stru
 		ask_front(s);
 }
 
-static void probe_result(void *arg, const struct probe_result *r)
+static void probe_result(void *arg, const struct probe_result *measured)
 {
 	struct service *s = arg;
+	struct probe_result judged = *measured;
+	const struct probe_result *r = &judged;
 
 	if (r->outcome == OUT_CANCELLED || r->outcome == OUT_NEVER_RAN)
 		return;
@@ -187,6 +189,8 @@ static void probe_result(void *arg, const struct probe_result *r)
 		front_result(s, r);
 		return;
 	}
+	if (!measure_compare_judge(s, &judged))
+		return;
 	size_t feature = r->job.purpose == PURPOSE_IDENTITY ? s->cfg->n_features : r->job.feature;
 	struct health_advice a = health_note(s->health, r->job.slot, r->job.target, feature, r->outcome, r->complete, r->began, r->ended,
 					     wall_now(), r->ended.us - r->began.us);
@@ -407,6 +411,7 @@ void measure_beat(struct service *s)
 	}
 	if (s->rec.active != NO_SLOT && s->view->slot[s->rec.active].awaiting)
 		ask_front(s);
+	measure_compare_beat(s);
 	measure_pace(s);
 }
 
@@ -421,6 +426,7 @@ void measure_start(struct service *s)
 	s->last_verdict = xcalloc(2 * MAX_TARGETS * n_cells(s), sizeof(*s->last_verdict));
 	s->born = mono_now();
 	measure_control_start(s);
+	measure_compare_start(s);
 	measure_view(s);
 	measure_pace(s);
 }
@@ -439,4 +445,5 @@ void measure_stop(struct service *s)
 	s->evidence = NULL;
 	s->last_verdict = NULL;
 	measure_control_stop(s);
+	measure_compare_stop(s);
 }

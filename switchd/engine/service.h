@@ -3,7 +3,7 @@
  *
  * line.c     orders in line;  service.c  one turn: an input, decide, commit
  * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
- * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  prove.c  probes against stubs
+ * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  measure_compare.c  old against new;  prove.c  probes against stubs
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
  * inventory.c both slots' routes compared
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
@@ -140,6 +140,7 @@ struct service {
 	size_t control_targets; enum slot control_slot; bool controlling, control_done; int vacuous; name_text vacuous_name;
 	struct feature_control *controls;       /* [feature] */
 	mono_us next_control;
+	struct compare_round *compare;
 	struct feature_evidence *evidence;      /* [slot][feature], identity last */
 	enum verdict *last_verdict;             /* [slot][feature]: what was last told */
 	uint64_t *probes_by_outcome;            /* [N_OUTCOMES] */
@@ -258,6 +259,14 @@ void measure_control_look(struct service *);                    /* is the round 
 /* "proven", "vacuous", "unproven" or "pending", and why (static, or of the feature). */
 const char *measure_proof(const struct service *, size_t feature, const char **why);
 json_t *measure_unproven(const struct service *);               /* [{name, why}]: critical ones that no control can prove */
+
+/* measure_compare.c */
+void measure_compare_start(struct service *);
+void measure_compare_stop(struct service *);
+void measure_compare_beat(struct service *);
+/* A present answer of the new slot that the old slot's contradicts becomes shape.  False: it does not count yet. */
+MUSTCHECK bool measure_compare_judge(struct service *, struct probe_result *);
+json_t *measure_compare_json(const struct service *, size_t feature);   /* null: not configured */
 
 /* prove.c */
 void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */

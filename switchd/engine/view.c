@@ -145,6 +145,7 @@ static json_t *features_json(const struct service *s)
 		put(o, "vacuous", json_boolean(s->view->f[i].vacuous));
 		put(o, "proof", json_string(measure_proof(s, i, &why)));
 		put(o, "proof_why", text(why));
+		put(o, "compare", measure_compare_json(s, i));
 		put(o, "mute", mute_json(s, f->name));
 		put(o, "baseline", f->compare ? text(probe_baseline_text(s->runner, i)[0] ? probe_baseline_text(s->runner, i) : "no baseline")
 					      : json_null());

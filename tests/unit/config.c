@@ -309,6 +309,13 @@ static void test_full(void **state)
 	struct config *c = load_file("good-full.yaml");
 	const struct service_config *s = &c->services[0];
 
+	const struct feature *look = config_feature(s, "look");
+
+	assert_true(look->against.on);
+	assert_int_equal(look->against.n_ignore, 2);
+	assert_string_equal(look->against.ignore[1], "$.items[].score");
+	assert_int_equal(look->against.tolerance, 20);
+	assert_false(config_feature(s, "order")->against.on);
 	assert_string_equal(c->listen.http, "[::1]:7610");
 	assert_string_equal(c->listen.operators, "");
 	assert_false(c->redis.embedded);
