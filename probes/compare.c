@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "probes/xpath.h"
 #include "switchd/base/text.h"
 
 enum { TYPE_MAX = 128, PLACE_MAX = 512, KEY_MAX = 256 };
@@ -18,6 +19,7 @@ struct facts {
 	char type[TYPE_MAX];            /* lower case, without parameters */
 	char location[PLACE_MAX];       /* path of a redirect; "" = none */
 	bool is_json;
+	json_int_t nodes;               /* that the xpath finds; -1 = not counted */
 	json_t *root;                   /* NULL: not JSON */
 	size_t paths;
 	bool cut;                       /* more paths, or deeper ones, than are kept */
@@ -94,7 +96,23 @@ static void walk(struct facts *f, json_t *node, const json_t *value, int depth)
 	}
 }
 
-struct facts *facts_of(struct answer *a, const char *location)
+/* A page that reaches a limit says nothing about its nodes. */
+static json_int_t count_nodes(struct answer *a, const char *type, const struct xpath *x)
+{
+	struct xpath_result r = { 0 };
+	struct xdoc *doc = x && (strstr(type, "html") || strstr(type, "xml")) ? answer_document(a) : NULL;
+	json_int_t n = -1;
+	char why[128];
+
+	if (!doc)
+		return -1;
+	if (xpath_eval(x, doc, &r, why, sizeof(why)) == XPATH_OK)
+		n = r.kind == XP_NODES ? (json_int_t)r.n : r.kind == XP_BOOLEAN ? r.boolean : r.kind == XP_NUMBER && r.number >= 0 && r.number < 1e9 ? (json_int_t)r.number : -1;
+	xpath_clear(&r);
+	return n;
+}
+
+struct facts *facts_of(struct answer *a, const char *location, const struct xpath *xpath)
 {
 	struct facts *f = xcalloc(1, sizeof(*f));
 	json_t *body;
@@ -103,6 +121,7 @@ struct facts *facts_of(struct answer *a, const char *location)
 	media_type(a->content_type ? a->content_type : "", f->type);
 	if (a->status / 100 == 3)
 		path_of(location ? location : "", f->location);
+	f->nodes = count_nodes(a, f->type, xpath);
 	if (!strstr(f->type, "json"))
 		return f;
 	f->is_json = true;
@@ -155,7 +174,7 @@ bool compare_ignored(const struct compare_config *c, const char *path)
 typedef bool differs_fn(void *arg, const char *path, const char *want, const char *got);
 struct looking { const struct compare_config *config; differs_fn *tell; void *arg; const struct facts *now; };
 
-static const char *rows(char out[64], json_int_t n)
+static const char *rows(char *out, json_int_t n)
 {
 	text_format(out, 64, "%lld row%s", (long long)n, n == 1 ? "" : "s");
 	return out;
@@ -235,6 +254,9 @@ static void differences(const struct facts *was, const struct facts *now, const 
 	    !tell(arg, "content type", was->type[0] ? was->type : "none", now->type[0] ? now->type : "none"))
 		return;
 	if (strcmp(was->location, now->location) != 0 && !tell(arg, "redirect", was->location, now->location))
+		return;
+	if (c->xpath && was->nodes >= 0 && now->nodes >= 0 && counts_differ(c, was->nodes, now->nodes) &&
+	    !tell(arg, c->xpath, rows(want, was->nodes), rows(got, now->nodes)))
 		return;
 	if (was->root && !now->root && now->is_json)
 		tell(arg, "body", "JSON", "not JSON");

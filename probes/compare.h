@@ -2,7 +2,7 @@
  * compare.h - old against new: what the old slot's answer has and the new slot's lacks (compare:).
  *
  * Facts are made of one answer: its status, media type, the path of a redirect, and for JSON every path of keys
- * that is in it ("$.items[].price"; all items of a list are one) with the numbers of items.  What the new one has
+ * that is in it ("$.items[].price"; all items of a list are one) with the numbers of items; of a page the number of nodes that an XPath finds.  What the new one has
  * more is no difference.  What the old slot does not repeat when it is asked again is noise, and does not count.
  * Pure; what is made of a hostile body is bounded, and what is beyond the bounds is not compared. */
 #ifndef PROBES_COMPARE_H
@@ -16,8 +16,10 @@
 enum { COMPARE_MAX_PATHS = 2000, COMPARE_MAX_DEPTH = 24, COMPARE_MAX_NOISE = 512 };
 
 struct facts;
+struct xpath;
 
-struct facts *facts_of(struct answer *, const char *location);  /* location may be NULL */
+/* location and xpath may be NULL.  What the xpath finds is counted when the answer is a page: by its type, HTML or XML. */
+struct facts *facts_of(struct answer *, const char *location, const struct xpath *);
 void facts_free(struct facts **);
 bool facts_whole(const struct facts *);         /* false: there was more than is compared */
 

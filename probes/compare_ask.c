@@ -39,7 +39,7 @@ static void on_answer(void *arg, const struct answer *a, const char *location)
 	struct side *side = arg;
 	struct answer own = { .status = a->status, .content_type = a->content_type, .body = a->body, .body_len = a->body_len };
 
-	side->facts = facts_of(&own, location);
+	side->facts = facts_of(&own, location, side->of->runner->compared[side->of->job.feature]);
 	answer_clear(&own);
 }
 

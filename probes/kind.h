@@ -61,6 +61,7 @@ struct probe_runner {
 	const struct service_config *svc;
 	struct suite *suites;           /* one per feature */
 	struct identity *identity;      /* NULL: not configured */
+	struct xpath **compared;        /* one per feature; NULL = none (compare: xpath) */
 	struct shape **baselines;       /* one per feature; NULL = none */
 	char **baseline_texts;          /* one per feature; never NULL */
 	mono_us *shown[2];              /* by slot, [target][feature]: when a present answer was last written out as evidence */

@@ -7,6 +7,7 @@
 
 #include "probes/inventory.h"
 #include "probes/kind.h"
+#include "probes/xpath.h"
 #include "probes/reach.h"
 
 /* A new kind is one row here and one file (probes/README.md). */
@@ -24,7 +25,30 @@ static size_t kind_of(const struct feature *f)
 
 /* ---- config ---- */
 
-static int check_service(const struct config *cfg, const struct service_config *svc, struct suite *keep, struct buf *errors)
+/* compare: xpath */
+static int check_compare(const struct config *cfg, const struct feature *f, struct xpath **keep, struct buf *errors)
+{
+	const char *text = f->against.xpath;
+	char err[160] = "";
+	size_t off = 0;
+	struct xpath *x;
+
+	if (!text)
+		return 0;
+	x = xpath_compile(text, strlen(text), err, sizeof(err), &off);
+	if (!x)
+		buf_addf(errors, "%s:%d:%d: error: xpath: %s\n", cfg->file, f->against.xpath_line, f->against.xpath_col + (int)off, err);
+	int wrong = x == NULL;
+
+	if (keep)
+		*keep = x;
+	else
+		xpath_free(&x);
+	return wrong;
+}
+
+static int check_service(const struct config *cfg, const struct service_config *svc, struct suite *keep, struct xpath **compared,
+			 struct buf *errors)
 {
 	int wrong = 0;
 
@@ -38,6 +62,7 @@ static int check_service(const struct config *cfg, const struct service_config *
 		wrong += suite_compile(&s, &from, errors);
 		if (kind->check)
 			wrong += kind->check(cfg, f, errors);
+		wrong += check_compare(cfg, f, compared ? &compared[i] : NULL, errors);
 		if (keep)
 			keep[i] = s;
 		else
@@ -54,7 +79,7 @@ bool probe_check_config(const struct config *cfg, struct buf *errors, int *n_err
 	int wrong = 0;
 
 	for (size_t i = 0; i < cfg->n_services; i++)
-		wrong += check_service(cfg, &cfg->services[i], NULL, errors);
+		wrong += check_service(cfg, &cfg->services[i], NULL, NULL, errors);
 	if (n_errors)
 		*n_errors = wrong;
 	return wrong == 0;
@@ -85,11 +110,13 @@ static void runner_destroy(struct probe_runner *r)
 	for (size_t i = 0; i < r->svc->n_features; i++) {
 		suite_clear(&r->suites[i]);
 		shape_free(&r->baselines[i]);
+		xpath_free(&r->compared[i]);
 		free(r->baseline_texts[i]);
 	}
 	identity_free(&r->identity);
 	free(r->suites);
 	free(r->baselines);
+	free(r->compared);
 	free(r->baseline_texts);
 	free(r->shown[BLUE]);
 	free(r->shown[GREEN]);
@@ -106,6 +133,7 @@ struct probe_runner *probe_runner_new(struct ev_loop *loop, const struct config 
 	r->svc = svc;
 	TAILQ_INIT(&r->live);
 	r->suites = xcalloc(svc->n_features, sizeof(*r->suites));
+	r->compared = xcalloc(svc->n_features, sizeof(*r->compared));
 	r->baselines = xcalloc(svc->n_features, sizeof(*r->baselines));
 	r->baseline_texts = xcalloc(svc->n_features, sizeof(*r->baseline_texts));
 	for (int k = BLUE; k <= GREEN; k++)
@@ -113,7 +141,7 @@ struct probe_runner *probe_runner_new(struct ev_loop *loop, const struct config 
 	r->means = xcalloc(ARRAY_LEN(kinds), sizeof(*r->means));
 	for (size_t i = 0; i < svc->n_features; i++)
 		r->baseline_texts[i] = xstrdup("");
-	if (check_service(cfg, svc, r->suites, errors)) {
+	if (check_service(cfg, svc, r->suites, r->compared, errors)) {
 		runner_destroy(r);
 		return NULL;
 	}

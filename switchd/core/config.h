@@ -45,6 +45,7 @@ struct http_auth { const char *user, *password, *password_file, *bearer, *bearer
 struct compare_config {
 	bool on;
 	const char *const *ignore; size_t n_ignore;     /* JSON paths, and all below: "$.at", "$.items[].score", "$.by_id.*" */
+	const char *xpath; int xpath_line, xpath_col;   /* of HTML and XML: whose nodes are counted; NULL = none */
 	int tolerance;                  /* per cent between numbers of rows; 0 = only some against none */
 };
 

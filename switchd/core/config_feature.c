@@ -215,7 +215,13 @@ static void load_compare(const struct block *b, struct feature *f)
 		if (!ignore_ok(ignore.text[i]))
 			diag_error(b->ld->d, (struct mark){ .line = ignore.line[i], .col = ignore.col[i] },
 				   "ignore: want a path such as $.at, $.items[].score or $.by_id.*, got \"%s\"", ignore.text[i]);
-	const struct yaml_node *tolerance = block_own(&c, "tolerance");
+	const struct yaml_node *tolerance = block_own(&c, "tolerance"), *xpath = block_own(&c, "xpath");
+
+	if (xpath) {
+		f->against.xpath = xpath->text;
+		f->against.xpath_line = xpath->mark.line;
+		f->against.xpath_col = xpath->mark.col;
+	}
 	struct value value;
 	char why[64];
 

@@ -145,7 +145,7 @@ static void show_compare(const struct show *w, const char *in, const struct comp
 
 	if (!c->on)
 		return;
-	if (!c->n_ignore && !c->tolerance) {
+	if (!c->n_ignore && !c->tolerance && !c->xpath) {
 		show_bool(w, in, "compare", true);
 		return;
 	}
@@ -155,6 +155,8 @@ static void show_compare(const struct show *w, const char *in, const struct comp
 		show_lines(w, deep, "ignore", c->ignore, c->n_ignore);
 	if (c->tolerance)
 		show_int(w, deep, "tolerance", c->tolerance);
+	if (c->xpath)
+		show_text(w, deep, "xpath", c->xpath);
 }
 
 /* The front is in it: its host is the Host header and the SNI of every probe. */

@@ -169,6 +169,8 @@ static const struct setting table[] = {
 	{ "writes", AT_FEATURE, T_BOOL, 0, 1, "false", NULL, false, false,
 	  "the probe changes something: interval of 60s at least, no confirm burst, not on the idle slot unless idle" },
 	{ "xpath", AT_INVENTORY, T_TEXT, 1, 1024, "//a/@href", NULL, false, false, "of links: which attributes of the page are the links" },
+	{ "xpath", AT_COMPARE, T_TEXT, 1, 1024, NULL, NULL, false, false,
+	  "of a page (HTML or XML): the nodes that are counted on both slots, such as //table//tr" },
 };
 
 static const char *const places[N_PLACES] = {

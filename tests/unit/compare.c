@@ -10,14 +10,17 @@
 #include <string.h>
 
 #include "probes/compare.h"
+#include "probes/xpath.h"
 #include "switchd/base/buf.h"
 
 struct said { long status; const char *type, *body, *location; };
 
+static struct xpath *counted;     /* what of pages is counted */
+
 static struct facts *facts(const struct said *s)
 {
 	struct answer a = { .status = s->status, .content_type = s->type, .body = s->body, .body_len = strlen(s->body) };
-	struct facts *f = facts_of(&a, s->location);
+	struct facts *f = facts_of(&a, s->location, counted);
 
 	answer_clear(&a);
 	return f;
@@ -111,6 +114,25 @@ static void tolerance_and_ignore(void **state)
 	assert_false(compare_ignored(&c, "$.a"));
 }
 
+static void nodes_of_a_page(void **state)
+{
+	static const char three[] = "<table><tr><td>1<tr><td>2<tr><td>3</table>", one[] = "<table><tr><td>1</table>", none[] = "<p>No rows";
+	struct compare_config c = { .on = true, .xpath = "//tr" };
+	char err[160];
+	size_t off;
+
+	(void)state;
+	counted = xpath_compile("//tr", 4, err, sizeof(err), &off);
+	assert_non_null(counted);
+	check(&(struct said){ 200, "text/html", three, NULL }, &(struct said){ 200, "text/html", one, NULL }, &c, "", "");
+	check(&(struct said){ 200, "text/html", three, NULL }, &(struct said){ 200, "text/html", none, NULL }, &c, "as the old slot: //tr 3 rows", "0 rows");
+	check(&(struct said){ 200, "text/html", none, NULL }, &(struct said){ 200, "text/html", three, NULL }, &c, "", "");
+	c.tolerance = 50;
+	check(&(struct said){ 200, "text/html", three, NULL }, &(struct said){ 200, "text/html", one, NULL }, &c, "as the old slot: //tr 3 rows", "1 row");
+	check(&(struct said){ 200, "application/json", "{\"a\":1}", NULL }, &(struct said){ 200, "application/json", "{\"a\":1}", NULL }, &c, "", "");
+	xpath_free(&counted);
+}
+
 /* What the old slot does not repeat is noise, in whichever of its two answers it stood. */
 static void noise(void **state)
 {
@@ -199,6 +221,7 @@ int main(void)
 		cmocka_unit_test(json_bodies),
 		cmocka_unit_test(what_is_not_the_body),
 		cmocka_unit_test(tolerance_and_ignore),
+		cmocka_unit_test(nodes_of_a_page),
 		cmocka_unit_test(noise),
 		cmocka_unit_test(hostile_bodies),
 	};

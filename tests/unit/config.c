@@ -315,6 +315,7 @@ static void test_full(void **state)
 	assert_int_equal(look->against.n_ignore, 2);
 	assert_string_equal(look->against.ignore[1], "$.items[].score");
 	assert_int_equal(look->against.tolerance, 20);
+	assert_string_equal(look->against.xpath, "//tr");
 	assert_false(config_feature(s, "order")->against.on);
 	assert_string_equal(c->listen.http, "[::1]:7610");
 	assert_string_equal(c->listen.operators, "");
