@@ -59,7 +59,12 @@ static int teardown(void **state)
 	(void)state;
 	child_room_free(&room);
 	assert_int_equal(count_fds(), fds_before);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nothing runs, nothing waits to be reaped */
+	/* Nothing waits to be reaped.  What was killed may still be on its way out, on a machine with more to do than
+	 * the loop waits for; what was not killed ends with the alarm. */
+	if (waitpid(-1, NULL, WNOHANG) == 0)
+		while (waitpid(-1, NULL, 0) > 0)
+			;
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 	if (!ev_is_default_loop(loop))
 		ev_loop_destroy(loop);
