@@ -87,6 +87,8 @@ static struct what resolve(struct means *m, const struct probe_handle *h)
 
 	if (j->purpose == PURPOSE_REFERENCE)
 		return (struct what){ "/", svc->n_features + 1, NULL };
+	if (j->purpose == PURPOSE_PAGE)
+		return (struct what){ j->path, svc->n_features, NULL };
 	if (j->purpose == PURPOSE_IDENTITY) {
 		w.path = svc->identity.path;
 		w.headers = svc->n_features;
@@ -119,7 +121,7 @@ static enum outcome judge(struct probe_handle *h, struct answer *a, const char *
 	const struct probe_job *j = &h->r.job;
 	struct probe_runner *r = h->runner;
 
-	if (j->purpose == PURPOSE_REFERENCE)
+	if (j->purpose == PURPOSE_REFERENCE || j->purpose == PURPOSE_PAGE)
 		return OUT_PRESENT; /* any whole answer shows that we are not cut off */
 	if (j->purpose == PURPOSE_IDENTITY)
 		return identity_judge(r->identity, h->release, a, location, e->want, e->got, h->r.identity);

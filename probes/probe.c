@@ -183,7 +183,7 @@ static void on_later(struct ev_loop *loop, ev_timer *t, int revents)
 struct probe_handle *probe_start(struct probe_runner *r, const struct probe_job *job, probe_done_fn *done, void *arg)
 {
 	struct probe_handle *h = xcalloc(1, sizeof(*h));
-	bool of_feature = job->purpose != PURPOSE_IDENTITY && job->purpose != PURPOSE_REFERENCE;
+	bool of_feature = job->purpose != PURPOSE_IDENTITY && job->purpose != PURPOSE_REFERENCE && job->purpose != PURPOSE_PAGE;
 
 	must(!of_feature || job->feature < r->svc->n_features);
 	must(job->via == VIA_FRONT || job->purpose == PURPOSE_REFERENCE ||

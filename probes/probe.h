@@ -19,7 +19,7 @@ struct probe_handle;
 enum probe_via { VIA_SLOT, VIA_FRONT };
 
 /* Why a probe is sent; only PURPOSE_VOTE is folded into the verdict. */
-enum probe_purpose { PURPOSE_VOTE, PURPOSE_CONTROL, PURPOSE_IDENTITY, PURPOSE_BASELINE, PURPOSE_OBSERVE, PURPOSE_REFERENCE };
+enum probe_purpose { PURPOSE_VOTE, PURPOSE_CONTROL, PURPOSE_IDENTITY, PURPOSE_BASELINE, PURPOSE_OBSERVE, PURPOSE_REFERENCE, PURPOSE_PAGE };
 
 enum { EVIDENCE_BODY = 4096, EVIDENCE_HEAD = 2048 };
 
@@ -47,6 +47,7 @@ struct probe_job {
 	size_t proxy;                   /* via front: index of the proxy */
 	const char *release;            /* for identity's {{release}}; "" else */
 	bool fresh;                     /* a new connection */
+	const char *path;               /* PURPOSE_PAGE: what is asked for; LENT until probe_start returns */
 };
 
 struct probe_result {
@@ -76,6 +77,11 @@ const char *probe_unproven(const struct feature *);
 
 struct probe_handle *probe_start(struct probe_runner *, const struct probe_job *, probe_done_fn *, void *arg);
 void probe_cancel(struct probe_handle *);
+
+/* One path of one target, as it is: what a target tells of itself (its manifest).  Exactly one done(). */
+struct probe_page { bool cancelled; enum outcome outcome; long status; /* 0 = no whole answer */ const char *body; size_t len; const char *target; };
+typedef void probe_page_fn(void *arg, const struct probe_page *);
+void probe_page(struct probe_runner *, enum slot, size_t target, const char *path, probe_page_fn *, void *arg);
 
 /* B1.7: baselines of features that are only a path.  The runner keeps them; the engine
  * says when to learn.  Learning asks the slot's first target that answers twice. */

@@ -20,6 +20,7 @@
 #include "switchd/base/outside.h"
 #include "switchd/base/version.h"
 #include "switchd/core/decide.h"
+#include "switchd/core/gates.h"
 #include "switchd/engine/engine.h"
 
 enum { EXIT_DONE = 0, EXIT_INTERNAL = 1, EXIT_CONFIG = 2 };
@@ -239,6 +240,7 @@ static int usage(FILE *to)
 	      "       switchd --show-config FILE print it as it is understood, defaults and all\n"
 	      "       switchd --settings         every setting, as a table\n"
 	      "       switchd --transitions      every transition and why, as a table and as Mermaid\n"
+	      "       switchd --gates            every gate, as a table\n"
 	      "       switchd --routes           every route of the API and the role that it needs\n"
 	      "       switchd --assertions       every subject and predicate of assertions\n"
 	      "       switchd --version\n"
@@ -262,6 +264,8 @@ int main(int argc, char **argv)
 		return print_to_stdout(config_settings_doc);
 	if (argc == 2 && strcmp(first, "--transitions") == 0)
 		return print_to_stdout(print_transitions);
+	if (argc == 2 && strcmp(first, "--gates") == 0)
+		return print_to_stdout(gates_doc);
 	if (argc == 2 && strcmp(first, "--routes") == 0)
 		return print_to_stdout(api_routes_doc);
 	if (argc == 2 && strcmp(first, "--assertions") == 0)

@@ -9,7 +9,7 @@
 #include "switchd/api/route.h"
 #include "switchd/base/log.h"
 
-enum { BEAT_MS = 1000, WAITERS_MOST = 256 };
+enum { BEAT_MS = 1000, WAITERS_MOST = 256, ORDER_BODY_MAX = 192 * 1024 };
 
 struct waiter { struct call *call; wait_fn *look; mono_us deadline; struct waiter *next; };
 
@@ -187,7 +187,7 @@ static bool split_address(const char *text, char *host, size_t size, uint16_t *p
 
 static bool listen_tcp(struct api *a, int id, const char *address, bool health, char *error, size_t size)
 {
-	struct httpd_listener l = { .id = id, .max_connections = health ? 512 : 128, .max_per_ip = health ? 0 : 64, .max_body = health ? 4096 : 0 };
+	struct httpd_listener l = { .id = id, .max_connections = health ? 512 : 128, .max_per_ip = health ? 0 : 64, .max_body = health ? 4096 : ORDER_BODY_MAX };
 	char host[256];
 
 	if (!address[0])

@@ -103,7 +103,8 @@ static int run(struct cli *c, int argc, char **argv)
 	looks(c);
 	if (c->version)
 		return verb_version(c);
-	bool own_words = c->verb->run == verb_proxy || c->verb->run == verb_config || c->verb->run == verb_help || c->verb->run == verb_pardon;
+	bool own_words = c->verb->run == verb_proxy || c->verb->run == verb_config || c->verb->run == verb_help || c->verb->run == verb_pardon ||
+			 c->verb->run == verb_manifest;
 
 	if (!own_words && (!split_service(c) || c->n_words > 1))
 		return usage_error(c, "%s wants %s, got '%s'", c->verb->name, c->verb->words[0] ? c->verb->words : "no words",

@@ -37,6 +37,7 @@ enum {
 	F_FRONT = 1 << 14, F_BLUE = 1 << 15, F_GREEN = 1 << 16, F_ON_CANCEL = 1 << 17, F_BIND = 1 << 18, F_WATCH = 1 << 19,
 	F_MESSAGE = 1 << 20, F_DRY_RUN = 1 << 21, F_IF_EPOCH = 1 << 22, F_FEATURE = 1 << 23, F_LAST = 1 << 24, F_SINCE = 1 << 25,
 	F_RID = 1 << 26, F_RENEW = 1 << 27, F_PROVE = 1 << 28,
+	F_GATES = 1 << 29,      /* a manifest, and gates set aside: of orders that are asked of the gates */
 };
 
 struct cli {
@@ -47,12 +48,13 @@ struct cli {
 	int64_t timeout_ms;             /* 0 = the verb's own */
 	/* verb flags */
 	const char *release, *slot, *to, *claim, *digest, *wait, *message, *for_text, *policy, *is, *if_epoch, *front, *blue, *green,
-		*on_cancel, *bind, *feature[32], *since, *rid;
-	size_t n_features;
+		*on_cancel, *bind, *feature[32], *since, *rid, *manifest, *skip[16];
+	size_t n_features, n_skips;
+	char *manifest_text;            /* once it was read */
 	int64_t lock_wait_ms, max, deploy;
 	bool force, direct, watch, dry_run, last, renew, prove, help, version, words_given;
 	/* words after the verb, and the command after -- */
-	const char *words[8]; size_t n_words;
+	const char *words[32]; size_t n_words;
 	char **command; bool empty_command;     /* NULL = none */
 	/* resolved */
 	char service[64], feature_word[64];
@@ -135,6 +137,14 @@ void say_why(struct cli *, const json_t *why);
 void say_evidence(struct cli *, const json_t *evidence);
 void say_event(struct cli *, const json_t *event, int64_t since_ms);
 
+/* ---- say_gates.c ---- */
+void say_gates(const struct cli *, const json_t *gates, FILE *to);      /* one a line */
+void say_gates_line(const struct cli *, const json_t *gates);           /* all in one, for status */
+/* At most MANIFEST_MAX_TEXT bytes of a file, or of stdin for "-".  False: why says what is wrong, and *out is empty. */
+MUSTCHECK bool manifest_slurp(const char *file, struct buf *out, char *why, size_t why_size);
+MUSTCHECK int manifest_put(struct cli *, json_t *body);  /* --manifest; EX_DONE, or it has said what is wrong */
+void skip_put(const struct cli *, json_t *body);         /* --skip-gate */
+
 /* ---- orders.c ---- */
 int order_said(struct cli *, const char *done, const struct answer *);    /* what came of a mutation; the exit code */
 
@@ -149,7 +159,6 @@ MUSTCHECK bool cli_confirm(struct cli *, const char *question, const char *type_
 verb_fn verb_status, verb_why, verb_timeline, verb_evidence, verb_events, verb_deploys, verb_metrics;
 verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
 verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute;
-verb_fn verb_inventory;
-verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version, verb_help;
+verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version, verb_help, verb_manifest;
 
 #endif

@@ -81,15 +81,27 @@ static void ask_unlocked(struct cli *c, const char *step, const char *tail, json
 
 /* ---- claims ---- */
 
+/* What the gates look at. */
+static int put_gates(struct cli *c, json_t *b)
+{
+	put_text(b, "digest", c->digest);
+	skip_put(c, b);
+	return manifest_put(c, b);
+}
+
 static int claim_ask(struct cli *c, const char *step, struct answer *a)
 {
 	json_t *b = body_new(c);
+	int ex = put_gates(c, b);
 
 	put_text(b, "release", c->release);
 	put_text(b, "slot", c->slot);
-	ask_unlocked(c, step, "claim", b, a);
+	if (ex == EX_DONE) {
+		ask_unlocked(c, step, "claim", b, a);
+		ex = good(a) ? EX_DONE : failed(c, a);
+	}
 	json_decref(b);
-	return good(a) ? EX_DONE : failed(c, a);
+	return ex;
 }
 
 void claim_renew(struct cli *c, const char *claim, const char *step, struct answer *a)
@@ -131,6 +143,8 @@ int verb_claim(struct cli *c)
 
 	if (!c->release && !c->claim)
 		return usage_error(c, "claim wants --release ID (or --renew --claim ID)");
+	if (c->n_skips && !c->message)
+		return usage_error(c, "--skip-gate wants a reason: -m WHY");
 	if (!cli_service(c, &ex))
 		return ex;
 	if (c->renew || !c->release)
@@ -148,6 +162,8 @@ int verb_claim(struct cli *c)
 	} else {
 		printf("%s\n", slot);
 		fprintf(stderr, "%s: %s is yours to fill with %s; claim %s\n", c->service, slot, c->release, claim);
+		if (!c->quiet)
+			say_gates(c, json_object_get(a.json, "gates"), stderr);
 		hint(c, "next", "switchctl deploy %s --slot %s --release %s --claim %s", c->service, slot, c->release, claim);
 	}
 	answer_free(&a);
@@ -227,7 +243,7 @@ static void progress(struct cli *c, struct waiting *w)
 
 static void summary_json(struct cli *c, const json_t *d, int ex)
 {
-	static const char *const members[] = { "reason", "phase", "active", "release", "slot", "by", "version", "lost", "unproven", "exposed_ms", "move", "since", "ended" };
+	static const char *const members[] = { "reason", "gates", "skip", "phase", "active", "release", "slot", "by", "version", "lost", "unproven", "exposed_ms", "move", "since", "ended" };
 	json_t *o = json_object();
 
 	json_object_set(o, "deploy", json_object_get(d, "id"));
@@ -256,6 +272,8 @@ static void summary(struct cli *c, const json_t *d, int ex)
 
 		printf("%s: deploy %lld of %s: %s%s%s\n", c->service, (long long)deploy, jstr(d, "release"), word, reason[0] ? ": " : "", reason);
 	}
+	if (!c->quiet || ex == EX_REFUSED)
+		say_gates(c, json_object_get(d, "gates"), stderr);
 	if (json_is_object(move) && jint(move, "decided") >= jint(d, "since") && !c->quiet) {
 		fputs("  move    ", stderr);
 		say_move(move, stderr);
@@ -367,17 +385,20 @@ static void newest_event(struct cli *c, char *after, size_t size)
 static int announce(struct cli *c, const char *slot, const char *claim, struct answer *a)
 {
 	json_t *b = body_new(c);
+	int ex = put_gates(c, b);
 
 	put_text(b, "release", c->release);
 	put_text(b, "slot", slot);
 	put_text(b, "claim", claim);
-	put_text(b, "digest", c->digest);
 	put_text(b, "rollback", c->policy);
 	if (strcmp(c->wait, "ready") == 0)
 		put_text(b, "stop", "ready");
-	ask_unlocked(c, "", "deploys", b, a);
+	if (ex == EX_DONE) {
+		ask_unlocked(c, "", "deploys", b, a);
+		ex = good(a) ? EX_DONE : failed(c, a);
+	}
 	json_decref(b);
-	return good(a) ? EX_DONE : failed(c, a);
+	return ex;
 }
 
 static void give_back(struct cli *c, const char *claim_id)
@@ -441,6 +462,8 @@ static int deploy_check(struct cli *c)
 		return usage_error(c, "deploy wants --release ID");
 	if (c->on_cancel && strcmp(c->on_cancel, "abort") != 0 && strcmp(c->on_cancel, "detach") != 0)
 		return usage_error(c, "--on-cancel is detach or abort, not '%s'", c->on_cancel);
+	if (c->n_skips && !c->message)
+		return usage_error(c, "--skip-gate wants a reason: -m WHY");
 	if (c->command && c->claim)
 		return usage_error(c, "with a COMMAND the claim is taken here: leave --claim out");
 	return EX_DONE;

@@ -10,7 +10,7 @@
 
 enum { O_URL = 256, O_TOKEN, O_JSON, O_NO_COLOR, O_NO_INPUT, O_DRY, O_TIMEOUT, O_IF_EPOCH, O_CONFIG, O_RELEASE, O_SLOT, O_TO, O_CLAIM,
        O_DIGEST, O_WAIT, O_LOCK_WAIT, O_FORCE, O_FOR, O_POLICY, O_IS, O_MAX, O_DEPLOY, O_DIRECT, O_FRONT, O_BLUE, O_GREEN, O_ON_CANCEL, O_BIND,
-       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_VERSION };
+       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_MANIFEST, O_SKIP, O_VERSION };
 
 const struct flag cli_flags[] = {
 	{ "url", O_URL, 0, "URL", "unix:PATH or http(s)://HOST:PORT (also SWITCHD_URL; default " DEFAULT_URL ")" },
@@ -37,6 +37,8 @@ const struct flag cli_flags[] = {
 	{ "to", O_TO, F_TO, "SLOT", "blue or green" },
 	{ "claim", O_CLAIM, F_CLAIM, "ID", "the claim to renew, use or give back" },
 	{ "digest", O_DIGEST, F_DIGEST, "DIGEST", "of the release's bits" },
+	{ "manifest", O_MANIFEST, F_GATES, "FILE", "what the build says of the release, JSON or YAML; - is stdin" },
+	{ "skip-gate", O_SKIP, F_GATES, "GATE", "set this gate aside; needs -m and the role operate; may be given several times" },
 	{ "wait", O_WAIT, F_WAIT, "STAGE", "none, ready, flipped or baked (default baked)" },
 	{ "lock-wait", O_LOCK_WAIT, F_LOCK_WAIT, "TIME", "wait this long while another deploy is under way" },
 	{ "force", O_FORCE, F_FORCE, NULL, "against the probes' advice; needs -m" },
@@ -44,7 +46,7 @@ const struct flag cli_flags[] = {
 	{ "rollback", O_POLICY, F_POLICY, "POLICY", "auto, ask or never, for this release" },
 	{ "is", O_IS, F_IS, "SLOT", "exit 0 when it is that slot, else 1" },
 	{ "max", O_MAX, F_MAX, "N", "at most N events" },
-	{ "last", O_LAST, F_LAST, NULL, "the last deploy only; of inventory: the last comparison, without asking" },
+	{ "last", O_LAST, F_LAST, NULL, "the last deploy only" },
 	{ "since", O_SINCE, F_SINCE, "TIME", "the last 2h, 7d..." },
 	{ "deploy", O_DEPLOY, F_DEPLOY, "N", "a deploy's number" },
 	{ "direct", O_DIRECT, F_DIRECT, NULL, "through the proxy's own socket, past daemon and store" },
@@ -154,6 +156,12 @@ static int take(struct cli *c, int val, const char *arg)
 	case O_ON_CANCEL: c->on_cancel = arg; break;
 	case O_BIND: c->bind = arg; break;
 	case 'w': c->watch = true; break;
+	case O_MANIFEST: c->manifest = arg; break;
+	case O_SKIP:
+		if (c->n_skips == ARRAY_LEN(c->skip))
+			return usage_error(c, "too many --skip-gate");
+		c->skip[c->n_skips++] = arg;
+		break;
 	case O_FEATURE:
 		if (c->n_features == ARRAY_LEN(c->feature))
 			return usage_error(c, "too many --feature");

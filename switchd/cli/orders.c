@@ -39,6 +39,8 @@ int order_said(struct cli *c, const char *done, const struct answer *a)
 	if (strcmp(status, "dry-run") == 0) {
 		if (c->output != FMT_JSON)
 			printf("%s: would be done: %s%s%s\n%s", c->service, jstr(a->json, "because"), colon, detail, jstr(a->json, "would"));
+		if (c->output != FMT_JSON)
+			say_gates(c, json_object_get(a->json, "gates"), stdout);
 		return EX_DONE;
 	}
 	if (strcmp(status, "offline") == 0) {

@@ -172,6 +172,7 @@ int say_error(struct cli *c, const char *what, const struct answer *a)
 		detail = "";
 	complain(c, "%s: %s%s%s", what, title, detail[0] ? ": " : "", detail);
 	say_lost(p);
+	say_gates(c, json_object_get(p, "gates"), stderr);
 	const char *active = jstr(p, "active"), *moved = jbool(p, "moved") ? "traffic moved" : "nothing moved";
 
 	if (strcmp(active, "none") == 0)

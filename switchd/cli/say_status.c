@@ -110,9 +110,9 @@ static void story_lines(struct cli *c, const json_t *s)
 		printf("  last deploy: %lld %s on %s: %s%s%s (%s ago, by %s)\n", (long long)jint(deploy, "id"), jstr(deploy, "release"), jstr(deploy, "slot"),
 		       jstr(deploy, "outcome"), jstr(deploy, "reason")[0] ? ", " : "", jstr(deploy, "reason"),
 		       ago(jint(deploy, "ended") ? jint(deploy, "ended") : jint(deploy, "since"), a), jstr(deploy, "by"));
+	say_gates_line(c, json_object_get(s, "gates"));
 	if (json_is_object(flip) && strcmp(jstr(flip, "slot"), "none") != 0)
 		printf("  safe to flip to %s? %s%s%s\n", jstr(flip, "slot"), jbool(flip, "ok") ? "yes" : "NO", jbool(flip, "ok") ? "" : ": ", jstr(flip, "why"));
-	(void)c;
 }
 
 static void proxy_lines(const json_t *s)

@@ -113,20 +113,22 @@ static enum gate_result tested_as_built(const struct gate_ask *a, said s)
 	return GR_PASS;
 }
 
+static bool from_slot(const struct gate_ask *a) { return a->cfg->manifest_path && a->cfg->manifest_path[0]; }
+
 /* No manifest is at hand: it may still come from the slot. */
 static enum gate_result no_manifest(const struct gate_ask *a, said s)
 {
-	bool from_slot = a->cfg->manifest_path && a->cfg->manifest_path[0];
+	bool slot_tells = from_slot(a);
 
 	if (a->manifest_error[0]) {
 		SAY(s, "%s", a->manifest_error);
 		return GR_REFUSE;
 	}
-	if (from_slot && (a->when != WHEN_PROVE || a->facts->own == SM_NONE || a->facts->own == SM_ASKING)) {
+	if (slot_tells && (a->when != WHEN_PROVE || a->facts->own == SM_NONE || a->facts->own == SM_ASKING)) {
 		SAY(s, "no manifest yet: %s is asked for it at %s", a->when == WHEN_CLAIM ? "the filled slot" : slot_name(a->slot), a->cfg->manifest_path);
 		return a->when == WHEN_CLAIM ? GR_NOT_CHECKED : GR_WAITING;
 	}
-	if (from_slot) {
+	if (slot_tells) {
 		SAY(s, "%s", a->facts->own_why);
 		return a->facts->own == SM_BAD ? GR_REFUSE : GR_NOT_CHECKED;
 	}
@@ -163,6 +165,10 @@ static enum gate_result ask_toolchain(const struct gate_ask *a, said s)
 	if (as_before(a, "toolchain", &was, s)) {
 		const struct release *k = a->known;
 
+		if (was == GR_PASS && from_slot(a) && (a->facts->own == SM_NONE || a->facts->own == SM_ASKING)) {
+			SAY(s, "%s is asked at %s what it runs", slot_name(a->slot), a->cfg->manifest_path);
+			return GR_WAITING;
+		}
 		if (was == GR_PASS && a->facts->own == SM_BAD) {
 			SAY(s, "%s", a->facts->own_why);
 			return GR_REFUSE;
@@ -249,24 +255,6 @@ static enum gate_result ask_features(const struct gate_ask *a, said s)
 	return a->features.result;
 }
 
-static enum gate_result ask_inventory(const struct gate_ask *a, said s)
-{
-	const struct inventory_view *v = a->inventory;
-
-	if (!a->cfg->n_inventory)
-		return (enum gate_result)NOT_SHOWN;
-	if (a->dry_run) {
-		SAY(s, "the slots' routes are not read for a dry run; `switchctl inventory %s` compares them", a->cfg->name);
-		return GR_NOT_CHECKED;
-	}
-	if (!v || !v->compared) {
-		SAY(s, "both slots' routes are read once every feature is there");
-		return GR_WAITING;
-	}
-	SAY(s, "%s", v->detail);
-	return v->known && !v->lost ? GR_PASS : GR_REFUSE;
-}
-
 static enum gate_result ask_command(const struct gate_ask *a, said s)
 {
 	if (!a->cfg->command.n_exec)
@@ -293,8 +281,6 @@ static const struct gate_row {
 	{ "identity", WHEN_DEPLOY | WHEN_PROVE, true, ask_identity, "every target says that it runs the release announced" },
 	{ "features", WHEN_CLAIM | WHEN_DEPLOY | WHEN_PROVE, true, ask_features,
 	  "every feature is present on every target, and its probe can fail" },
-	{ "inventory", WHEN_DEPLOY | WHEN_PROVE, false, ask_inventory,
-	  "no route of the active slot is missing on the idle one, unless the manifest `removes:` it; both lists could be read" },
 	{ "command", WHEN_DEPLOY | WHEN_PROVE, false, ask_command, "`gates: command:` ended with 0" },
 };
 _Static_assert(ARRAY_LEN(table) <= MAX_GATES, "more gates than a record has room for");
@@ -354,7 +340,7 @@ static void weigh(const struct gate_ask *a, struct gate_said *g)
 	if (!required(a->cfg, g->name) || (g->result != GR_NOT_CHECKED && g->result != GR_UNPROVEN))
 		return;
 	/* A slot that is still to be filled may bring its manifest itself; a dry run runs no command. */
-	if ((a->when == WHEN_CLAIM && a->cfg->manifest_path && a->cfg->manifest_path[0]) || (a->dry_run && strcmp(g->name, "command") == 0))
+	if ((a->when == WHEN_CLAIM && from_slot(a)) || (a->dry_run && strcmp(g->name, "command") == 0))
 		return;
 	TEXT_COPY(text, g->text);
 	TEXT_FORMAT(g->text, "required, and %s: %.180s", g->result == GR_UNPROVEN ? "unproven" : "not checked", text);

@@ -253,6 +253,8 @@ static void perform(struct service *s, const struct decision *d, const struct re
 		measure_control(s, s->rec.active == NO_SLOT ? s->rec.deploy.slot : idle);
 	if (d->actions & ACT_PREFLIGHT)
 		traffic_preflight(s, s->rec.active == NO_SLOT ? s->rec.deploy.slot : idle);
+	if (d->actions & ACT_CONTROL)
+		gates_beat(s);
 	if (d->actions & ACT_LEARN)
 		measure_learn(s);
 	if (d->actions & ACT_DRAIN)

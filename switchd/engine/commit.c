@@ -36,6 +36,36 @@ static void fill_times(struct service *s, struct record *next)
 	}
 }
 
+/* What every gate said, and the manifest that they looked at: with the events that they are about. */
+static void gates_evidence(struct service *s, struct decision *d)
+{
+	static const char *const kinds[] = { "claim.taken", "deploy.started", "deploy.ready", "deploy.would_flip", "manifest.read", "gate.refused", "flip.decided" };
+	const struct order *o = s->asked && (s->asked->input.kind == IN_CLAIM || s->asked->input.kind == IN_DEPLOY) ? s->asked : NULL;
+	const struct manifest *m = o ? o->manifest : strcmp(d->event.kind, "manifest.read") == 0 ? s->gates.manifest : NULL;
+	bool about = false;
+	char *text;
+	json_t *j;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		about |= strcmp(kinds[i], d->event.kind) == 0;
+	if (!about || (strcmp(d->event.kind, "flip.decided") == 0 && d->next.deploy.outcome != DO_RUNNING))
+		return;
+	j = json_object();
+	json_object_set_new(j, "gates", o ? gates_json(s->order_gates, s->n_order_gates) : gates_json(d->next.gates, d->next.n_gates));
+	if (m)
+		json_object_set_new(j, "manifest", manifest_json(m));
+	text = json_dumps(j, JSON_COMPACT);
+	if (text && strlen(text) >= sizeof(d->event.evidence)) { /* labels may be long; what was compared is not */
+		free(text);
+		json_object_del(json_object_get(j, "manifest"), "labels");
+		text = json_dumps(j, JSON_COMPACT);
+	}
+	if (!text || !text_copy(d->event.evidence, sizeof(d->event.evidence), text))
+		d->event.evidence[0] = '\0';
+	free(text);
+	json_decref(j);
+}
+
 void commit_event(struct service *s, struct decision *d)
 {
 	struct event *ev = &d->event;
@@ -73,6 +103,8 @@ void commit_event(struct service *s, struct decision *d)
 				lost[n++] = i;
 		measure_evidence(s, bad, lost, n, ev->evidence, sizeof(ev->evidence));
 	}
+	if (!ev->evidence[0] || strcmp(ev->evidence, "[]") == 0)
+		gates_evidence(s, d);
 }
 
 static void commit_send(struct service *s)
@@ -118,7 +150,10 @@ void commit_begin(struct service *s, struct order *o)
 	else
 		engine_rid(s->e, s->rid);
 	fill_times(s, &s->d->next);
+	if (o)
+		s->asked = o;
 	commit_event(s, s->d);
+	s->asked = NULL;
 	if (s->d->next.move.decided.ms != s->rec.move.decided.ms)
 		s->decided_at = mono_now();
 	FAILPOINT("engine.plan");

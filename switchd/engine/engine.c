@@ -266,8 +266,8 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			s->loaded = true;
 		}
 		measure_beat(s);
+		gates_beat(s);
 		traffic_beat(s);
-		inventory_beat(s);
 		service_tick(s);
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
@@ -593,6 +593,8 @@ void engine_free(struct engine **ep)
 	for (size_t i = 0; i < e->n; i++)
 		service_free(&e->services[i]);
 	free(e->services);
+	if (e->commands)
+		child_room_free(&e->commands);
 	if (e->store)
 		store_free(&e->store);
 	if (e->journal)

@@ -9,6 +9,14 @@
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 
+/* A probe that found the feature absent has shown that it can fail; one that does not count need not. */
+static bool needless(const struct service *s, size_t target, size_t feature)
+{
+	const struct feature_view *f = &s->view->f[feature];
+
+	return health_cell(s->health, s->control_slot, target, feature)->verdict == V_ABSENT || f->muted || f->removed[s->control_slot];
+}
+
 void measure_control_look(struct service *s)
 {
 	bool all = true;
@@ -24,7 +32,7 @@ void measure_control_look(struct service *s)
 				s->vacuous++;
 				TEXT_COPY(s->vacuous_name, s->cfg->features[f].name);
 			}
-			if (c->pending && !c->done && health_target_in(s->health, s->control_slot, t))
+			if (c->pending && !c->done && health_target_in(s->health, s->control_slot, t) && !needless(s, t, f))
 				all = false;
 		}
 	s->control_done = all || s->vacuous > 0;

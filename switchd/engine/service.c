@@ -19,7 +19,6 @@ void service_world(struct service *s, struct world *w)
 	traffic_view(s);
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
-		.inventory = inventory_view_of(s),
 		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = true, .started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
@@ -104,7 +103,7 @@ static bool gates_would_refuse(const struct order_result *r)
 	return false;
 }
 
-/* A refusal that the audit must know of: its event is committed, and nothing else.  Who asked has his answer already. */
+/* A refusal that the audit must know of: its event is committed, and nothing else.  Who asked is answered at once. */
 static void refusal_note(struct service *s)
 {
 	struct decision *d = s->d;
@@ -187,10 +186,6 @@ static bool step(struct service *s)
 	w.whole_since = s->whole_since;
 	w.broken_both_since = s->broken_both_since;
 	w.bake_stood_ms = s->bake_stood_us / 1000;
-	if (!s->fresh_start && !s->first && inventory_note_due(s)) {
-		commit_begin(s, NULL);
-		return true;
-	}
 	if (s->fresh_start) {
 		if (!traffic_asked(s) || !s->identity_asked)
 			return false;
@@ -231,9 +226,15 @@ static bool step(struct service *s)
 		TEXT_COPY(r.detail, s->d->detail);
 		r.dry_run = o->input.dry_run;
 		order_gates(s, o, &r);
+		if (!noted) {
+			order_end(s, o, &r);
+			return true;
+		}
+		memcpy(s->order_gates, r.gates, sizeof(s->order_gates));
+		s->n_order_gates = r.n_gates;
+		s->asked = o;
+		refusal_note(s);
 		order_end(s, o, &r);
-		if (noted)
-			refusal_note(s);
 		return true;
 	}
 	if (o && o->input.dry_run) {
@@ -328,7 +329,6 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	s->phase_entered = s->loaded_at = mono_now();
 	measure_start(s);
 	traffic_start(s);
-	inventory_start(s);
 	return s;
 }
 
@@ -358,7 +358,7 @@ void service_free(struct service **sp)
 		TEXT_COPY(r.detail, "switchd is ending; ask again with the same request id");
 		order_end(s, s->current, &r);
 	}
-	inventory_stop(s);
+	gates_end(s);
 	if (s->sched)
 		measure_stop(s);
 	traffic_stop(s);
@@ -375,16 +375,15 @@ void service_free(struct service **sp)
 void service_apply_config(struct service *s, const struct service_config *cfg, struct probe_runner *runner)
 {
 	s->ticking = true; /* nothing is decided while the parts are changed */
-	inventory_stop(s);
 	measure_stop(s);
 	traffic_stop(s);
 	probe_runner_free(&s->runner);
+	gates_again(s);
 	s->cfg = cfg;
 	s->runner = runner;
 	s->health = health_reload(s->health, cfg);
 	measure_start(s);
 	traffic_start(s);
-	inventory_start(s);
 	measure_pace(s);
 	s->ticking = false;
 	if (s->loaded && s->rec.active != NO_SLOT && !s->rec.pin.on)

@@ -5,7 +5,7 @@
  * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
  * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  measure_compare.c  old against new;  prove.c  probes against stubs
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
- * inventory.c both slots' routes compared
+ * gates.c    what gates need: the slot's own manifest, the command
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
 #define SWITCHD_ENGINE_SERVICE_H
@@ -16,6 +16,7 @@
 #include "probes/schedule.h"
 #include "switchd/base/version.h"
 #include "switchd/engine/engine.h"
+#include "switchd/io/child.h"
 #include "switchd/proxy/proxy.h"
 #include "switchd/store/embedded.h"
 #include "switchd/store/journal.h"
@@ -109,10 +110,11 @@ struct service {
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
+	const struct order *asked;      /* while its event is written */
 	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
-	struct inventories *inventories;
 	struct gate_facts gates; struct manifest own_manifest;          /* of the deploy being proved (gates.c) */
 	bool own_asking; size_t own_target; mono_us own_next;
+	struct child *command;
 	bool committing, ticking, dirty;
 	struct decision *d;             /* of the commit in flight */
 	struct input *di;
@@ -171,6 +173,7 @@ struct engine {
 	struct config *cfg;
 	struct store *store;
 	struct embedded *embedded;
+	struct child_room *commands;    /* of the command gates; made with the first */
 	struct journal *journal;
 	id_text owner;
 	struct service **services; size_t n;
@@ -271,14 +274,6 @@ json_t *measure_compare_json(const struct service *, size_t feature);   /* null:
 /* prove.c */
 void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */
 
-/* inventory.c */
-void inventory_start(struct service *);
-void inventory_stop(struct service *);
-void inventory_beat(struct service *);
-bool inventory_note_due(struct service *);
-const struct inventory_view *inventory_view_of(const struct service *);
-json_t *inventory_state_json(const struct service *);
-
 /* traffic.c */
 void traffic_start(struct service *);
 void traffic_stop(struct service *);
@@ -292,6 +287,11 @@ void traffic_stamp(struct service *, const struct probe_result *);      /* every
 bool traffic_asked(const struct service *);     /* every proxy was asked once since the start */
 bool traffic_found(const struct service *, struct input *start);        /* highest version a proxy shows */
 const char *px_state(const struct px *);
+
+/* gates.c */
+void gates_beat(struct service *);
+void gates_again(struct service *);             /* after a reload */
+void gates_end(struct service *);
 
 /* publish.c */
 void publish_event(struct engine *, const struct event *);

@@ -2,7 +2,7 @@
  * invoices.c - a small invoicing application: one process is one target of a slot.
  *
  *   invoices --port 0 --slot blue --release r41 [--target 1] [--control /tmp/x.sock] [--pid-file F]
- *            [--listen HOST:PORT] [--features quotes,expenses,...] [--catchall] [--show-slot] [--slow-all MS]
+ *            [--listen HOST:PORT] [--features quotes,expenses,...] [--catchall] [--show-slot] [--slow-all MS] [--manifest FILE]
  *
  * Prints "port N" on stdout once it listens.  What it does can be changed at an exact instant,
  * over the control socket or by POST /-/control?... from the same machine; the change is in
@@ -11,6 +11,7 @@
  *   lose FEATURE|all HOW     HOW: 404 500 503 hang reset kill-worker cut slow:300ms empty
  *   restore FEATURE|all
  *   release r44              the release it says it is
+ *   manifest FILE|off        what /-/manifest.json answers (404 when off); read at each request
  *   catchall on|off          every path answers index.html with 200 (a probe that cannot fail)
  *   stats                    requests so far, by feature, as one JSON line
  *
@@ -72,7 +73,7 @@ static struct conn conns[MAX_CONNS];
 static struct later laters[MAX_LATER];
 static uint64_t serials, n_requests, n_unknown;
 static const char *slot = "none", *target = "1";
-static char release[65] = "r0";
+static char release[65] = "r0", manifest[512];
 static bool catchall, show_slot;
 static long slow_all;
 static struct ctl ctl;
@@ -264,6 +265,10 @@ static const char *command(char *verb, char *a, char *b)
 		return set_how(a, "fine", &why) ? "ok" : why;
 	if (strcmp(verb, "release") == 0 && a)
 		return set_release(a) ? "ok" : "not a release";
+	if (strcmp(verb, "manifest") == 0 && a) {
+		snprintf(manifest, sizeof(manifest), "%s", strcmp(a, "off") == 0 ? "" : a);
+		return "ok";
+	}
 	if (strcmp(verb, "catchall") == 0 && a) {
 		catchall = strcmp(a, "on") == 0;
 		return "ok";
@@ -359,16 +364,16 @@ static void feature_request(struct ev_loop *loop, struct conn *c, struct feature
 		fine(c, f, keep, head);
 }
 
-/* What it has, as a crawler is told; a feature that it lost to a 404 is not in it. */
-static void sitemap(struct conn *c, bool keep, bool head)
+static void manifest_request(struct conn *c, bool keep, bool head)
 {
-	char body[2048] = "<?xml version=\"1.0\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n";
+	static char text[16 * 1024];
+	FILE *f = manifest[0] ? fopen(manifest, "re") : NULL;
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
 
-	for (size_t i = 0; i < FAKE_LEN(features); i++)
-		if (features[i].on && features[i].how != STATUS_404)
-			snprintf(body + strlen(body), sizeof(body) - strlen(body), "<url><loc>%s</loc></url>\n", features[i].path);
-	snprintf(body + strlen(body), sizeof(body) - strlen(body), "</urlset>\n");
-	answer(c, 200, "application/xml", body, keep, head, false);
+	text[n] = '\0';
+	if (f)
+		fclose(f);
+	answer(c, f ? 200 : 404, f ? JSON : "text/plain", f ? text : "no manifest\n", keep, head, false);
 }
 
 static void request(struct ev_loop *loop, struct conn *c, const char *method, char *path, bool keep, bool probe)
@@ -388,12 +393,12 @@ static void request(struct ev_loop *loop, struct conn *c, const char *method, ch
 		answer(c, 200, JSON, body, keep, head, false);
 		return;
 	}
-	if (strcmp(path, "/healthz") == 0) {
-		answer(c, 200, "text/plain", "ok\n", keep, head, false);
+	if (strcmp(path, "/-/manifest.json") == 0) {
+		manifest_request(c, keep, head);
 		return;
 	}
-	if (strcmp(path, "/sitemap.xml") == 0 && !catchall) {
-		sitemap(c, keep, head);
+	if (strcmp(path, "/healthz") == 0) {
+		answer(c, 200, "text/plain", "ok\n", keep, head, false);
 		return;
 	}
 	for (size_t i = 0; i < FAKE_LEN(features); i++) {
@@ -552,7 +557,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "port", 1, NULL, 'p' }, { "listen", 1, NULL, 'l' }, { "slot", 1, NULL, 's' }, { "release", 1, NULL, 'r' },
 		{ "target", 1, NULL, 't' }, { "features", 1, NULL, 'f' }, { "control", 1, NULL, 'c' }, { "catchall", 0, NULL, 'a' },
-		{ "pid-file", 1, NULL, 'P' }, { "show-slot", 0, NULL, 'S' }, { "lose", 1, NULL, 'L' }, { "slow-all", 1, NULL, 'w' }, { 0 }
+		{ "pid-file", 1, NULL, 'P' }, { "show-slot", 0, NULL, 'S' }, { "lose", 1, NULL, 'L' }, { "slow-all", 1, NULL, 'w' }, { "manifest", 1, NULL, 'm' }, { 0 }
 	};
 	char where[128] = "127.0.0.1:0";
 	const char *control = NULL, *pid_file = NULL, *why = "";
@@ -577,6 +582,7 @@ int main(int argc, char **argv)
 		case 'a': catchall = true; break;
 		case 'P': pid_file = optarg; break;
 		case 'S': show_slot = true; break;
+		case 'm': snprintf(manifest, sizeof(manifest), "%s", optarg); break;
 		case 'w': slow_all = number("--slow-all", optarg, 0, 60000); break;
 		case 'L': {
 			char *eq = strchr(optarg, '=');

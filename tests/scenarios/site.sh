@@ -23,6 +23,7 @@ invoices: /api/invoices
 customers: /api/customers
 reports: /api/reports'
 SERVICE=shop
+GATES_MORE=''            # more of gates: beside identity, as "key: value" lines
 PROXY_MORE=''           # more members of the proxy's mapping, with a comma in front
 
 site_ports()
@@ -162,6 +163,17 @@ app()
 	fi
 }
 
+# manifest FILE RELEASE [FIELD=VALUE...]: a good one, and what is to be changed in it.
+manifest()
+{
+	local file=$1 release=$2
+	shift 2
+	rm -f "$file"
+	"$BIN/switchctl" manifest add "$file" release="$release" digest="sha256:$release" commit=9f31c2 builder.name=npm builder.version=4.0.2 \
+		lockfile=l1 tests.run=812 tests.digest="sha256:$release" tests.builder=npm tests.builder_version=4.0.2 tests.lockfile=l1 \
+		tests.result=passed tests.at="$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$@"
+}
+
 # ---- configuration ----
 
 targets_list()
@@ -194,6 +206,7 @@ site_config()
 		[ -z "$SVC_MORE" ] || printf '%s\n' "$SVC_MORE" | sed 's/^/    /'
 		echo "    gates:"
 		echo "      identity: { path: /-/version, expect: [ 'jsonpath \"\$.release\" == \"{{release}}\"' ] }"
+		[ -z "$GATES_MORE" ] || printf '%s\n' "$GATES_MORE" | sed 's/^/      /'
 		echo "    features:"
 		printf '%s\n' "$FEATURES" | sed 's/^/      /'
 	} >"$CONFIG.new"
