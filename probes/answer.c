@@ -52,13 +52,17 @@ struct xdoc *answer_document(struct answer *ans)
 
 void answer_clear(struct answer *ans)
 {
-	json_decref(ans->json);
-	ans->json = NULL;
-	ans->json_tried = false;
-	ans->json_error[0] = '\0';
-	xdoc_free(&ans->doc);
-	ans->doc_tried = ans->doc_costly = false;
-	ans->doc_error[0] = '\0';
+	if (ans->json_tried) {
+		json_decref(ans->json);
+		ans->json = NULL;
+		ans->json_tried = false;
+		ans->json_error[0] = '\0';
+	}
+	if (ans->doc_tried) {
+		xdoc_free(&ans->doc);
+		ans->doc_tried = ans->doc_costly = false;
+		ans->doc_error[0] = '\0';
+	}
 }
 
 int64_t answer_now_ms(const struct answer *ans) { return ans->now_ms ? ans->now_ms : wall_now().ms; }

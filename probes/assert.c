@@ -194,7 +194,7 @@ static enum holds check_redirect(const struct assertion *a, const struct answer 
 static enum holds check_body(const struct assertion *a, const struct answer *ans, char *got)
 {
 	struct value v = value_text(ans->body, ans->body ? ans->body_len : 0);
-	enum holds h = test_value(a, ans, &v);
+	enum holds h = turn(a, a->predicate->test(a, &v));
 
 	if (h != HOLDS && h != COSTLY) /* nobody reads what it got else: most probes of most features end here */
 		got_body(a, ans, got);
