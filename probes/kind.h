@@ -34,7 +34,7 @@ struct probe_kind {
 	unsigned (*stubs)(const struct feature *);
 };
 
-extern const struct probe_kind probe_kind_http;
+extern const struct probe_kind probe_kind_http, probe_kind_steps;
 
 /* Seen by whoever learns from the answers of a probe. */
 typedef void probe_answer_fn(void *arg, const struct answer *, const char *location);

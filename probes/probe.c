@@ -13,6 +13,7 @@
 /* A new kind is one row here and one file (probes/README.md). */
 static const struct probe_kind *const kinds[] = {
 	&probe_kind_http,
+	&probe_kind_steps,
 };
 
 static size_t kind_of(const struct feature *f)

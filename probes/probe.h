@@ -54,6 +54,7 @@ struct probe_result {
 	struct probe_job job;           /* .release is not valid here */
 	mono_us began, ended;
 	enum outcome outcome;
+	unsigned requests;              /* that it took; 0 = one */
 	bool complete;                  /* a complete valid answer came (also for assertions that failed) */
 	char stamp_by[16];              /* via front: X-Switchd: <by>/<value> ; "" when unstamped */
 	char stamp_value[PROXY_VALUE_TEXT];

@@ -24,6 +24,7 @@ enum {
 	SLACK_US = 1000,                /* what is due so soon goes with what is due now: one wake-up */
 	BURST_US = 10000,               /* above 100/s a lane may send in small groups: the loop is no metronome */
 	DEBT_US = 1000000,              /* ordinary probes give way for so long at most */
+	MANY_US = 10000000,             /* a probe of many requests is paid for at this much at most */
 	AT_ONCE = 256,                  /* probes started in one go: no callback holds the loop (I10) */
 	OUT_AFTER = 2,
 	FRONT = 2,                      /* the third "slot" of turns */
@@ -192,6 +193,17 @@ static void charge_front(struct schedule *s, int64_t now)
 	for (size_t i = 0; i < n && in; i++)
 		if (lanes[i].outs < OUT_AFTER && lanes[i].next_free < now + DEBT_US)
 			lanes[i].next_free = (lanes[i].next_free > now ? lanes[i].next_free : now) + lanes[i].step / (int64_t)in;
+}
+
+/* A probe of several requests is counted when it has ended: its lane gives way for as long as they would have taken. */
+static void charge_more(struct cell *c, unsigned requests)
+{
+	struct lane *l = c->lane;
+	int64_t now = now_us(), from = l->next_free > now ? l->next_free : now;
+
+	l->next_free = from + l->step * (int64_t)requests;
+	if (l->next_free > now + MANY_US)
+		l->next_free = now + MANY_US;
 }
 
 static void leave_line(struct cell *c)
@@ -369,6 +381,8 @@ static void on_probe(void *arg, const struct probe_result *r)
 	c->flight = NULL;
 	if (s->doomed)
 		return;
+	if (r->requests > 1)
+		charge_more(c, r->requests - 1);
 	c->lane->outs = outcome_info(r->outcome)->class == OC_OUT ? c->lane->outs + 1 : 0;
 	s->depth++;
 	s->done(s->arg, r);

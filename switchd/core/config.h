@@ -50,6 +50,7 @@ struct compare_config {
 };
 
 struct feature_kind;            /* core/config_kind.h */
+struct steps_config;            /* core/config_steps.h */
 struct feature {
 	const char *name;
 	const struct feature_kind *kind;        /* never NULL */
@@ -68,13 +69,15 @@ struct feature {
 	const char *const *secrets; size_t n_secrets, room_secrets;     /* no evidence may hold one of these */
 	const struct header *headers; size_t n_headers;
 	enum severity severity;
-	bool writes, idle, compare;     /* compare: only a path was given (B1.7) */
+	bool writes, reads, idle, compare;      /* reads: unsafe methods that change nothing; compare: only a path was given (B1.7) */
 	struct compare_config against;
 	const char *control_path;       /* "" = made from path (B1.5) */
 	const char *const *expect; size_t n_expect;   /* assertion lines as written */
 	const int *expect_line, *expect_col;          /* where they stand, for errors found when they are compiled... */
 	const char *expect_quote;                     /* ...and in which quotes, '\0' = in none; NULL = not told */
 	struct probe_rule rule;
+	/* Of the kind that has this name; NULL for every other. */
+	const struct steps_config *steps;
 	uint64_t fingerprint;           /* of everything above but the pace: "its probe has changed" (B2) */
 };
 

@@ -173,6 +173,8 @@ static void check_key(const struct block *b, struct yaml_pair *pair)
 		check_scalar(b, s, pair->value);
 	else if (s->type == T_WORDS || s->type == T_LINES)
 		check_list(b, s, pair->value);
+	else if (s->type == T_ANY)
+		return;
 	else
 		check_kind(b, s, pair->value);
 	if (!pair->value->bad && strcmp(s->name, "headers") == 0)

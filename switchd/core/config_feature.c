@@ -119,12 +119,15 @@ static void check_writes(const struct block *b, const struct feature *f)
 
 	if (!f->writes && !safe_method(f->method) && !block_bad(b, "writes"))
 		diag_error(d, block_mark(b, "method"), "method: %s changes something: it needs writes: true, and an interval of at least 60s", f->method);
-	if (f->body[0] && safe_method(f->method) && !block_bad(b, "method"))
-		{
+	if (f->body[0] && safe_method(f->method) && !block_bad(b, "method")) {
 		const char *key = block_own(b, "body") ? "body" : "body_file";
 
 		diag_error(d, block_mark(b, key), "%s: %s has none", key, f->method);
 	}
+	if (f->reads && f->writes && !block_bad(b, "reads"))
+		diag_error(d, block_mark(b, "reads"), "reads: %s has writes: true too: it does one or the other", b->what);
+	else if (f->reads && feature_is(f, "http") && !block_bad(b, "reads"))
+		diag_error(d, block_mark(b, "reads"), "reads: has no meaning for a probe of kind http");
 	if (f->idle && !f->writes)
 		diag_warn(d, block_mark(b, "idle"), "idle: has a meaning only with writes: true; others are always probed on the idle slot");
 	if (!f->writes)
@@ -135,7 +138,7 @@ static void check_writes(const struct block *b, const struct feature *f)
 		diag_error(d, told ? told->mark : b->mark, "interval: %s writes: its interval must be at least 60s, and is %s%s", b->what,
 			   duration_text(f->rule.interval_ms, text), told ? "" : " (inherited)");
 	}
-	if (f->n_expect == 0 && !f->url[0] && !block_bad(b, "expect"))
+	if (f->n_expect == 0 && feature_is(f, "http") && !f->url[0] && !block_bad(b, "expect"))
 		diag_error(d, b->mark, "missing key \"expect\" in %s: a feature that writes is not compared", b->what);
 }
 
@@ -143,6 +146,7 @@ static void check_writes(const struct block *b, const struct feature *f)
 
 const struct feature_kind *const feature_kinds[] = {
 	&kind_path,
+	&feature_kind_steps,
 	&kind_url,
 };
 const size_t n_feature_kinds = ARRAY_LEN(feature_kinds);
@@ -169,6 +173,8 @@ static const struct feature_kind *kind_of(const struct block *b)
 	for (size_t i = 0; found && strcmp(found->name, "http") != 0 && i < ARRAY_LEN(http_only); i++)
 		if (yaml_get(b->map, http_only[i]))
 			diag_error(b->ld->d, block_mark(b, http_only[i]), "%s: has no meaning for a probe of kind %s", http_only[i], found->name);
+	if (found && yaml_get(b->map, "secrets") && strcmp(found->name, "steps") != 0)
+		diag_error(b->ld->d, block_mark(b, "secrets"), "secrets: has a meaning for steps only; elsewhere ${file:/path} stands for what is in a file");
 	return found;
 }
 
@@ -235,6 +241,7 @@ static void load_block(const struct block *b, struct feature *f)
 
 	f->severity = strcmp(block_text(b, "severity"), "warn") == 0 ? SEV_WARN : SEV_CRITICAL;
 	f->writes = block_n(b, "writes") != 0;
+	f->reads = block_n(b, "reads") != 0;
 	f->idle = block_n(b, "idle") != 0;
 	f->expect = expect.text;
 	f->expect_line = expect.line;

@@ -45,12 +45,19 @@ static void put_quoted(struct buf *out, const char *s, bool is_raw)
 	buf_adds(out, "\"");
 }
 
-void show_value(const struct show *w, const char *s)
+static const struct raw_text *raw_of(const struct show *w, const char *s)
 {
 	const struct raw_text *r = w->secrets ? NULL : w->raws;
 
 	while (r && r->value != s)
 		r = r->next;
+	return r;
+}
+
+void show_value(const struct show *w, const char *s)
+{
+	const struct raw_text *r = raw_of(w, s);
+
 	put_quoted(w->out, r ? r->raw : s, r != NULL);
 }
 
@@ -182,6 +189,8 @@ static void show_feature(const struct show *w, const struct feature *f)
 	show_headers(w, in, f->headers, f->n_headers);
 	buf_addf(w->out, "%sseverity: %s\n", in, f->severity == SEV_WARN ? "warn" : "critical");
 	show_bool(w, in, "writes", f->writes);
+	if (f->reads)
+		show_bool(w, in, "reads", true);
 	if (f->writes)
 		show_bool(w, in, "idle", f->idle);
 	if (f->n_expect)

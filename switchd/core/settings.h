@@ -34,7 +34,9 @@ enum {
 	AT_INVENTORY = 1 << 16,
 	AT_LOGIN    = 1 << 17,
 	AT_COMPARE  = 1 << 18,
-	N_PLACES    = 19
+	AT_ASSETS   = 1 << 19,
+	AT_STEP     = 1 << 20,
+	N_PLACES    = 21
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 
@@ -62,6 +64,7 @@ enum setting_type {
 	T_LIST,         /* a list of mappings */
 	T_MAP_OR_LIST,
 	T_BOOL_OR_BLOCK,        /* true, false, or a mapping of settings */
+	T_ANY,          /* whatever its owner takes: a text, a mapping, a list */
 };
 
 struct setting {

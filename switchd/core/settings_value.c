@@ -67,7 +67,7 @@ const char *setting_word(const struct setting *s, size_t i, char out[32])
 bool setting_is_scalar(const struct setting *s)
 {
 	return s->type != T_WORDS && s->type != T_LINES && s->type != T_BLOCK && s->type != T_MAP && s->type != T_LIST && s->type != T_MAP_OR_LIST &&
-	       s->type != T_BOOL_OR_BLOCK;
+	       s->type != T_BOOL_OR_BLOCK && s->type != T_ANY;
 }
 
 static bool parse_duration(const struct setting *s, const char *text, struct value *out, const struct why *w)
@@ -295,6 +295,7 @@ bool setting_parse(const struct setting *s, const char *text, struct value *out,
 	case T_LIST:
 	case T_MAP_OR_LIST:
 	case T_BOOL_OR_BLOCK:
+	case T_ANY:
 		break;
 	}
 	never("not a scalar");
