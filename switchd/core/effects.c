@@ -317,6 +317,17 @@ void do_say_loss(struct look *l, struct decision *d)
 	do_say_command(l, d);
 }
 
+/* With all that is lost besides: one alarm, said anew when either changes. */
+void do_say_identity(struct look *l, struct decision *d)
+{
+	const struct feature_view *f = &l->w->health->f[l->w->health->n];
+	int in = f->present[l->a] + f->absent[l->a] + f->unknown[l->a];
+
+	say(d, "%s answers as another release than %s on %d of %d targets", slot_name(l->a), l->rec->slot[l->a].id, f->absent[l->a], in);
+	say_loss(l, d);
+	do_say_command(l, d);
+}
+
 void do_say_partial(struct look *l, struct decision *d)
 {
 	const struct loss *x = look_loss(l);

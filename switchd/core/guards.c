@@ -41,6 +41,15 @@ static bool lost(struct look *l) { return look_loss(l)->n_lost > 0; }
 static bool fresh(struct look *l) { return look_loss(l)->fresh; }
 static bool better(struct look *l) { return look_loss(l)->better; }
 static bool partial(struct look *l) { return look_loss(l)->n_partial > 0; }
+
+/* It answered as the right one since it came: a target fell back, or somebody put other bits there. */
+static bool identity_changed(struct look *l)
+{
+	const struct health_view *h = l->w->health;
+
+	return is_slot(l->a) && l->w->cfg->identity.on && h->slot[l->a].identity_wrong && h->f[h->n].seen[l->a] && !suspect(l);
+}
+
 static bool policy_auto(struct look *l) { return active_policy(l->rec, l->w->cfg) == RB_AUTO; }
 static bool window(struct look *l) { return within_window(l->rec, l->w); }
 
@@ -357,6 +366,7 @@ const struct guard_info guards[N_GUARDS] = {
 	[G_POLICY_AUTO] = { "rollback: auto", "rollback: ask or never", policy_auto },
 	[G_SAME_RELEASE] = { "one release in both slots", "two releases", both_same },
 	[G_PARTIAL] = { "a feature partial", "no feature partial", partial },
+	[G_IDENTITY_CHANGED] = { "a live target changed its release", "no live target changed its release", identity_changed },
 	[G_VACUOUS] = { "a probe vacuous", "no probe vacuous", vacuous },
 	[G_IDLE_LOST] = { "idle slot: feature absent, active has it", "nothing lacking", idle_lost },
 	[G_IDLE_NONE] = { "idle slot: feature absent, active never had it", "nothing lacking", idle_none },

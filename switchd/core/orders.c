@@ -123,6 +123,16 @@ void tell_same_deploy(struct look *l, struct decision *d)
 
 /* ---- claims ---- */
 
+/* What was done against advice is in the audit with its reason, and with what the advice was. */
+static void say_forced(struct look *l, struct decision *d)
+{
+	if (!l->in->force)
+		return;
+	say(d, "; forced: %s", l->in->why);
+	if (l->in->kind == IN_CLAIM)
+		tell_last_good(l, d);
+}
+
 void do_claim(struct look *l, struct decision *d)
 {
 	struct record *next = &d->next;
@@ -139,6 +149,7 @@ void do_claim(struct look *l, struct decision *d)
 	empty(&next->slot[l->to]);
 	next->shield = false;
 	say(d, "%s for %s", slot_name(l->to), l->in->release[0] ? l->in->release : "a release");
+	say_forced(l, d);
 	if (l->in->skip[0])
 		say(d, "; set aside by %s: %s (%s)", l->in->by, l->in->skip, l->in->why);
 }
@@ -191,6 +202,7 @@ void do_deploy(struct look *l, struct decision *d)
 	end_claim(next);
 	next->shield = false;
 	say(d, "deploy %" PRIu64 ": %s in %s", next->deploy.id, l->in->release, slot_name(l->to));
+	say_forced(l, d);
 	if (l->in->skip[0])
 		say(d, "; set aside by %s: %s (%s)", l->in->by, l->in->skip, l->in->why);
 }

@@ -138,6 +138,8 @@ const struct row transitions[] = {
 	/* ---- asking, and alarms: nothing is committed, traffic stays ---- */
 	{ ON_DUTY, IN_TICK, { B4, -G_FRESH }, TO_NOTHING, ACT_FRESH_OTHER, EV_NONE,
 	  do_say_loss, "a feature is lost: the other slot is asked anew before traffic moves", 0 },
+	{ ALL, IN_TICK, { G_IDENTITY_CHANGED }, TO_ALARM, ACT_CALL_HUMAN, EV_IDENTITY_CHANGED,
+	  do_say_identity, "a live target answers as another release than the one that was flipped to", 0 },
 	{ ALL, IN_TICK, { G_GONE, G_OBSERVE }, TO_ALARM, ACT_CALL_HUMAN, EV_FEATURE_LOST,
 	  do_say_loss, "a feature is gone; observe mode only watches", 0 },
 	{ ALL, IN_TICK, { G_GONE, G_SUSPECT }, TO_ALARM, ACT_CALL_HUMAN, EV_FEATURE_LOST,

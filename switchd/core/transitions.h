@@ -68,7 +68,7 @@ enum guard {
 	/* standing conditions */
 	G_STORE_UP, G_MAY_RECORD_BACK, G_OBSERVE, G_GATE, G_HOLD, G_PINNED, G_HELD, G_SEALED, G_SUSPECT, G_OVER, G_ACTIVE,
 	/* B4 */
-	G_GONE, G_LOST, G_FRESH, G_BETTER, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_SAME_RELEASE, G_PARTIAL,
+	G_GONE, G_LOST, G_FRESH, G_BETTER, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_SAME_RELEASE, G_PARTIAL, G_IDENTITY_CHANGED,
 	/* B3 proving */
 	G_VACUOUS, G_IDLE_LOST, G_IDLE_NONE, G_IDLE_IDENTITY, G_IDLE_WHOLE, G_IDLE_GONE, G_CONTROLLED, G_PREFLIGHT, G_PREFLIGHT_BAD, G_SERVERS,
 	G_STOP_READY, G_PROMOTES, G_BUDGET_SPENT, G_IDLE_CONDEMNED, G_GATE_REFUSED, G_GATES_OPEN, G_MANIFEST_NEW,
@@ -145,7 +145,7 @@ effect_fn do_refuse_gates, do_manifest, tell_gates;
 
 /* effects.c */
 effect_fn do_start_ambiguous, do_start_found, do_start_initial, do_start_none, do_start_higher, do_follow, do_pin;
-effect_fn do_roll_back, do_say_loss, do_say_partial, do_refuse_vacuous, do_refuse_lost, do_refuse_none, do_refuse_identity, do_refuse_preflight,
+effect_fn do_roll_back, do_say_loss, do_say_partial, do_say_identity, do_refuse_vacuous, do_refuse_lost, do_refuse_none, do_refuse_identity, do_refuse_preflight,
 	  do_refuse_late, do_would_flip, do_ready, do_ready_human, do_ready_late, do_prove_again, do_flip_auto, do_claim_expired;
 effect_fn do_observed, do_revert, do_stuck, do_baked, do_prolong, do_settle, do_release_good, do_hold_over, do_mutes_over, do_say_command;
 

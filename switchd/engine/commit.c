@@ -92,13 +92,14 @@ void commit_event(struct service *s, struct decision *d)
 	}
 	if (!ev->deploy)
 		ev->deploy = d->next.deploy.outcome == DO_RUNNING || d->next.deploy.ended.ms == ev->at.ms ? d->next.deploy.id : s->rec.deploy.id;
-	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature."))) {
+	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature.") ||
+				 text_starts(ev->kind, "identity."))) {
 		size_t lost[MAX_FEATURES], n = 0;
-		enum slot bad = d->mode == MOVE_AUTO || text_starts(ev->kind, "feature.") ? s->rec.active : other_slot(s->rec.active);
+		enum slot bad = d->mode == MOVE_AUTO || !text_starts(ev->kind, "gate.") ? s->rec.active : other_slot(s->rec.active);
 
 		if (bad == NO_SLOT)
 			bad = d->next.deploy.slot;
-		for (size_t i = 0; i < s->view->n && n < 8; i++)
+		for (size_t i = 0; i < s->view->n + s->cfg->identity.on && n < 8; i++)
 			if (s->view->f[i].votes && (s->view->f[i].at[bad] == V_ABSENT || s->view->f[i].at[bad] == V_PARTIAL))
 				lost[n++] = i;
 		measure_evidence(s, bad, lost, n, ev->evidence, sizeof(ev->evidence));

@@ -381,6 +381,7 @@ static bool give_world(char *word)
 	} else if (key_is(word, "starting", &v)) G.health.slot[slot_of(v)].starting = 1;
 	else if (key_is(word, "stale", &v)) give_evidence(NOW - 2000000, NOW - 1000000);
 	else if (key_is(word, "long_ago", &v)) give_evidence(NOW - 6000000, NOW - 60000000);
+	else if (key_is(word, "wrong", &v)) G.health.slot[slot_of(v)].identity_wrong = true;
 	else if (key_is(word, "never_asked", &v)) G.health.f[1].evidence_since[slot_of(v)].us = 0;
 	else if (key_is(word, "gone_before_flip", &v)) give_evidence(NOW - 100000, G.w.since_flip.us - 1000);
 	else if (key_is(word, "proxies", &v)) {
