@@ -385,6 +385,11 @@ void service_apply_config(struct service *s, const struct service_config *cfg, s
 	measure_start(s);
 	traffic_start(s);
 	measure_pace(s);
+	/* What the deploy under way had asked is gone with the old parts: it is asked anew, not waited for. */
+	if (s->rec.phase == PH_PROVING) {
+		measure_control(s, s->rec.deploy.slot);
+		traffic_preflight(s, s->rec.deploy.slot);
+	}
 	s->ticking = false;
 	if (s->loaded && s->rec.active != NO_SLOT && !s->rec.pin.on)
 		traffic_apply(s, ORDER_FORWARD);
