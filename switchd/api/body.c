@@ -81,6 +81,11 @@ bool request_read(struct call *c)
 		return false;
 	if (!c->route->members)
 		return true;
+	/* The listener takes more than that for the sake of a manifest. */
+	if (c->req->body_len > HTTPD_BODY_MAX && !member_known(c->route->members, "manifest")) {
+		answer_problem(c, 413, "too-large", "The body is too large.", "at most 64 KiB", 2);
+		return false;
+	}
 	if (c->req->body_len && !is_json(httpd_header(c->req, "Content-Type"))) {
 		answer_problem(c, 415, "bad-type", "The content type is not known.", "a body is application/json", 2);
 		return false;
