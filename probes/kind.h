@@ -34,7 +34,12 @@ struct probe_kind {
 	unsigned (*stubs)(const struct feature *);
 };
 
-extern const struct probe_kind probe_kind_http, probe_kind_steps;
+extern const struct probe_kind probe_kind_exec, probe_kind_grpc, probe_kind_http, probe_kind_steps, probe_kind_tcp, probe_kind_tls, probe_kind_websocket;
+
+/* OUT_PRESENT where the feature has no assertions. */
+enum outcome judge_expect(struct probe_handle *, struct answer *, struct evidence *);
+/* Lines that begin with one of these words (the list ends with NULL) have no meaning for the feature's kind. */
+int refuse_subjects(const struct config *, const struct feature *, const char *const *words, struct buf *errors);
 
 /* Seen by whoever learns from the answers of a probe. */
 typedef void probe_answer_fn(void *arg, const struct answer *, const char *location);

@@ -14,6 +14,11 @@
 static const struct probe_kind *const kinds[] = {
 	&probe_kind_http,
 	&probe_kind_steps,
+	&probe_kind_exec,
+	&probe_kind_grpc,
+	&probe_kind_tcp,
+	&probe_kind_tls,
+	&probe_kind_websocket,
 };
 
 static size_t kind_of(const struct feature *f)
@@ -98,6 +103,34 @@ unsigned probe_stubs(const struct feature *f)
 	const struct probe_kind *kind = kinds[kind_of(f)];
 
 	return kind->stubs ? kind->stubs(f) : 0;
+}
+
+enum outcome judge_expect(struct probe_handle *h, struct answer *a, struct evidence *e)
+{
+	const struct suite *s = &h->runner->suites[h->r.job.feature];
+
+	return s->n ? suite_judge(s, NULL, a, "", e->want, e->got) : OUT_PRESENT;
+}
+
+int refuse_subjects(const struct config *cfg, const struct feature *f, const char *const *words, struct buf *errors)
+{
+	int wrong = 0;
+
+	for (size_t i = 0; i < f->n_expect; i++) {
+		const char *line = f->expect[i];
+		size_t n = strcspn(line, " \t"), lead = 0;
+
+		if (strncmp(line, "not ", 4) == 0)
+			lead = 4, n = strcspn(line + lead, " \t");
+		for (size_t k = 0; words[k]; k++)
+			if (strlen(words[k]) == n && strncmp(words[k], line + lead, n) == 0) {
+				buf_addf(errors, "%s:%d:%d: error: %s: has no meaning for a probe of kind %s\n", cfg->file,
+					 f->expect_line ? f->expect_line[i] : 0, (f->expect_col ? f->expect_col[i] : 0) + (int)lead, words[k],
+					 feature_kind_name(f));
+				wrong++;
+			}
+	}
+	return wrong;
 }
 
 /* ---- the runner ---- */

@@ -45,7 +45,7 @@ struct probe_job {
 	size_t target;                  /* index; ignored via front */
 	size_t feature;                 /* index; ignored for identity, reference */
 	size_t proxy;                   /* via front: index of the proxy */
-	const char *release;            /* for identity's {{release}}; "" else */
+	const char *release;            /* what {{release}} stands for; "" where nothing was announced */
 	bool fresh;                     /* a new connection */
 	const char *path;               /* PURPOSE_PAGE: what is asked for; LENT until probe_start returns */
 };

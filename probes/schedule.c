@@ -222,7 +222,7 @@ static void send(struct cell *c, int64_t now)
 	struct probe_job job = {
 		.via = c->via, .purpose = identity ? PURPOSE_IDENTITY : c->observe ? PURPOSE_OBSERVE : PURPOSE_VOTE,
 		.slot = c->via == VIA_FRONT ? s->front_slot : c->slot, .target = c->target, .feature = c->feature, .proxy = c->proxy,
-		.release = identity ? s->release[c->slot] : "",
+		.release = s->release[c->slot],
 		.fresh = c->via == VIA_FRONT || (!identity && rule_of(s, c->feature)->fresh),
 	};
 

@@ -147,6 +147,9 @@ static void load_top(struct loading *ld, struct yaml_node *root)
 	c->lease_ttl_ms = block_n(&top, "lease_ttl");
 	open_sub(ld, &top, "auth", AT_AUTH, &b);
 	c->tokens_file = block_text(&b, "tokens_file");
+	open_sub(ld, &top, "exec", AT_EXEC, &b);
+	c->exec_enabled = block_n(&b, "enabled") != 0;
+	c->exec_at_once = block_int(&b, "at_once");
 	load_listen(ld, &top, c);
 	load_state(ld, &top, c);
 	load_services(ld, &top, c);

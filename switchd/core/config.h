@@ -54,6 +54,9 @@ struct steps_config;            /* core/config_steps.h */
 struct feature {
 	const char *name;
 	const struct feature_kind *kind;        /* never NULL */
+	/* Of its own kind, core/feature_kinds.h; NULL for every other. */
+	const struct exec_settings *exec; const struct grpc_settings *grpc; const struct tcp_settings *tcp;
+	const struct tls_settings *tls; const struct websocket_settings *websocket;
 	/* Of the kind http; "" (method "GET") for every other. */
 	const char *path;               /* "/api/quotes" with query if any */
 	const char *url;                /* "" or an absolute URL asked as it is, of no slot (kind of its own; warn only) */
@@ -172,6 +175,8 @@ struct config {
 	struct redis_config redis;
 	const char *tokens_file;        /* "" = none */
 	int64_t lease_ttl_ms;           /* 5 s */
+	bool exec_enabled;              /* probes may run programs */
+	int exec_at_once;               /* so many of one service */
 	const struct service_config *services; size_t n_services;
 };
 

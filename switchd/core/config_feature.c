@@ -148,8 +148,29 @@ const struct feature_kind *const feature_kinds[] = {
 	&kind_path,
 	&feature_kind_steps,
 	&kind_url,
+	&kind_exec,
+	&kind_grpc,
+	&kind_tcp,
+	&kind_tls,
+	&kind_websocket,
 };
 const size_t n_feature_kinds = ARRAY_LEN(feature_kinds);
+
+void kind_block(const struct block *b, const char *key, unsigned at, struct block *out)
+{
+	struct yaml_node *node = block_own(b, key);
+
+	block_open(out, b->ld, node, at, NULL, node->mark, arena_format(b->ld->arena, "%s of %s", key, b->what));
+}
+
+uint16_t kind_port(const struct block *b)
+{
+	const struct yaml_node *node = block_own(b, "port");
+	struct value value;
+	char why[160];
+
+	return node && setting_parse(setting_find("port", b->at), node->text, &value, why, sizeof(why)) ? (uint16_t)value.n : 0;
+}
 
 /* Keys that only requests of the kind http have. */
 static const char *const http_only[] = { "auth", "body", "body_file", "control_path", "cookies", "follow", "method" };
@@ -254,6 +275,8 @@ static void load_block(const struct block *b, struct feature *f)
 	if (f->url[0])
 		f->severity = SEV_WARN;
 	load_compare(b, f);
+	if (block_own(b, "reads") && strcmp(f->kind->name, "exec") != 0)
+		diag_error(b->ld->d, block_mark(b, "reads"), "reads: has a meaning for a probe of kind exec only");
 	check_writes(b, f);
 }
 

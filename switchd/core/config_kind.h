@@ -28,8 +28,15 @@ struct feature_kind {
 };
 extern const struct feature_kind kind_path, kind_url;    /* config_http.c */
 extern const struct feature_kind feature_kind_steps;
+extern const struct feature_kind kind_exec, kind_grpc, kind_tcp, kind_tls, kind_websocket;     /* config_NAME.c */
 extern const struct feature_kind *const feature_kinds[];
 extern const size_t n_feature_kinds;
+
+/* The mapping under the kind's key; and its printing: "tcp:", and what stands under it. */
+void kind_block(const struct block *feature, const char *key, unsigned at, struct block *out);
+uint16_t kind_port(const struct block *);        /* its port:, or 0 */
+void kind_open(const struct show *, const char *indent, const char *key);
+const char *kind_indent(const char *indent);
 
 /* Of one feature, everything but its pace, for the fingerprint. */
 void show_feature_print(const struct show *, const struct service_config *, const struct feature *);

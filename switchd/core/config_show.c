@@ -166,6 +166,11 @@ static void show_compare(const struct show *w, const char *in, const struct comp
 		show_text(w, deep, "xpath", c->xpath);
 }
 
+void kind_open(const struct show *w, const char *in, const char *key) { buf_addf(w->out, "%s%s:\n", in, key); }
+
+/* Eight blanks in a configuration, none in a fingerprint. */
+const char *kind_indent(const char *in) { return in[0] ? "          " : "  "; }
+
 /* The front is in it: its host is the Host header and the SNI of every probe. */
 void show_feature_print(const struct show *w, const struct service_config *s, const struct feature *f)
 {
@@ -359,6 +364,9 @@ static void show_top(const struct show *w, const struct config *c)
 	buf_adds(w->out, "version: 1\n");
 	show_line(w, "", "state_dir", c->state_dir);
 	show_ms(w, "", "lease_ttl", c->lease_ttl_ms);
+	buf_adds(w->out, "exec:\n");
+	show_bool(w, "  ", "enabled", c->exec_enabled);
+	show_int(w, "  ", "at_once", c->exec_at_once);
 	buf_adds(w->out, "listen:\n");
 	show_line(w, "  ", "http", c->listen.http[0] ? c->listen.http : "off");
 	show_line(w, "  ", "operators", c->listen.operators[0] ? c->listen.operators : "off");

@@ -18,6 +18,7 @@ static const struct outcome_info table[N_OUTCOMES] = {
 	[OUT_DURATION_TIMEOUT] = { OC_ABSENT, "duration-timeout", "no answer in time to a sent request that has a duration assertion" },
 	[OUT_KILLS_WORKER] = { OC_ABSENT, "kills-worker", "closed without an answer while other features of the target answer" },
 	[OUT_EXEC_CRITICAL] = { OC_ABSENT, "exec-critical", "the command says critical" },
+	[OUT_EXEC_WARNING] = { OC_ABSENT, "exec-warning", "the command of a feature that can only warn says warning" },
 	[OUT_TLS_ASSERTION] = { OC_ABSENT, "tls-assertion", "a certificate assertion fails" },
 	[OUT_ASSERTION] = { OC_ABSENT, "assertion", "an assertion fails" },
 	[OUT_TIMEOUT] = { OC_UNKNOWN, "timeout", "no complete answer in time" },

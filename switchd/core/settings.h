@@ -36,7 +36,12 @@ enum {
 	AT_COMPARE  = 1 << 18,
 	AT_ASSETS   = 1 << 19,
 	AT_STEP     = 1 << 20,
-	N_PLACES    = 21
+	AT_EXEC     = 1 << 21,
+	AT_GRPC     = 1 << 22,
+	AT_TCP      = 1 << 23,
+	AT_CERTIFICATE = 1 << 24,
+	AT_WEBSOCKET = 1 << 25,
+	N_PLACES    = 26
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 

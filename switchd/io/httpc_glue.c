@@ -29,6 +29,7 @@ struct glue {
 	void *arg;
 	int depth;                      /* done() is on the stack */
 	void *keep;
+	bool keep_done;
 	bool doomed;                    /* glue_free() was called from inside done() */
 };
 
@@ -57,7 +58,8 @@ static void drain(struct glue *g)
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		curl_multi_remove_handle(g->multi, easy); /* m is gone with it */
+		if (!g->keep_done)
+			curl_multi_remove_handle(g->multi, easy); /* m is gone with it */
 		g->done(g->arg, easy, code);
 	}
 	if (--g->depth == 0 && g->doomed)
@@ -185,5 +187,6 @@ void glue_free(struct glue **gp, void *keep)
 		glue_destroy(g);
 }
 
+void glue_keep_done(struct glue *g) { g->keep_done = true; }
 bool glue_add(struct glue *g, CURL *easy) { return curl_multi_add_handle(g->multi, easy) == CURLM_OK; }
 void glue_remove(struct glue *g, CURL *easy) { curl_multi_remove_handle(g->multi, easy); }

@@ -363,7 +363,7 @@ static void test_full(void **state)
 	assert_int_equal(s->command.timeout_ms, 20000);
 	assert_string_equal(s->identity.path, "/-/version");
 	assert_string_equal(s->identity.expect[0], "jsonpath \"$.release\" == \"{{release}}\"");
-	assert_int_equal(s->identity.expect_line[0], 60);
+	assert_int_equal(s->identity.expect_line[0], 61);
 	assert_int_equal(s->identity.expect_col[0], 46);
 
 	const struct feature *q = config_feature(s, "quotes");
@@ -371,7 +371,7 @@ static void test_full(void **state)
 	assert_int_equal(q->n_expect, 4);
 	assert_false(q->compare);
 	assert_string_equal(q->expect[3], "body matches /x$/");
-	assert_int_equal(q->expect_line[1], 80);
+	assert_int_equal(q->expect_line[1], 81);
 	assert_int_equal(q->expect_col[1], 13);
 	assert_int_equal(q->rule.interval_ms, 2000);
 	assert_int_equal(q->rule.idle_interval_ms, 22000);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * probe_tcp.c - the kinds tcp, tls and websocket against servers that behave and servers that do not. */
+#include "tests/unit/support/kind_rig.h"
+
+#include "switchd/io/conn.h"
+#include "tests/unit/support/tls.h"
+#include "tests/unit/support/wire_fake.h"
+
+static struct kind_rig rig;
+static struct wire_fake fake[N_WAYS];
+static struct tls_front tls;
+
+static int setup(void **state) { (void)state; rig_begin(&rig, fake[W_GREET].port); return 0; }
+static int teardown(void **state) { (void)state; rig_end(&rig); return 0; }
+
+/* The feature's YAML with %u for a port. */
+static const char *at(const char *fmt, uint16_t port)
+{
+	static char text[512];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), fmt, port);
+#pragma GCC diagnostic pop
+	return text;
+}
+
+static void test_connects(void **state)
+{
+	(void)state;
+	RIG_IS(&rig, "{ tcp: {} }", OUT_PRESENT);
+	assert_true(rig.r.complete);
+	RIG_IS(&rig, at("{ tcp: { port: %u } }", fake[W_SILENT].port), OUT_PRESENT);
+	/* Nobody listens on port 1 of the loopback. */
+	RIG_IS(&rig, "{ tcp: { port: 1 } }", OUT_REFUSED);
+	assert_false(rig.r.complete);
+	assert_true(rig.e.got[0]);
+	struct blackhole hole;
+	blackhole_open(&hole);
+	RIG_IS(&rig, at("{ tcp: { port: %u }, timeout: 300ms }", hole.port), OUT_CONNECT_TIMEOUT);
+	blackhole_close(&hole);
+}
+
+static void test_sends_and_reads(void **state)
+{
+	(void)state;
+	RIG_IS(&rig, "{ tcp: {}, expect: ['body startsWith \"220 \"'], timeout: 20s }", OUT_PRESENT);
+	RIG_IS(&rig, "{ tcp: { send: \"EHLO x\\r\\n\" }, expect: ['body contains \"ECHO EHLO x\"'], timeout: 20s }", OUT_PRESENT);
+	assert_non_null(strstr(rig.e.body, "220 ready\n250 ECHO EHLO x"));
+	/* Complete with its end: then what it says counts. */
+	RIG_IS(&rig, "{ tcp: { until: \"\\r\\n\" }, expect: ['body startsWith \"554 \"'], timeout: 20s }", OUT_BODY);
+	assert_true(rig.r.complete);
+	RIG_IS(&rig, at("{ tcp: { port: %u }, expect: ['body startsWith \"220 \"'], timeout: 20s }", fake[W_SAY_CLOSE].port), OUT_BODY);
+	/* Without an end nobody knows what is still to come. */
+	RIG_IS(&rig, "{ tcp: {}, expect: ['body startsWith \"554 \"'], timeout: 300ms }", OUT_TIMEOUT);
+	assert_false(rig.r.complete);
+	assert_non_null(strstr(rig.e.body, "220 ready"));
+	RIG_IS(&rig, "{ tcp: {}, expect: ['body startsWith \"554 \"', 'duration < 5s'], timeout: 300ms }", OUT_DURATION_TIMEOUT);
+	rig_refuses(&rig, "{ tcp: {}, expect: [status == 200] }", "status: has no meaning for a probe of kind tcp");
+}
+
+static void test_hostile_servers(void **state)
+{
+	static const struct { enum way way; enum outcome outcome; } rows[] = {
+		{ W_SILENT, OUT_TIMEOUT }, { W_CLOSE, OUT_CLOSED }, { W_RESET, OUT_RESET }, { W_CUT_RESET, OUT_BODY_CUT },
+		{ W_DRIP, OUT_TIMEOUT }, { W_FLOOD, OUT_TOO_LARGE }, { W_GARBAGE, OUT_BODY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool waits = rows[i].outcome == OUT_TIMEOUT;
+		const char *f = at(waits ? "{ tcp: { port: %u, send: \"a\" }, expect: ['body contains \"absent\"'], timeout: 300ms }" :
+					   "{ tcp: { port: %u, send: \"a\" }, expect: ['body contains \"absent\"'], timeout: 20s }", fake[rows[i].way].port);
+
+		/* Closed with our byte unread, the kernel says reset. */
+		if (rows[i].way == W_CLOSE)
+			f = at("{ tcp: { port: %u }, expect: ['body contains \"absent\"'], timeout: 20s }", fake[W_CLOSE].port);
+		RIG_IS(&rig, f, rows[i].outcome);
+	}
+	for (const char *p = rig.e.body; *p; p++)
+		assert_true((unsigned char)*p >= ' ' || *p == '\n' || *p == '\t');
+}
+
+static char with_ca[192];
+
+static void test_tcp_over_tls(void **state)
+{
+	(void)state;
+	rig.tls = with_ca;
+	RIG_IS(&rig, at("{ tcp: { port: %u, tls: true, send: \"over tls\\n\" }, expect: ['body contains \"ECHO over tls\"'], timeout: 20s }", tls.port), OUT_PRESENT);
+	RIG_IS(&rig, at("{ tcp: { port: %u, tls: true, name: other.test }, timeout: 20s }", tls.port), OUT_TLS);
+	assert_string_equal(rig.e.got, "is not for the name other.test");
+	/* Not TLS at all; a handshake that stalls; one that is cut. */
+	RIG_IS(&rig, "{ tcp: { tls: true }, timeout: 20s }", OUT_TLS);
+	RIG_IS(&rig, at("{ tcp: { port: %u, tls: true }, timeout: 300ms }", fake[W_SILENT].port), OUT_TIMEOUT);
+	assert_int_equal(outcome_info(rig_ask(&rig, at("{ tcp: { port: %u, tls: true }, timeout: 20s }", fake[W_CLOSE].port)))->class, OC_UNKNOWN);
+	rig.tls = "tls: { verify: false }";
+	RIG_IS(&rig, at("{ tcp: { port: %u, tls: true, name: other.test }, timeout: 20s }", tls.port), OUT_PRESENT);
+}
+
+static void test_tls(void **state)
+{
+	(void)state;
+	rig.tls = with_ca;
+	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 20s }", tls.port), OUT_PRESENT);
+	assert_true(rig.r.complete);
+	rig_start(&rig, PURPOSE_CONTROL); /* it can fail */
+	assert_int_equal(rig_wait(&rig), OUT_TLS_ASSERTION);
+	assert_string_equal(rig.e.got, "is not for the name switchd-absent.invalid");
+	assert_null(probe_unproven(&rig.cfg->services[0].features[0]));
+	RIG_IS(&rig, at("{ tls: { port: %u, days: 29 }, timeout: 20s }", tls.port), OUT_PRESENT);
+	RIG_IS(&rig, at("{ tls: { port: %u, days: 31 }, timeout: 20s }", tls.port), OUT_TLS_ASSERTION);
+	assert_string_equal(rig.e.want, "valid for 31 days");
+	assert_string_equal(rig.e.got, "29 days left");
+	assert_true(rig.r.complete);
+	RIG_IS(&rig, at("{ tls: { port: %u, name: other.test }, timeout: 20s }", tls.port), OUT_TLS_ASSERTION);
+	/* Signed by nobody that the system trusts. */
+	rig.tls = "";
+	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 20s }", tls.port), OUT_TLS_ASSERTION);
+	assert_true(strstr(rig.e.got, "issuer") || strstr(rig.e.got, "self"));
+	RIG_IS(&rig, at("{ tls: { port: %u, ca_file: /no/such/ca.pem }, timeout: 20s }", tls.port), OUT_TLS);
+	assert_string_equal(rig.e.got, "/no/such/ca.pem cannot be read");
+	/* What is no answer. */
+	RIG_IS(&rig, "{ tls: {}, timeout: 20s }", OUT_TLS);
+	RIG_IS(&rig, "{ tls: { port: 1 }, timeout: 20s }", OUT_REFUSED);
+	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 300ms }", fake[W_SILENT].port), OUT_TIMEOUT);
+	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 20s }", fake[W_GARBAGE].port), OUT_TLS);
+	rig_refuses(&rig, "{ tls: {}, expect: ['body contains \"x\"'] }", "body: has no meaning for a probe of kind tls");
+}
+
+static void test_cancel_and_leftovers(void **state)
+{
+	(void)state;
+	rig_cancels(&rig, at("{ tcp: { port: %u, send: \"a\" }, expect: ['body contains \"b\"'], timeout: 20s }", fake[W_SILENT].port));
+	rig_cancels(&rig, at("{ tls: { port: %u }, timeout: 20s }", fake[W_SILENT].port));
+	rig_leaves_nothing(&rig, "{ tcp: {}, expect: ['body startsWith \"220 \"'], timeout: 20s }", 5);
+	rig.tls = with_ca;
+	rig_leaves_nothing(&rig, at("{ tls: { port: %u }, timeout: 20s }", tls.port), 5);
+	rig_ask(&rig, "{ tcp: {} }");
+	assert_non_null(probe_unproven(&rig.cfg->services[0].features[0]));
+	rig_start(&rig, PURPOSE_CONTROL);
+	assert_int_equal(rig_wait(&rig), OUT_NEVER_RAN);
+}
+
+static void test_websocket(void **state)
+{
+	(void)state;
+	if (!conn_has_websocket()) {
+		rig_refuses(&rig, "{ websocket: { path: /ws } }", "error: websocket: feature \"thing\": the libcurl of this system has no WebSocket");
+		return;
+	}
+	RIG_IS(&rig, "{ websocket: { path: /ws }, timeout: 20s }", OUT_PROTOCOL); /* "220 ready" is no upgrade */
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_connects), T(test_sends_and_reads), T(test_hostile_servers), T(test_tcp_over_tls), T(test_tls),
+		T(test_cancel_and_leftovers), T(test_websocket),
+	};
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < N_WAYS; i++)
+		fake_start(&fake[i], wire_serve, (enum way)i);
+	tls_start(&tls, fake[W_GREET].port, "tcp");
+	snprintf(with_ca, sizeof(with_ca), "tls: { ca_file: \"%s\" }", tls.ca);
+	rc = cmocka_run_group_tests_name("probe_tcp", tests, NULL, NULL);
+	for (int i = 0; i < N_WAYS; i++)
+		fake_stop(&fake[i]);
+	tls_stop(&tls);
+	return rc;
+}
