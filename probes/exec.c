@@ -256,7 +256,7 @@ static void exec_cancel(struct probe_handle *h) { child_cancel(((struct running 
 
 static int exec_check(const struct config *cfg, const struct feature *f, struct buf *errors)
 {
-	static const char *const words[] = { "status", "header", "redirect", "cookie", "certificate", NULL };
+	static const char *const words[] = { "status", "header", "redirect", "cookie", "certificate", "url", NULL };
 	const struct exec_settings *x = f->exec;
 	char why[CHILD_WHY];
 	int wrong = refuse_subjects(cfg, f, words, errors);

@@ -36,7 +36,7 @@ static void tcp_start(void *means, struct probe_handle *h)
 
 static int tcp_check(const struct config *cfg, const struct feature *f, struct buf *errors)
 {
-	static const char *const words[] = { "status", "header", "redirect", "cookie", NULL };
+	static const char *const words[] = { "status", "header", "redirect", "cookie", "url", NULL };
 
 	return refuse_subjects(cfg, f, words, errors);
 }

@@ -50,7 +50,7 @@ static void tls_start(void *means, struct probe_handle *h)
 
 static int tls_check(const struct config *cfg, const struct feature *f, struct buf *errors)
 {
-	static const char *const words[] = { "status", "header", "redirect", "cookie", "body", "jsonpath", "xpath", "bytes", "sha256", NULL };
+	static const char *const words[] = { "status", "header", "redirect", "cookie", "body", "jsonpath", "xpath", "bytes", "sha256", "regex", "url", NULL };
 
 	return refuse_subjects(cfg, f, words, errors);
 }

@@ -55,7 +55,7 @@ static void websocket_start(void *means, struct probe_handle *h)
 
 static int websocket_check(const struct config *cfg, const struct feature *f, struct buf *errors)
 {
-	static const char *const words[] = { "status", "header", "redirect", "cookie", NULL };
+	static const char *const words[] = { "status", "header", "redirect", "cookie", "url", NULL };
 	int wrong = refuse_subjects(cfg, f, words, errors);
 
 	if (!conn_has_websocket()) {

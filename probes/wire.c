@@ -53,7 +53,7 @@ struct conn_order wire_order(const struct probe_handle *h, uint16_t port, const 
 	const struct tls_config *tls = &svc->slot[h->r.job.slot].tls;
 
 	return (struct conn_order){
-		.host = t->host, .port = port ? port : t->port, .unix_path = port ? NULL : t->unix_path, .name = name[0] ? name : svc->front[0] ? svc->front_target.host : t->host,
+		.host = t->host, .port = port ? port : t->port, .unix_path = t->unix_path, .name = name[0] ? name : svc->front[0] ? svc->front_target.host : t->host[0] ? t->host : "localhost",
 		.ca_file = tls->ca_file, .cert_file = tls->cert_file, .key_file = tls->key_file, .timeout_ms = h->feature->rule.timeout_ms,
 	};
 }

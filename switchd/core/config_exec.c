@@ -32,7 +32,7 @@ static void exec_load(const struct block *b, struct feature *f)
 	struct lines l = block_lines(b, "exec");
 	struct mark at = block_mark(b, "exec");
 
-	*x = (struct exec_settings){ l.text, l.n, l.line, l.col, block_n(b, "reads") != 0 };
+	*x = (struct exec_settings){ l.text, l.n, l.line, l.col };
 	f->exec = x;
 	if (!b->ld->l->c.exec_enabled)
 		diag_error(b->ld->d, at, "exec: programs are run only where the top level says exec: { enabled: true }");
@@ -40,16 +40,13 @@ static void exec_load(const struct block *b, struct feature *f)
 		diag_error(b->ld->d, at, "exec: want an absolute path first, got \"%s\"", l.text[0]);
 	for (size_t i = 0; i < l.n; i++)
 		check_braces(b, &l, i);
-	if (x->reads && f->writes)
-		diag_error(b->ld->d, block_mark(b, "reads"), "reads: the feature says writes: true too: one of the two");
-	else if (!x->reads && !f->writes && !block_bad(b, "reads") && !block_bad(b, "writes"))
+	if (!f->reads && !f->writes && !block_bad(b, "reads") && !block_bad(b, "writes"))
 		diag_error(b->ld->d, at, "exec: a program may change something: it needs reads: true, or writes: true and an interval of at least 60s");
 }
 
 static void exec_show(const struct show *w, const char *in, const struct feature *f)
 {
 	show_lines(w, in, "exec", f->exec->argv, f->exec->n);
-	show_bool(w, in, "reads", f->exec->reads);
 }
 
 const struct feature_kind kind_exec = { "exec", "exec", false, exec_load, exec_show };

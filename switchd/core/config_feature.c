@@ -126,8 +126,8 @@ static void check_writes(const struct block *b, const struct feature *f)
 	}
 	if (f->reads && f->writes && !block_bad(b, "reads"))
 		diag_error(d, block_mark(b, "reads"), "reads: %s has writes: true too: it does one or the other", b->what);
-	else if (f->reads && feature_is(f, "http") && !block_bad(b, "reads"))
-		diag_error(d, block_mark(b, "reads"), "reads: has no meaning for a probe of kind http");
+	else if (f->reads && !feature_is(f, "steps") && !feature_is(f, "exec") && !block_bad(b, "reads"))
+		diag_error(d, block_mark(b, "reads"), "reads: has no meaning for a probe of kind %s", feature_kind_name(f));
 	if (f->idle && !f->writes)
 		diag_warn(d, block_mark(b, "idle"), "idle: has a meaning only with writes: true; others are always probed on the idle slot");
 	if (!f->writes)
@@ -275,8 +275,6 @@ static void load_block(const struct block *b, struct feature *f)
 	if (f->url[0])
 		f->severity = SEV_WARN;
 	load_compare(b, f);
-	if (block_own(b, "reads") && strcmp(f->kind->name, "exec") != 0)
-		diag_error(b->ld->d, block_mark(b, "reads"), "reads: has a meaning for a probe of kind exec only");
 	check_writes(b, f);
 }
 

@@ -12,7 +12,6 @@
 struct exec_settings {
 	const char *const *argv; size_t n;      /* {{host}} {{port}} {{slot}} {{release}} {{service}} {{feature}} are put in */
 	const int *line, *col;
-	bool reads;
 };
 
 struct tcp_settings {

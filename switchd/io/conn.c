@@ -289,15 +289,18 @@ static void set_address(struct conn *c, const struct conn_order *o)
 	struct buf url = BUF_INIT(16 * 1024);
 	char to[512];
 
-	buf_addf(&url, v6 ? "%s://[%s]:%u%s" : "%s://%s:%u%s", scheme, c->name, o->port, c->websocket ? c->websocket : "/");
-	must(!url.full && TEXT_FORMAT(to, strchr(o->host, ':') ? "::[%s]:%u" : "::%s:%u", o->host, o->port));
+	buf_addf(&url, v6 ? "%s://[%s]:%u%s" : "%s://%s:%u%s", scheme, c->name, o->port ? o->port : o->tls ? 443 : 80, c->websocket ? c->websocket : "/");
+	must(!url.full);
 	curl_easy_setopt(c->curl, CURLOPT_URL, buf_str(&url)); /* one that it cannot read fails when it is asked for */
+	buf_free(&url);
+	if (o->unix_path && o->unix_path[0]) {
+		SET(c, CURLOPT_UNIX_SOCKET_PATH, o->unix_path);
+		return;
+	}
+	must(TEXT_FORMAT(to, strchr(o->host, ':') ? "::[%s]:%u" : "::%s:%u", o->host, o->port));
 	c->to = curl_slist_append(NULL, to);
 	must(c->to != NULL);
 	SET(c, CURLOPT_CONNECT_TO, c->to);
-	if (o->unix_path && o->unix_path[0])
-		SET(c, CURLOPT_UNIX_SOCKET_PATH, o->unix_path);
-	buf_free(&url);
 }
 
 static void set_options(struct conn *c, const struct conn_order *o)

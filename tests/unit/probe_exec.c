@@ -129,6 +129,34 @@ static void test_cancel_and_leftovers(void **state)
 	assert_int_equal(rig_wait(&rig), OUT_NEVER_RAN);
 }
 
+/* docs/examples/browser-probe.sh, against a stand-in for the browser, and against the real one where it is installed. */
+static int browse(const char *browser, const char *page, const char *text)
+{
+	char cmd[512];
+
+	snprintf(cmd, sizeof(cmd), "CHROMIUM=%s docs/examples/browser-probe.sh '%s' '%s' >/dev/null", browser, page, text);
+	return WEXITSTATUS(system(cmd));
+}
+
+static void test_browser_script(void **state)
+{
+	char fake[128];
+
+	(void)state;
+	feature("[ \"$1\" = --headless ] && echo '<b>Total 7</b>'", "", "");
+	snprintf(fake, sizeof(fake), "%s/plugin", dir);
+	assert_int_equal(browse(fake, "http://x/", "Total 7"), 0);
+	assert_int_equal(browse(fake, "http://x/", "Total 8"), 2);
+	feature("exit 1", "", "");
+	assert_int_equal(browse(fake, "http://x/", "Total 7"), 3);
+	feature(":", "", "");
+	assert_int_equal(browse(fake, "http://x/", "Total 7"), 3);
+	if (access("/usr/bin/chromium", X_OK) || geteuid() == 0) /* it refuses to run as root */
+		skip();
+	assert_int_equal(browse("chromium", "data:text/html,<script>document.write(\"To\"+\"tal\")</script>", "Total"), 0);
+	assert_int_equal(browse("chromium", "data:text/html,nothing", "Total"), 2);
+}
+
 static void test_perfdata(void **state)
 {
 	static const struct { const char *out, *line, *lines; } rows[] = {
@@ -162,7 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_exit_codes), T(test_what_it_is_told), T(test_assertions), T(test_measurements_are_shown), T(test_hostile_programs),
-		T(test_cancel_and_leftovers), cmocka_unit_test(test_perfdata),
+		T(test_cancel_and_leftovers), cmocka_unit_test(test_browser_script), cmocka_unit_test(test_perfdata),
 	};
 	char cmd[96];
 	int rc;

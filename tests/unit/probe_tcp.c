@@ -2,6 +2,8 @@
  * probe_tcp.c - the kinds tcp, tls and websocket against servers that behave and servers that do not. */
 #include "tests/unit/support/kind_rig.h"
 
+#include <sys/un.h>
+
 #include "switchd/io/conn.h"
 #include "tests/unit/support/tls.h"
 #include "tests/unit/support/wire_fake.h"
@@ -109,6 +111,8 @@ static void test_tls(void **state)
 	assert_string_equal(rig.e.got, "is not for the name switchd-absent.invalid");
 	assert_null(probe_unproven(&rig.cfg->services[0].features[0]));
 	RIG_IS(&rig, at("{ tls: { port: %u, days: 29 }, timeout: 20s }", tls.port), OUT_PRESENT);
+	RIG_IS(&rig, at("{ tls: { port: %u }, expect: ['certificate \"Issuer\" contains \"ca.test\"'], timeout: 20s }", tls.port), OUT_PRESENT);
+	RIG_IS(&rig, at("{ tls: { port: %u }, expect: ['certificate \"Subject\" contains \"x.test\"'], timeout: 20s }", tls.port), OUT_TLS_ASSERTION);
 	RIG_IS(&rig, at("{ tls: { port: %u, days: 31 }, timeout: 20s }", tls.port), OUT_TLS_ASSERTION);
 	assert_string_equal(rig.e.want, "valid for 31 days");
 	assert_string_equal(rig.e.got, "29 days left");
@@ -126,6 +130,22 @@ static void test_tls(void **state)
 	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 300ms }", fake[W_SILENT].port), OUT_TIMEOUT);
 	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 20s }", fake[W_GARBAGE].port), OUT_TLS);
 	rig_refuses(&rig, "{ tls: {}, expect: ['body contains \"x\"'] }", "body: has no meaning for a probe of kind tls");
+}
+
+static void test_unix_socket(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/sock", tls.dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	snprintf(rig.target, sizeof(rig.target), "unix:%s", a.sun_path);
+	RIG_IS(&rig, "{ tcp: {}, timeout: 20s }", OUT_PRESENT);
+	RIG_IS(&rig, "{ tcp: {}, expect: ['body contains \"x\"'], timeout: 300ms }", OUT_TIMEOUT);
+	close(fd);
+	RIG_IS(&rig, "{ tcp: {}, timeout: 20s }", OUT_REFUSED);
 }
 
 static void test_cancel_and_leftovers(void **state)
@@ -157,7 +177,7 @@ static void test_websocket(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_connects), T(test_sends_and_reads), T(test_hostile_servers), T(test_tcp_over_tls), T(test_tls),
+		T(test_connects), T(test_sends_and_reads), T(test_hostile_servers), T(test_tcp_over_tls), T(test_tls), T(test_unix_socket),
 		T(test_cancel_and_leftovers), T(test_websocket),
 	};
 	int rc;

@@ -29,7 +29,7 @@ struct kind_rig {
 	struct config *cfg;
 	struct probe_runner *runner;
 	size_t fds;
-	char target[64];                /* of blue: "127.0.0.1:8101" */
+	char target[160];               /* of blue: "127.0.0.1:8101" */
 	const char *tls;                /* of blue: "" or "tls: { ... }" */
 	/* what was said */
 	int dones;
