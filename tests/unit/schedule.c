@@ -643,7 +643,8 @@ static void identity_is_asked_while_a_release_is_known(void **state)
 			assert_int_equal(sent_log[i].job.purpose, PURPOSE_IDENTITY);
 			assert_true(strcmp(sent_log[i].release, "r42") == 0 || strcmp(sent_log[i].release, "r43") == 0);
 		} else {
-			assert_string_equal(sent_log[i].release, "");
+			/* An exec probe may put it into its arguments. */
+			assert_true(sent_log[i].job.slot == GREEN || !sent_log[i].release[0]);
 		}
 	schedule_release(s, GREEN, "");
 	run(10);
