@@ -134,6 +134,7 @@ int cli_main(int argc, char **argv)
 	ex = run(&c, argc, argv);
 	if (!c.help)
 		say_end(&c, ex);
+	free(c.manifest_text);
 	if (fflush(stdout) != 0 && ex == EX_DONE) { /* a full disk under the answer is no success */
 		complain(&c, "the answer could not be written");
 		ex = EX_INTERNAL;
