@@ -111,7 +111,7 @@ static void on_route(void *arg, const struct httpc_reply *r)
 	if (f->ending)
 		return;
 	f->in_flight--;
-	struct route *route = &f->inv->routes[a->route];
+	struct inventory_route *route = &f->inv->routes[a->route];
 
 	/* Too large to read whole is an answer all the same: its status stands. */
 	route->asked = r->result == H_OK || (r->result == H_TOO_LARGE && r->status) ? ROUTE_ANSWERED : ROUTE_SILENT;
@@ -130,7 +130,7 @@ static void on_route(void *arg, const struct httpc_reply *r)
 	shape_free(&s);
 }
 
-static bool to_ask(const struct route *r) { return r->ask && !r->pattern && !inventory_unsafe(r->path); }
+static bool to_ask(const struct inventory_route *r) { return r->ask && !r->pattern && !inventory_unsafe(r->path); }
 
 static void on_pace(EV_P_ ev_timer *t, int revents)
 {

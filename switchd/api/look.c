@@ -242,3 +242,36 @@ void look_prove(struct call *c)
 	if (have_service(c) && round_begins(c))
 		engine_prove(call_engine(c), c->service, prove_said, c);
 }
+
+/* ---- routes ---- */
+
+void look_inventory(struct call *c) { answer_or_404(c, engine_inventory(call_engine(c), c->service), "service"); }
+
+static void inventory_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+
+	rounds--;
+	if (!call_orphan(c))
+		answer_json(c, 200, json_incref(borrowed));
+}
+
+void look_inventory_ask(struct call *c)
+{
+	if (!have_service(c))
+		return;
+	json_t *now = engine_inventory(call_engine(c), c->service);
+	bool configured = json_is_true(json_object_get(now, "configured"));
+
+	json_decref(now);
+	if (!configured) {
+		answer_problem(c, 409, "no-inventory", "The service has no inventory.", "inventory: is not in its configuration", 2);
+		return;
+	}
+	if (!round_begins(c))
+		return;
+	if (!engine_inventory_ask(call_engine(c), c->service, inventory_said, c)) {
+		rounds--;
+		answer_problem_with(c, 503, "too-many-probes", "Too many ask for it.", "try again in a moment", 13, "Retry-After", "1");
+	}
+}

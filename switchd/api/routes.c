@@ -19,6 +19,8 @@ const struct route routes[] = {
 	{ "GET", "/v1/services/:s/evidence/:f", ROLE_READ, false, look_evidence, NULL, "evidence of a feature" },
 	{ "GET", "/v1/services/:s/deploys", ROLE_READ, false, look_deploys, NULL, "the last deploys" },
 	{ "GET", "/v1/services/:s/deploys/:n", ROLE_READ, false, look_deploy, NULL, "one deploy; wait= and for=" },
+	{ "GET", "/v1/services/:s/inventory", ROLE_READ, false, look_inventory, NULL, "the last comparison of both slots' routes" },
+	{ "POST", "/v1/services/:s/inventory", ROLE_READ, false, look_inventory_ask, "", "fetch and compare both slots' routes now" },
 	{ "POST", "/v1/services/:s/probe", ROLE_READ, false, look_probe, "slot", "ask every feature now" },
 	{ "POST", "/v1/services/:s/prove", ROLE_READ, false, look_prove, "", "ask stubs that lack every feature: would the probes notice?" },
 	{ "GET", "/v1/config", ROLE_READ, false, look_config, NULL, "effective configuration" },

@@ -75,6 +75,7 @@ struct world {
 	bool sole;                      /* one host: the offline rule may apply */
 	bool started;                   /* warm: B1.8's start condition is over */
 	bool control_done; int vacuous; char vacuous_name[NAME_MAX_LEN + 1];   /* negative control of this deploy */
+	const struct inventory_view *inventory; /* NULL: none */
 	const struct gate_facts *gates; /* NULL: nothing was found out yet */
 	mono_us now;
 	wall_ms wall;

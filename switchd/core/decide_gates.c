@@ -171,6 +171,7 @@ static void ask_proof(struct look *l, struct gate_ask *a)
 	a->digest = a->known ? a->known->digest : "";
 	a->manifest = look_new_manifest(l);
 	a->manifest_error = "";
+	a->inventory = l->w->inventory && l->w->inventory->deploy == r->deploy.id ? l->w->inventory : NULL;
 	a->skip = r->deploy.skip;
 	a->skip_by = r->deploy.by;
 	a->skip_why = "";

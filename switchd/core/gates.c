@@ -255,6 +255,24 @@ static enum gate_result ask_features(const struct gate_ask *a, said s)
 	return a->features.result;
 }
 
+static enum gate_result ask_inventory(const struct gate_ask *a, said s)
+{
+	const struct inventory_view *v = a->inventory;
+
+	if (!a->cfg->n_inventory)
+		return (enum gate_result)NOT_SHOWN;
+	if (a->dry_run) {
+		SAY(s, "the slots' routes are not read for a dry run; `switchctl inventory %s` compares them", a->cfg->name);
+		return GR_NOT_CHECKED;
+	}
+	if (!v || !v->compared) {
+		SAY(s, "both slots' routes are read once every feature is there");
+		return GR_WAITING;
+	}
+	SAY(s, "%s", v->detail);
+	return v->known && !v->lost ? GR_PASS : GR_REFUSE;
+}
+
 static enum gate_result ask_command(const struct gate_ask *a, said s)
 {
 	if (!a->cfg->command.n_exec)
@@ -281,6 +299,8 @@ static const struct gate_row {
 	{ "identity", WHEN_DEPLOY | WHEN_PROVE, true, ask_identity, "every target says that it runs the release announced" },
 	{ "features", WHEN_CLAIM | WHEN_DEPLOY | WHEN_PROVE, true, ask_features,
 	  "every feature is present on every target, and its probe can fail" },
+	{ "inventory", WHEN_DEPLOY | WHEN_PROVE, false, ask_inventory,
+	  "no route of the active slot is missing on the idle one, unless the manifest `removes:` it; both lists could be read" },
 	{ "command", WHEN_DEPLOY | WHEN_PROVE, false, ask_command, "`gates: command:` ended with 0" },
 };
 _Static_assert(ARRAY_LEN(table) <= MAX_GATES, "more gates than a record has room for");

@@ -8,6 +8,7 @@
 #define SWITCHD_CORE_GATES_H
 
 #include "switchd/core/config.h"
+#include "switchd/core/inventory.h"
 #include "switchd/core/manifest.h"
 
 /* When a gate is asked.  CLAIM: the slot is still to be filled.  DEPLOY: a release is announced.  PROVE: it is being proved. */
@@ -37,6 +38,7 @@ struct gate_ask {
 	const struct manifest *manifest;        /* that was given, or that the slot has; NULL = none */
 	const char *manifest_error;             /* it could not be read: why; "" */
 	const struct gate_facts *facts;         /* never NULL */
+	const struct inventory_view *inventory; /* PROVE: of this deploy; NULL = nothing is known yet */
 	bool force;                             /* the order was forced: a condemned release may be proved */
 	const char *skip, *skip_by, *skip_why;  /* names joined by commas */
 	/* PROVE: what the record has of the release's manifest, and what was said when it was announced */

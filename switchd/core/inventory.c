@@ -74,7 +74,7 @@ static void reindex(struct inventory *inv, size_t size)
 		inv->index[place(inv, inv->routes[i].path, strlen(inv->routes[i].path))] = (uint32_t)i + 1;
 }
 
-struct route *inventory_find(const struct inventory *inv, const char *path)
+struct inventory_route *inventory_find(const struct inventory *inv, const char *path)
 {
 	uint32_t i = inv->index_size ? inv->index[place(inv, path, strlen(path))] : 0;
 
@@ -108,7 +108,7 @@ bool inventory_add(struct inventory *inv, const char *path, size_t len, int sour
 	size_t at = place(inv, path, len);
 
 	if (inv->index[at]) {
-		struct route *r = &inv->routes[inv->index[at] - 1];
+		struct inventory_route *r = &inv->routes[inv->index[at] - 1];
 
 		r->sources |= 1u << source;
 		r->ask = r->ask || ask;
@@ -127,13 +127,13 @@ bool inventory_add(struct inventory *inv, const char *path, size_t len, int sour
 
 	memcpy(copy, path, len);
 	copy[len] = '\0';
-	inv->routes[inv->n++] = (struct route){ .path = copy, .sources = 1u << source, .ask = ask, .alike = alike,
+	inv->routes[inv->n++] = (struct inventory_route){ .path = copy, .sources = 1u << source, .ask = ask, .alike = alike,
 						.pattern = strchr(copy, '{') && strchr(copy, '}') };
 	inv->index[at] = (uint32_t)inv->n;
 	return true;
 }
 
-static int by_path(const void *a, const void *b) { return strcmp(((const struct route *)a)->path, ((const struct route *)b)->path); }
+static int by_path(const void *a, const void *b) { return strcmp(((const struct inventory_route *)a)->path, ((const struct inventory_route *)b)->path); }
 
 void inventory_sort(struct inventory *inv)
 {

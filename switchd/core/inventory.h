@@ -22,7 +22,7 @@ enum {
 
 enum route_asked { ROUTE_NOT_ASKED, ROUTE_ANSWERED, ROUTE_SILENT };
 
-struct route {
+struct inventory_route {
 	char *path;
 	unsigned sources;               /* bit i: the i-th source of the config lists it */
 	bool pattern;                   /* has {name} in it */
@@ -35,7 +35,7 @@ struct route {
 };
 
 struct inventory {
-	struct route *routes; size_t n, cap;
+	struct inventory_route *routes; size_t n, cap;
 	uint32_t *index; size_t index_size;     /* path -> number + 1 */
 	size_t left_out;                /* routes past the maximum, paths that are none, addresses of other hosts */
 	bool failed;                    /* a source could not be read: this is not the whole list */
@@ -50,7 +50,7 @@ struct inventory *inventory_new(void);
 void inventory_free(struct inventory **);
 /* Takes a copy.  False: not a path, or there are too many (counted in left_out). */
 bool inventory_add(struct inventory *, const char *path, size_t len, int source, bool ask, bool alike);
-struct route *inventory_find(const struct inventory *, const char *path);
+struct inventory_route *inventory_find(const struct inventory *, const char *path);
 void inventory_note(struct inventory *, bool failed, const char *fmt, ...) PRINTF(3, 4);
 void inventory_sort(struct inventory *);        /* by path; forgets nothing */
 
@@ -73,7 +73,7 @@ enum fate {
 };
 const char *fate_name(enum fate);
 
-struct fate_row { const char *path; enum fate fate; const struct route *active, *idle; bool probed; char why[120]; };
+struct fate_row { const char *path; enum fate fate; const struct inventory_route *active, *idle; bool probed; char why[120]; };
 
 struct inventory_diff {
 	struct fate_row *rows; size_t n;        /* worst first, then by path */
@@ -97,7 +97,7 @@ bool inventory_probed(const struct service_config *, const char *path);
 json_t *inventory_json(const struct inventory *);       /* {"at","release","target","complete","notes","routes":[...]} */
 json_t *inventory_diff_json(const struct inventory_diff *);
 
-/* What the gate is told (core/decide.h's world). */
-struct inventory_view { bool configured, comparing, compared, known; size_t lost, removed; char detail[256]; };
+/* What the gate is told (core/decide.h's world), of one deploy. */
+struct inventory_view { uint64_t deploy; bool configured, comparing, compared, known; size_t lost, removed; char detail[256]; };
 
 #endif

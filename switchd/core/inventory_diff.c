@@ -17,7 +17,7 @@ const char *fate_name(enum fate f)
 /* Is it there?  Listed, and where it was asked, not answered with "no such thing" or an error of the server's. */
 enum has { HAS_NOT, HAS, HAS_UNKNOWN };
 
-static enum has has(const struct route *r)
+static enum has has(const struct inventory_route *r)
 {
 	if (!r)
 		return HAS_NOT;
@@ -28,7 +28,7 @@ static enum has has(const struct route *r)
 	return HAS;
 }
 
-static void say_route(char *out, size_t size, const char *slot, const struct route *r)
+static void say_route(char *out, size_t size, const char *slot, const struct inventory_route *r)
 {
 	size_t n = strlen(out);
 
@@ -43,14 +43,14 @@ static void say_route(char *out, size_t size, const char *slot, const struct rou
 }
 
 /* Another media type, or a failure instead of an answer, is another thing at the same address: a catch-all page, say. */
-static bool replaced(const struct route *a, const struct route *i)
+static bool replaced(const struct inventory_route *a, const struct inventory_route *i)
 {
 	if (a->asked != ROUTE_ANSWERED || i->asked != ROUTE_ANSWERED)
 		return false;
 	return a->status / 100 != i->status / 100 || (a->status / 100 == 2 && strcasecmp(a->type, i->type) != 0);
 }
 
-static enum fate fate_of(const struct route *a, const struct route *i, inventory_same_fn *same)
+static enum fate fate_of(const struct inventory_route *a, const struct inventory_route *i, inventory_same_fn *same)
 {
 	enum has on_active = has(a), on_idle = has(i);
 
@@ -115,7 +115,7 @@ static bool declared(const struct service_config *cfg, const char *path, const c
 
 /* ---- all of them ---- */
 
-static void add(const struct service_config *cfg, struct inventory_diff *d, const struct route *a, const struct route *i, enum fate fate)
+static void add(const struct service_config *cfg, struct inventory_diff *d, const struct inventory_route *a, const struct inventory_route *i, enum fate fate)
 {
 	struct fate_row *row = &d->rows[d->n++];
 
@@ -171,7 +171,7 @@ void inventory_compare(const struct service_config *cfg, const struct inventory 
 
 	*out = (struct inventory_diff){ .rows = xcalloc((active ? active->n : 0) + idle->n + 1, sizeof(*out->rows)) };
 	for (size_t k = 0; active && k < active->n; k++) {
-		const struct route *a = &active->routes[k], *i = inventory_find(idle, a->path);
+		const struct inventory_route *a = &active->routes[k], *i = inventory_find(idle, a->path);
 		enum fate fate = fate_of(a, i, same);
 
 		if ((fate == FATE_LOST || fate == FATE_UNKNOWN) && declared(cfg, a->path, removes, n_removes))
@@ -199,7 +199,7 @@ void inventory_diff_free(struct inventory_diff *d)
 
 /* ---- JSON ---- */
 
-static json_t *route_json(const struct route *r)
+static json_t *route_json(const struct inventory_route *r)
 {
 	json_t *o = json_pack("{s:s,s:b}", "path", r->path, "pattern", r->pattern);
 	json_t *shape = r->shape ? json_loads(r->shape, 0, NULL) : NULL;
@@ -227,7 +227,7 @@ json_t *inventory_json(const struct inventory *inv)
 			 !inv->failed && !inv->late, "left_out", (json_int_t)inv->left_out, "notes", notes, "routes", routes);
 }
 
-static json_t *side_json(const struct route *r)
+static json_t *side_json(const struct inventory_route *r)
 {
 	json_t *o;
 

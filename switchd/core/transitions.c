@@ -36,6 +36,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_SEALED] = "sealed", [EV_UNSEALED] = "unsealed", [EV_PARDONED] = "pardoned", [EV_MUTED] = "muted", [EV_UNMUTED] = "unmuted",
 	[EV_PIN_ADOPTED] = "pin.adopted", [EV_FOLLOWED] = "observe.followed",
 	[EV_MANIFEST_READ] = "manifest.read", [EV_IDENTITY_CHANGED] = "identity.changed",
+	[EV_INVENTORY_COMPARED] = "inventory.compared",
 };
 
 const struct row transitions[] = {

@@ -268,6 +268,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		measure_beat(s);
 		gates_beat(s);
 		traffic_beat(s);
+		inventory_beat(s);
 		service_tick(s);
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}

@@ -86,6 +86,11 @@ void engine_probe_now(struct engine *, const char *service, enum slot, engine_pr
  * the configuration changed meanwhile, or the system refused the means. */
 void engine_prove(struct engine *, const char *service, engine_probe_fn *done, void *arg);
 
+/* The last comparison of both slots' routes; NULL = no such service. */
+json_t *engine_inventory(const struct engine *, const char *service);
+/* Fetches both and compares; false: not configured, or too many ask. */
+MUSTCHECK bool engine_inventory_ask(struct engine *, const char *service, engine_probe_fn *, void *arg);
+
 /* Called after every change of any service (coalesced to one call a loop turn), and with each event. */
 typedef void engine_watch_fn(void *arg, const char *service, const char *event_json /* NULL = state only */, const char *event_id);
 void engine_watch(struct engine *, engine_watch_fn *, void *arg);

@@ -19,6 +19,7 @@ void service_world(struct service *s, struct world *w)
 	traffic_view(s);
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
+		.inventory = inventory_view_of(s),
 		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = true, .started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
@@ -186,6 +187,10 @@ static bool step(struct service *s)
 	w.whole_since = s->whole_since;
 	w.broken_both_since = s->broken_both_since;
 	w.bake_stood_ms = s->bake_stood_us / 1000;
+	if (!s->fresh_start && !s->first && inventory_note_due(s)) {
+		commit_begin(s, NULL);
+		return true;
+	}
 	if (s->fresh_start) {
 		if (!traffic_asked(s) || !s->identity_asked)
 			return false;
@@ -329,6 +334,7 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	s->phase_entered = s->loaded_at = mono_now();
 	measure_start(s);
 	traffic_start(s);
+	inventory_start(s);
 	return s;
 }
 
@@ -359,6 +365,7 @@ void service_free(struct service **sp)
 		order_end(s, s->current, &r);
 	}
 	gates_end(s);
+	inventory_stop(s);
 	if (s->sched)
 		measure_stop(s);
 	traffic_stop(s);
@@ -375,6 +382,7 @@ void service_free(struct service **sp)
 void service_apply_config(struct service *s, const struct service_config *cfg, struct probe_runner *runner)
 {
 	s->ticking = true; /* nothing is decided while the parts are changed */
+	inventory_stop(s);
 	measure_stop(s);
 	traffic_stop(s);
 	probe_runner_free(&s->runner);
@@ -384,6 +392,7 @@ void service_apply_config(struct service *s, const struct service_config *cfg, s
 	s->health = health_reload(s->health, cfg);
 	measure_start(s);
 	traffic_start(s);
+	inventory_start(s);
 	measure_pace(s);
 	/* What the deploy under way had asked is gone with the old parts: it is asked anew, not waited for. */
 	if (s->rec.phase == PH_PROVING) {

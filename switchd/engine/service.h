@@ -6,6 +6,7 @@
  * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  measure_compare.c  old against new;  prove.c  probes against stubs
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
  * gates.c    what gates need: the slot's own manifest, the command
+ * inventory.c both slots' routes compared
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
 #define SWITCHD_ENGINE_SERVICE_H
@@ -112,6 +113,7 @@ struct service {
 	struct order *current;          /* whose commit is in flight */
 	const struct order *asked;      /* while its event is written */
 	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
+	struct inventories *inventories;
 	struct gate_facts gates; struct manifest own_manifest;          /* of the deploy being proved (gates.c) */
 	bool own_asking; size_t own_target; mono_us own_next;
 	struct child *command;
@@ -273,6 +275,14 @@ json_t *measure_compare_json(const struct service *, size_t feature);   /* null:
 
 /* prove.c */
 void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */
+
+/* inventory.c */
+void inventory_start(struct service *);
+void inventory_stop(struct service *);
+void inventory_beat(struct service *);
+bool inventory_note_due(struct service *);
+const struct inventory_view *inventory_view_of(const struct service *);
+json_t *inventory_state_json(const struct service *);
 
 /* traffic.c */
 void traffic_start(struct service *);

@@ -376,6 +376,18 @@ static void manifest_request(struct conn *c, bool keep, bool head)
 	answer(c, f ? 200 : 404, f ? JSON : "text/plain", f ? text : "no manifest\n", keep, head, false);
 }
 
+/* What it has, as a crawler is told; a feature that it lost to a 404 is not in it. */
+static void sitemap(struct conn *c, bool keep, bool head)
+{
+	char body[2048] = "<?xml version=\"1.0\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n";
+
+	for (size_t i = 0; i < FAKE_LEN(features); i++)
+		if (features[i].on && features[i].how != STATUS_404)
+			snprintf(body + strlen(body), sizeof(body) - strlen(body), "<url><loc>%s</loc></url>\n", features[i].path);
+	snprintf(body + strlen(body), sizeof(body) - strlen(body), "</urlset>\n");
+	answer(c, 200, "application/xml", body, keep, head, false);
+}
+
 static void request(struct ev_loop *loop, struct conn *c, const char *method, char *path, bool keep, bool probe)
 {
 	bool head = strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
@@ -399,6 +411,10 @@ static void request(struct ev_loop *loop, struct conn *c, const char *method, ch
 	}
 	if (strcmp(path, "/healthz") == 0) {
 		answer(c, 200, "text/plain", "ok\n", keep, head, false);
+		return;
+	}
+	if (strcmp(path, "/sitemap.xml") == 0 && !catchall) {
+		sitemap(c, keep, head);
 		return;
 	}
 	for (size_t i = 0; i < FAKE_LEN(features); i++) {

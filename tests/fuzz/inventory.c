@@ -12,7 +12,7 @@ static void check(const struct inventory *inv)
 {
 	must(inv->n <= INVENTORY_MAX_ROUTES);
 	for (size_t i = 0; i < inv->n; i++) {
-		const struct route *r = &inv->routes[i];
+		const struct inventory_route *r = &inv->routes[i];
 
 		must(r->path[0] == '/' && r->path[1] != '/' && strlen(r->path) <= INVENTORY_MAX_PATH && !strpbrk(r->path, " \r\n\t#"));
 		must(inventory_find(inv, r->path) == r);

@@ -508,6 +508,21 @@ static void names_and_methods(void **state)
 	assert_int_equal(got.status, 503);
 	assert_non_null(strstr(got.body, "no means"));
 	reply_free(&got);
+	expect(ON_UNIX, NULL, "GET", "/v1/services/shop/inventory", NULL, 200);
+	expect(ON_UNIX, NULL, "GET", "/v1/services/nope/inventory", NULL, 404);
+	expect(ON_UNIX, NULL, "POST", "/v1/services/nope/inventory", "{}", 404);
+	expect(ON_UNIX, NULL, "POST", "/v1/services/shop/inventory", "{\"slot\":\"blue\"}", 400);
+	/* More often than rounds are allowed at once: each one ends. */
+	for (int i = 0; i < 20; i++)
+		expect(ON_UNIX, NULL, "POST", "/v1/services/shop/inventory", "{}", 200);
+	fake.asks_full = true;
+	for (int i = 0; i < 20; i++)
+		expect(ON_UNIX, NULL, "POST", "/v1/services/shop/inventory", "{}", 503);
+	fake.asks_full = false;
+	expect(ON_UNIX, NULL, "POST", "/v1/services/shop/inventory", "{}", 200);
+	fake.no_inventory = true;
+	expect(ON_UNIX, NULL, "POST", "/v1/services/shop/inventory", "{}", 409);
+	fake.no_inventory = false;
 	TEXT_FORMAT(path, "/v1/services/%0300d", 1);
 	expect(ON_UNIX, NULL, "GET", path, NULL, 404);
 	ask(&got, ON_UNIX, NULL, "PATCH", "/v1/services/shop/hold", NULL, "{}");

@@ -183,7 +183,7 @@ static struct inventory *list(const char *text)
 		size_t n = strcspn(text, ","), eq = strcspn(text, "=,");
 
 		assert_true(inventory_add(inv, text, eq, 0, true, false));
-		struct route *r = &inv->routes[inv->n - 1];
+		struct inventory_route *r = &inv->routes[inv->n - 1];
 
 		if (eq < n && text[eq + 1] == '-') {
 			r->asked = ROUTE_SILENT;

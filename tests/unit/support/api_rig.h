@@ -48,6 +48,7 @@ static struct fake {
 	engine_events_fn *events; void *events_arg;
 	engine_probe_fn *probe; void *probe_arg;
 	const char *prove_error;        /* NULL: it can be told */
+	bool no_inventory, asks_full;
 	engine_watch_fn *watch; void *watch_arg;
 	const char *phase, *outcome; unsigned deploy_asked;
 } fake;
@@ -196,6 +197,24 @@ void engine_probe_now(struct engine *e, const char *service, enum slot slot, eng
 	fake.probe_arg = arg;
 	if (!fake.later)
 		fake_probe();
+}
+
+json_t *engine_inventory(const struct engine *e, const char *s)
+{
+	(void)e;
+	return strcmp(s, "shop") ? NULL : said(fake.no_inventory ? "{\"configured\":false}" : "{\"service\":\"shop\",\"configured\":true,\"compared\":false}");
+}
+
+bool engine_inventory_ask(struct engine *e, const char *service, engine_probe_fn *done, void *arg)
+{
+	json_t *j = json_pack("{s:b,s:[]}", "compared", 1, "routes");
+
+	(void)e; (void)service;
+	fake.asked++;
+	if (!fake.asks_full)
+		done(arg, j);
+	json_decref(j);
+	return !fake.asks_full;
 }
 
 void engine_prove(struct engine *e, const char *service, engine_probe_fn *done, void *arg)
