@@ -44,6 +44,11 @@ MUSTCHECK bool inventory_title(const char *html, size_t len, char *out, size_t s
 MUSTCHECK bool inventory_xpath_ok(const char *expr, char *err, size_t);
 /* Reads JSON or YAML; NULL: err says why, with the place. */
 json_t *inventory_document(const char *text, size_t len, char *err, size_t err_size);
+/* Of an OpenAPI document: what a $ref leads to; the path before all paths; a GET's path with examples in it (false: not all
+ * that it requires has one). */
+const json_t *inventory_follow(const json_t *root, const json_t *);
+void inventory_prefix(const json_t *root, char out[INVENTORY_MAX_PATH + 1]);
+bool inventory_operation(const json_t *root, const char *prefix, const char *path, const json_t *item, struct buf *out);
 /* "/orders/17?x=1" -> "/orders/{id}": numbers, UUIDs, long tokens; the query goes. */
 bool inventory_normalise(const char *path, size_t len, char out[INVENTORY_MAX_PATH + 1]);
 

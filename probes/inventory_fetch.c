@@ -157,10 +157,12 @@ static void on_pace(EV_P_ ev_timer *t, int revents)
 
 static void ask_routes(struct inventory_fetch *f)
 {
-	double every = 2. / (f->svc->max_rate > 0 ? f->svc->max_rate : 1);
+	double every = f->svc->max_rate > 0 ? 2. / f->svc->max_rate : 0.;
 
 	inventory_sort(f->inv);
 	TEXT_COPY(f->inv->target, f->svc->slot[f->slot].targets[f->target].text);
+	if (f->svc->max_rate <= 0) /* the lists alone: who asks them has his own way with the routes */
+		f->next_route = f->inv->n;
 	ev_timer_set(&f->pace, 0., every);
 	ev_timer_start(f->loop, &f->pace);
 }

@@ -92,7 +92,7 @@ static const char *str(const json_t *o, const char *key)
 }
 
 /* {"$ref": "#/components/parameters/Page"}: within the document, one step. */
-static const json_t *follow(const json_t *root, const json_t *o)
+const json_t *inventory_follow(const json_t *root, const json_t *o)
 {
 	const char *ref = str(o, "$ref");
 	const json_t *at = root;
@@ -116,13 +116,13 @@ static const json_t *follow(const json_t *root, const json_t *o)
 /* An example that the document gives for a parameter, as text; false: none. */
 static bool example_of(const json_t *root, const json_t *p, char *out, size_t size)
 {
-	const json_t *schema = follow(root, json_object_get(p, "schema")), *examples = json_object_get(p, "examples"), *v = json_object_get(p, "example");
+	const json_t *schema = inventory_follow(root, json_object_get(p, "schema")), *examples = json_object_get(p, "examples"), *v = json_object_get(p, "example");
 	const char *key;
 	json_t *first;
 
 	if (!v)
 		json_object_foreach((json_t *)examples, key, first) {
-			v = json_object_get(follow(root, first), "value");
+			v = json_object_get(inventory_follow(root, first), "value");
 			break;
 		}
 	if (!v)
@@ -155,7 +155,7 @@ static void gather(const json_t *root, const json_t *from, struct parameters *ou
 	const json_t *all = json_object_get(from, "parameters");
 
 	for (size_t i = 0; i < json_array_size(all) && out->n < MAX_PARAMETERS; i++) {
-		const json_t *p = follow(root, json_array_get(all, i));
+		const json_t *p = inventory_follow(root, json_array_get(all, i));
 
 		if (json_is_object(p))
 			out->list[out->n++] = p;
@@ -197,20 +197,16 @@ static bool fill_path(const json_t *root, const char *path, const struct paramet
 	return whole;
 }
 
-static void add_path(struct inventory *inv, const struct inventory_doc *doc, const json_t *root, const char *prefix, const char *path, const json_t *item)
+bool inventory_operation(const json_t *root, const char *prefix, const char *path, const json_t *item, struct buf *out)
 {
-	const json_t *get = json_object_get(item, "get");
-	struct buf out = BUF_INIT(INVENTORY_MAX_PATH + 64);
 	struct parameters all = { .n = 0 };
 	bool whole, query = false;
 	char value[256];
 
-	if (!json_is_object(get) || path[0] != '/')
-		return;
-	gather(root, get, &all);
+	gather(root, json_object_get(item, "get"), &all);
 	gather(root, item, &all);
-	buf_adds(&out, prefix);
-	whole = fill_path(root, path, &all, &out);
+	buf_adds(out, prefix);
+	whole = fill_path(root, path, &all, out);
 	for (size_t i = 0; i < all.n; i++) {
 		const json_t *p = all.list[i], *required = json_object_get(p, "required");
 		const char *in = str(p, "in"), *name = str(p, "name");
@@ -218,15 +214,26 @@ static void add_path(struct inventory *inv, const struct inventory_doc *doc, con
 		if (!json_is_true(required) || strcmp(in, "path") == 0 || parameter(&all, name, strlen(name), in) != p)
 			continue;
 		if (strcmp(in, "query") == 0 && example_of(root, p, value, sizeof(value))) {
-			buf_adds(&out, query ? "&" : "?");
+			buf_adds(out, query ? "&" : "?");
 			query = true;
-			put_escaped(&out, name);
-			buf_adds(&out, "=");
-			put_escaped(&out, value);
+			put_escaped(out, name);
+			buf_adds(out, "=");
+			put_escaped(out, value);
 		} else {
 			whole = false; /* a header or cookie that we do not have */
 		}
 	}
+	return whole;
+}
+
+static void add_path(struct inventory *inv, const struct inventory_doc *doc, const json_t *root, const char *prefix, const char *path, const json_t *item)
+{
+	struct buf out = BUF_INIT(INVENTORY_MAX_PATH + 64);
+
+	if (!json_is_object(json_object_get(item, "get")) || path[0] != '/')
+		return;
+	bool whole = inventory_operation(root, prefix, path, item, &out);
+
 	if (!out.full)
 		inventory_add(inv, buf_str(&out), out.len, doc->number, doc->source->ask && whole, false);
 	else
@@ -235,7 +242,7 @@ static void add_path(struct inventory *inv, const struct inventory_doc *doc, con
 }
 
 /* "https://api.example.com/v1/" -> "/v1"; variables in it: no prefix can be told. */
-static void server_prefix(const json_t *root, char out[INVENTORY_MAX_PATH + 1])
+void inventory_prefix(const json_t *root, char out[INVENTORY_MAX_PATH + 1])
 {
 	const char *url = str(json_array_get(json_object_get(root, "servers"), 0), "url");
 	size_t n;
@@ -261,7 +268,7 @@ static bool openapi(struct inventory *inv, const struct inventory_doc *doc, char
 	if (root && !ok)
 		text_format(err, size, "not an OpenAPI 3 document: %s", json_is_object(paths) ? "openapi: is not 3.x" : "it has no paths");
 	if (ok) {
-		server_prefix(root, prefix);
+		inventory_prefix(root, prefix);
 		json_object_foreach((json_t *)paths, path, item)
 			add_path(inv, doc, root, prefix, path, item);
 	}

@@ -45,7 +45,7 @@ const struct flag cli_flags[] = {
 	{ "for", O_FOR, F_FOR, "TIME", "how long" },
 	{ "rollback", O_POLICY, F_POLICY, "POLICY", "auto, ask or never, for this release" },
 	{ "is", O_IS, F_IS, "SLOT", "exit 0 when it is that slot, else 1" },
-	{ "max", O_MAX, F_MAX, "N", "at most N events" },
+	{ "max", O_MAX, F_MAX, "N", "at most N events; of discover: at most N routes" },
 	{ "last", O_LAST, F_LAST, NULL, "the last deploy only; of inventory: the last comparison, without asking" },
 	{ "since", O_SINCE, F_SINCE, "TIME", "the last 2h, 7d..." },
 	{ "deploy", O_DEPLOY, F_DEPLOY, "N", "a deploy's number" },

@@ -98,6 +98,6 @@ json_t *inventory_json(const struct inventory *);       /* {"at","release","targ
 json_t *inventory_diff_json(const struct inventory_diff *);
 
 /* What the gate is told (core/decide.h's world), of one deploy. */
-struct inventory_view { uint64_t deploy; bool configured, comparing, compared, known; size_t lost, removed; char detail[256]; };
+struct inventory_view { uint64_t deploy; bool configured, comparing, compared, known; size_t lost, removed; char detail[280]; };
 
 #endif

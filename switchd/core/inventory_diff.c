@@ -141,8 +141,12 @@ static void name_some(const struct inventory_diff *d, enum fate fate, const char
 	text_format(out, size, "%s ", what);
 	for (size_t i = 0; i < d->n && told < 3; i++)
 		if (d->rows[i].fate == fate) {
+			char path[64]; /* cut between characters: it goes into JSON */
+			size_t len = strlen(d->rows[i].path);
+
+			text_printable(path, sizeof(path), d->rows[i].path, len < 60 ? len : 60);
 			n = strlen(out);
-			text_format(out + n, size - n, "%s%.60s", told++ ? ", " : "", d->rows[i].path);
+			text_format(out + n, size - n, "%s%s", told++ ? ", " : "", path);
 		}
 	n = strlen(out);
 	if (d->count[fate] > told)

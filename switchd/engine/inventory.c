@@ -29,7 +29,7 @@ struct inventories {
 	struct inventory_diff diff;
 	struct inventory_view view;
 	bool note_due;                  /* to be written: inventory.compared */
-	char noted[300];
+	char noted[512];
 	struct asker *askers; size_t n_askers;
 };
 
@@ -83,7 +83,7 @@ static void conclude(struct inventories *v)
 	if (v->view.lost)
 		TEXT_COPY(v->view.detail, d->why);
 	else if (!d->known)
-		TEXT_FORMAT(v->view.detail, "unknown: %.240s", d->why);
+		TEXT_FORMAT(v->view.detail, "unknown: %s", d->why);
 	else
 		TEXT_FORMAT(v->view.detail, "%zu routes present, none lost%s", d->count[FATE_PRESENT] + d->count[FATE_CHANGED],
 			    d->count[FATE_REMOVED] ? " but those declared" : "");

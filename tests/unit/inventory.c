@@ -264,6 +264,28 @@ static void test_incomplete(void **state)
 	inventory_free(&idle);
 }
 
+/* A long path of long characters is cut between two of them: what says so is JSON. */
+static void test_long_names(void **state)
+{
+	struct service_config cfg = { .name = "shop" };
+	char path[128] = "/";
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		text_format(path + strlen(path), sizeof(path) - strlen(path), "\xc3\xa9");
+	struct inventory *active = list(path), *idle = list("/a");
+	struct inventory_diff d;
+
+	inventory_compare(&cfg, active, idle, NULL, 0, inventory_same, &d);
+	json_t *j = inventory_diff_json(&d);
+
+	assert_non_null(j);
+	json_decref(j);
+	inventory_diff_free(&d);
+	inventory_free(&active);
+	inventory_free(&idle);
+}
+
 static void test_coverage(void **state)
 {
 	struct feature f[] = { { .name = "quotes", .path = "/api/quotes?fresh=1", .url = "" }, { .name = "order", .path = "/orders/42", .url = "" },
@@ -315,7 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_documents), cmocka_unit_test(test_index), cmocka_unit_test(test_normalise), cmocka_unit_test(test_unsafe),
-		cmocka_unit_test(test_bounds), cmocka_unit_test(test_compare), cmocka_unit_test(test_incomplete), cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_bounds), cmocka_unit_test(test_compare), cmocka_unit_test(test_incomplete), cmocka_unit_test(test_long_names), cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_shapes),
 	};
 
