@@ -49,7 +49,7 @@ static const struct verb verbs[] = {
 	  "ask a site for its routes and each of them twice; prints a features: block",
 	  "switchctl discover https://shop.example.com" },
 	{ "import", "haproxy|openapi FILE", 0, verb_import, true,
-	  "a first configuration from a haproxy.cfg or an OpenAPI document; what cannot be carried over is a TODO",
+	  "a first configuration from a haproxy.cfg or an OpenAPI document; what cannot be carried over is said, by line",
 	  "switchctl import haproxy /etc/haproxy/haproxy.cfg > switchd.yaml\nswitchctl import openapi openapi.yaml" },
 	{ "active", "[SERVICE]", F_IS, verb_active, true, "the active slot; --is SLOT: exit 0 or 1; works without a daemon, from the journal",
 	  "switchctl active shop --is $MY_SLOT || exit 0" },
