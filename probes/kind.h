@@ -34,7 +34,8 @@ struct probe_kind {
 	unsigned (*stubs)(const struct feature *);
 };
 
-extern const struct probe_kind probe_kind_exec, probe_kind_grpc, probe_kind_http, probe_kind_steps, probe_kind_tcp, probe_kind_tls, probe_kind_websocket;
+extern const struct probe_kind probe_kind_assets, probe_kind_exec, probe_kind_grpc, probe_kind_http, probe_kind_steps,
+	probe_kind_tcp, probe_kind_tls, probe_kind_websocket;
 
 /* OUT_PRESENT where the feature has no assertions. */
 enum outcome judge_expect(struct probe_handle *, struct answer *, struct evidence *);

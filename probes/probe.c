@@ -12,6 +12,7 @@
 
 /* A new kind is one row here and one file (probes/README.md). */
 static const struct probe_kind *const kinds[] = {
+	&probe_kind_assets,
 	&probe_kind_http,
 	&probe_kind_steps,
 	&probe_kind_exec,

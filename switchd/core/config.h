@@ -50,6 +50,7 @@ struct compare_config {
 };
 
 struct feature_kind;            /* core/config_kind.h */
+struct assets_config;           /* core/config_assets.h */
 struct steps_config;            /* core/config_steps.h */
 struct feature {
 	const char *name;
@@ -80,6 +81,7 @@ struct feature {
 	const char *expect_quote;                     /* ...and in which quotes, '\0' = in none; NULL = not told */
 	struct probe_rule rule;
 	/* Of the kind that has this name; NULL for every other. */
+	const struct assets_config *assets;
 	const struct steps_config *steps;
 	uint64_t fingerprint;           /* of everything above but the pace: "its probe has changed" (B2) */
 };

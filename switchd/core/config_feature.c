@@ -145,6 +145,7 @@ static void check_writes(const struct block *b, const struct feature *f)
 /* ---- the kinds ---- */
 
 const struct feature_kind *const feature_kinds[] = {
+	&feature_kind_assets,
 	&kind_path,
 	&feature_kind_steps,
 	&kind_url,

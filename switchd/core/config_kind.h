@@ -27,7 +27,7 @@ struct feature_kind {
 	void (*show)(const struct show *, const char *indent, const struct feature *);
 };
 extern const struct feature_kind kind_path, kind_url;    /* config_http.c */
-extern const struct feature_kind feature_kind_steps;
+extern const struct feature_kind feature_kind_assets, feature_kind_steps;
 extern const struct feature_kind kind_exec, kind_grpc, kind_tcp, kind_tls, kind_websocket;     /* config_NAME.c */
 extern const struct feature_kind *const feature_kinds[];
 extern const size_t n_feature_kinds;
