@@ -34,6 +34,14 @@ void look_evidence(struct call *c)
 		answer_or_404(c, engine_evidence(call_engine(c), c->service, c->feature), "feature");
 }
 
+void look_ledger(struct call *c) { answer_or_404(c, engine_ledger(call_engine(c), c->service), "service"); }
+
+void look_blame(struct call *c)
+{
+	if (have_service(c))
+		answer_or_404(c, engine_blame(call_engine(c), c->service, c->feature), "feature");
+}
+
 static void timeline_said(void *arg, json_t *borrowed)
 {
 	struct call *c = arg;
@@ -69,6 +77,25 @@ void look_timeline(struct call *c)
 		return;
 	}
 	engine_timeline(call_engine(c), c->service, after ? after : "", (size_t)n, timeline_said, c);
+}
+
+/* from and until in milliseconds since 1970, as events have them. */
+void look_archive(struct call *c)
+{
+	static const char *const names[] = { "from", "until", "max" };
+	uint64_t n[3] = { 0, 0, MAX_EVENTS };
+
+	if (!have_service(c))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *text = httpd_query(c->req, names[i]);
+
+		if (text && (!text_u64(text, &n[i]) || n[i] > INT64_MAX / 2 || (i == 2 && (n[i] < 1 || n[i] > MAX_EVENTS)))) {
+			answer_bad(c, "bad-query", i == 2 ? "max is a number from 1 to 1000" : "from and until are milliseconds since 1970");
+			return;
+		}
+	}
+	engine_archive(call_engine(c), c->service, (wall_ms){ (int64_t)n[0] }, (wall_ms){ (int64_t)n[1] }, (size_t)n[2], timeline_said, c);
 }
 
 /* "30s", "500ms" or a bare number of seconds. */

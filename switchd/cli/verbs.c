@@ -37,6 +37,8 @@ static const struct verb verbs[] = {
 	  "switchctl timeline shop --last\nswitchctl timeline shop --since 2h -o md" },
 	{ "evidence", "SERVICE/FEATURE", 0, verb_evidence, false, "what came back: last absent, last present before it, both slots",
 	  "switchctl evidence shop/quotes" },
+	{ "blame", "SERVICE/FEATURE", 0, verb_blame, false, "which release took the feature away, when, what else changed, where a good copy is",
+	  "switchctl blame shop/expenses\nswitchctl blame expenses" },
 	{ "deploys", "[SERVICE]", 0, verb_deploys, false, "the last deploys and how they ended", "switchctl deploys shop" },
 	{ "events", "[SERVICE]", 0, verb_events, false, "follow events as they happen, the last ten first", "switchctl events shop" },
 	{ "probe", "[SERVICE]", F_SLOT | F_PROVE, verb_probe, true,

@@ -145,6 +145,11 @@ static void load_top(struct loading *ld, struct yaml_node *root)
 	block_open(&top, ld, root, AT_TOP, NULL, root->mark, "the configuration");
 	c->state_dir = ld->state_dir = block_text(&top, "state_dir");
 	c->lease_ttl_ms = block_n(&top, "lease_ttl");
+	c->archive = block_text(&top, "archive");
+	if (!c->archive[0])
+		c->archive = arena_format(ld->arena, "%s/archive", c->state_dir);
+	c->archive_keep_ms = block_n(&top, "archive_keep");
+	c->archive_bytes = block_n(&top, "archive_size") * 1024 * 1024;
 	open_sub(ld, &top, "auth", AT_AUTH, &b);
 	c->tokens_file = block_text(&b, "tokens_file");
 	open_sub(ld, &top, "exec", AT_EXEC, &b);

@@ -140,6 +140,7 @@ struct service_config {
 	int64_t bake_ms, drain_ms, prove_timeout_ms, ready_timeout_ms, flip_timeout_ms, claim_ttl_ms;
 	int64_t rollback_window_ms;     /* INT64_MAX = forever */
 	int64_t unknown_limit_ms, unknown_limit_bake_ms;
+	int64_t recheck_ms[MAX_RECHECKS]; size_t n_recheck;     /* after a bake the suite runs again: ascending */
 	int64_t budget_per_ms; int budget_max;
 	int max_rate, observe;          /* probes a second on one target; answers in a row that count as observed */
 	struct identity_config identity;
@@ -177,6 +178,9 @@ struct config {
 	struct redis_config redis;
 	const char *tokens_file;        /* "" = none */
 	int64_t lease_ttl_ms;           /* 5 s */
+	const char *archive;            /* directory of the archive; STATE_DIR/archive if not told */
+	int64_t archive_keep_ms;        /* files of older days are removed */
+	int64_t archive_bytes;          /* and the oldest ones while all are larger than this */
 	bool exec_enabled;              /* probes may run programs */
 	int exec_at_once;               /* so many of one service */
 	const struct service_config *services; size_t n_services;

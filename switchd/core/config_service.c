@@ -322,6 +322,28 @@ static void gates_load(struct loading *ld, const struct block *service, struct s
 	require_load(&b, out);
 }
 
+/* Nearest of service and defaults; later times come later. */
+static void recheck_load(struct loading *ld, const struct block *b, struct service_config *s)
+{
+	static const int64_t hour = INT64_C(3600) * 1000;
+	struct yaml_node *list = block_nearest(b, "recheck");
+	int errors = ld->d->errors;
+
+	s->recheck_ms[0] = 1 * hour;
+	s->recheck_ms[1] = 24 * hour;
+	s->n_recheck = list ? list->n : block_bad(b, "recheck") ? 0 : 2;
+	for (size_t i = 0; list && i < list->n; i++) {
+		const char *text = list->items[i]->text;
+
+		if (!duration_parse(text, &s->recheck_ms[i]) || s->recheck_ms[i] < 100 || s->recheck_ms[i] > 30 * 24 * hour)
+			diag_error(ld->d, list->items[i]->mark, "recheck: want a time from 100ms to 30d, such as 1h, got \"%s\"", text);
+		else if (i && s->recheck_ms[i] <= s->recheck_ms[i - 1])
+			diag_error(ld->d, list->items[i]->mark, "recheck: %s does not come after %s", text, list->items[i - 1]->text);
+	}
+	if (list && ld->d->errors != errors)
+		list->bad = true; /* said once, not for each service that inherits it */
+}
+
 static void load_own(struct loading *ld, const struct block *b, const struct block *budget, struct service_config *s)
 {
 	const struct yaml_node *reference = block_own(b, "reference");
@@ -341,6 +363,7 @@ static void load_own(struct loading *ld, const struct block *b, const struct blo
 	s->rollback_window_ms = block_n(b, "rollback_window");
 	s->unknown_limit_ms = block_n(b, "unknown_limit");
 	s->unknown_limit_bake_ms = block_n(b, "unknown_limit_bake");
+	recheck_load(ld, b, s);
 	s->budget_max = block_int(budget, "max");
 	s->budget_per_ms = block_n(budget, "per");
 	s->http2 = block_n(b, "http2") != 0;

@@ -299,6 +299,13 @@ static void show_own(const struct show *w, const struct service_config *s)
 	show_ms(w, in, "claim_ttl", s->claim_ttl_ms);
 	show_ms(w, in, "unknown_limit", s->unknown_limit_ms);
 	show_ms(w, in, "unknown_limit_bake", s->unknown_limit_bake_ms);
+	buf_addf(w->out, "%srecheck: [", in);
+	for (size_t i = 0; i < s->n_recheck; i++) {
+		char text[32];
+
+		buf_addf(w->out, "%s%s", i ? ", " : "", duration_text(s->recheck_ms[i], text));
+	}
+	buf_adds(w->out, "]\n");
 	buf_addf(w->out, "%sflip_budget:\n", in);
 	show_int(w, "      ", "max", s->budget_max);
 	show_ms(w, "      ", "per", s->budget_per_ms);
@@ -364,6 +371,9 @@ static void show_top(const struct show *w, const struct config *c)
 	buf_adds(w->out, "version: 1\n");
 	show_line(w, "", "state_dir", c->state_dir);
 	show_ms(w, "", "lease_ttl", c->lease_ttl_ms);
+	show_line(w, "", "archive", c->archive);
+	show_ms(w, "", "archive_keep", c->archive_keep_ms);
+	show_int(w, "", "archive_size", (int)(c->archive_bytes / 1024 / 1024));
 	buf_adds(w->out, "exec:\n");
 	show_bool(w, "  ", "enabled", c->exec_enabled);
 	show_int(w, "  ", "at_once", c->exec_at_once);

@@ -341,6 +341,35 @@ void do_say_partial(struct look *l, struct decision *d)
 	}
 }
 
+/* B2: reported with the flip that would bring it, never acted on. */
+void do_say_new(struct look *l, struct decision *d)
+{
+	const struct loss *x = look_loss(l);
+	const struct health_view *h = l->w->health;
+	char why[160];
+	bool plain = h->slot[l->b].whole && l->rec->slot[l->b].id[0] && !release_condemned(l->w->condemned, &l->rec->slot[l->b]);
+
+	say_features(l, d, x->brought, x->n_brought, "never seen there");
+	if (l->w->cfg->mode == MODE_OBSERVE)
+		return;
+	say(d, "; %s %s brings %s", slot_name(l->b), l->rec->slot[l->b].id[0] ? l->rec->slot[l->b].id : "(release not known)",
+	    x->n_brought == 1 ? "it" : "them");
+	for (size_t i = 0; i < h->n; i++)
+		if (h->f[i].votes && h->f[i].at[l->a] == V_PRESENT && h->f[i].at[l->b] != V_PRESENT) {
+			say(d, ", and would take %s away", feature_name(l->w->cfg, h->n, i));
+			plain = false;
+			break;
+		}
+	if (!decide_rollback_target(l->rec, l->w->condemned, why))
+		say(d, " (rollback target: %s)", why);
+	say(d, ": switchctl flip %s --to %s%s", l->w->cfg->name, slot_name(l->b), plain ? "" : " --force -m WHY");
+}
+
+void do_late(struct look *l, struct decision *d)
+{
+	say(d, "%s", l->in->detail);
+}
+
 /* ---- proving ---- */
 
 /* The deploy ends without a flip: refused, or in mode observe what it would have been. */

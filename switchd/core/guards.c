@@ -40,6 +40,7 @@ static bool gone(struct look *l) { return look_loss(l)->n_gone > 0; }
 static bool lost(struct look *l) { return look_loss(l)->n_lost > 0; }
 static bool fresh(struct look *l) { return look_loss(l)->fresh; }
 static bool better(struct look *l) { return look_loss(l)->better; }
+static bool brings(struct look *l) { return look_loss(l)->n_brought > 0; }
 static bool partial(struct look *l) { return look_loss(l)->n_partial > 0; }
 
 /* It answered as the right one since it came: a target fell back, or somebody put other bits there. */
@@ -365,6 +366,7 @@ const struct guard_info guards[N_GUARDS] = {
 	[G_WINDOW] = { "within rollback_window", "after rollback_window", window },
 	[G_POLICY_AUTO] = { "rollback: auto", "rollback: ask or never", policy_auto },
 	[G_SAME_RELEASE] = { "one release in both slots", "two releases", both_same },
+	[G_NEW] = { "a feature new, the other slot has it", "no feature new", brings },
 	[G_PARTIAL] = { "a feature partial", "no feature partial", partial },
 	[G_IDENTITY_CHANGED] = { "a live target changed its release", "no live target changed its release", identity_changed },
 	[G_VACUOUS] = { "a probe vacuous", "no probe vacuous", vacuous },

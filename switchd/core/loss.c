@@ -83,6 +83,8 @@ static void compare(struct look *l, struct loss *x)
 				x->partial[x->n_partial++] = i;
 			continue;
 		}
+		if (!had(l, i) && is_slot(l->b) && f->at[l->b] == V_PRESENT && !h->slot[l->b].too_few && !h->slot[l->a].too_few && i < h->n)
+			x->brought[x->n_brought++] = i;
 		if (!had(l, i) || known_when_forced(l, f->first_absent[l->a]))
 			continue;
 		x->gone[x->n_gone++] = i;
@@ -123,7 +125,7 @@ const struct loss *look_loss(struct look *l)
 	if (l->loss_known)
 		return x;
 	l->loss_known = true;
-	x->n_gone = x->n_lost = x->n_partial = 0;
+	x->n_gone = x->n_lost = x->n_partial = x->n_brought = 0;
 	x->unknown = x->better = x->fresh = x->too_few = false;
 	x->in_the_way = l->w->health->n + 1;
 	if (!is_slot(l->a))

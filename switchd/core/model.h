@@ -21,6 +21,7 @@ enum {
 	MAX_MUTES = MAX_FEATURES,
 	MAX_CONDEMNED = 256,
 	MAX_RECENT = 16,        /* automatic rollbacks remembered for the budget */
+	MAX_RECHECKS = 8,       /* times at which a baked release is asked again */
 	WHY_LEN = 256,          /* free text a person gives */
 	TAG_LEN = 96,           /* digest */
 	DECLARED_LEN = 1023,    /* what one release declares to add or remove, all of it */

@@ -37,6 +37,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_PIN_ADOPTED] = "pin.adopted", [EV_FOLLOWED] = "observe.followed",
 	[EV_MANIFEST_READ] = "manifest.read", [EV_IDENTITY_CHANGED] = "identity.changed",
 	[EV_INVENTORY_COMPARED] = "inventory.compared",
+	[EV_FEATURE_NEW] = "feature.new", [EV_LATE_BROKEN] = "late.broken",
 };
 
 const struct row transitions[] = {
@@ -167,6 +168,8 @@ const struct row transitions[] = {
 	  do_say_loss, "a feature is lost, but the other slot would take away one that works", 0 },
 	{ ALL, IN_TICK, { G_PARTIAL }, TO_ALARM, ACT_CALL_HUMAN, EV_FEATURE_PARTIAL,
 	  do_say_partial, "a feature is absent on some targets of the active slot", 0 },
+	{ S | BK | ST, IN_TICK, { G_NEW, -G_SUSPECT }, TO_ALARM, ACT_CALL_HUMAN, EV_FEATURE_NEW,
+	  do_say_new, "a feature was never seen on the active slot, and the other slot has it: a person may flip", 0 },
 
 	/* ---- first start, and a version higher than the record's ---- */
 	{ ALL, IN_START, { -G_STORE_UP }, TO_NOTHING, 0, EV_NONE, NULL, "the state cannot be written: the start waits for it", 0 },
@@ -195,6 +198,11 @@ const struct row transitions[] = {
 	{ ALL, IN_PIN, { G_PIN_KNOWN }, TO_NOTHING, 0, EV_NONE, NULL, "this pin is known", 0 },
 	{ ALL, IN_PIN, { 0 }, PH_STEADY, ACT_ADOPT_PIN | ACT_APPLY | ACT_CALL_HUMAN, EV_PIN_ADOPTED,
 	  do_pin, "somebody pinned a proxy by hand: the record follows it", 0 },
+
+	/* ---- the suite ran again, after a bake or before a claim ---- */
+	{ ALL, IN_LATE, { -G_STORE_UP }, TO_NOTHING, 0, EV_NONE, NULL, "the state cannot be written: it is told when it can", 0 },
+	{ ALL, IN_LATE, { 0 }, TO_STAY, ACT_CALL_HUMAN, EV_LATE_BROKEN,
+	  do_late, "the suite ran again: a feature broke since it was last seen", 0 },
 
 	/* ---- claim ---- */
 	{ ALL, IN_CLAIM, { -G_RELEASE_OK }, TO_REFUSED, 0, EV_NONE, NULL, "no such thing can be a release id", RF_RELEASE },

@@ -21,6 +21,7 @@ enum { FRESH_MS = 5000, MUTE_MAX_MS = 24 * 3600 * 1000 };
 struct loss {
 	size_t gone[MAX_FEATURES + 1], n_gone;          /* critical, seen here, absent here now */
 	size_t lost[MAX_FEATURES + 1], n_lost;          /* of these: present on the other slot */
+	size_t brought[MAX_FEATURES + 1], n_brought;    /* absent here and never seen here, present on the other slot: new (B2) */
 	size_t partial[MAX_FEATURES + 1], n_partial;    /* absent on some targets, and that does not count as absent now */
 	bool unknown;           /* some critical feature of the active slot is unknown */
 	bool fresh;             /* the evidence on the other slot was taken after the first absent */
@@ -68,7 +69,7 @@ enum guard {
 	/* standing conditions */
 	G_STORE_UP, G_MAY_RECORD_BACK, G_OBSERVE, G_GATE, G_HOLD, G_PINNED, G_HELD, G_SEALED, G_SUSPECT, G_OVER, G_ACTIVE,
 	/* B4 */
-	G_GONE, G_LOST, G_FRESH, G_BETTER, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_SAME_RELEASE, G_PARTIAL, G_IDENTITY_CHANGED,
+	G_GONE, G_LOST, G_FRESH, G_BETTER, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_SAME_RELEASE, G_PARTIAL, G_IDENTITY_CHANGED, G_NEW,
 	/* B3 proving */
 	G_VACUOUS, G_IDLE_LOST, G_IDLE_NONE, G_IDLE_IDENTITY, G_IDLE_WHOLE, G_IDLE_GONE, G_CONTROLLED, G_PREFLIGHT, G_PREFLIGHT_BAD, G_SERVERS,
 	G_STOP_READY, G_PROMOTES, G_BUDGET_SPENT, G_IDLE_CONDEMNED, G_GATE_REFUSED, G_GATES_OPEN, G_MANIFEST_NEW,
@@ -93,7 +94,7 @@ enum event_kind {
 	EV_DEPLOY_STARTED, EV_DEPLOY_READY, EV_DEPLOY_ABORTED, EV_DEPLOY_EXPIRED, EV_DEPLOY_WOULD_FLIP, EV_GATE_REFUSED, EV_FLIP_DECIDED,
 	EV_FLIP_OBSERVED, EV_ROLLBACK_DECIDED, EV_ROLLBACK_DONE, EV_BAKE_DONE, EV_SHIELD_PROLONGED, EV_FEATURE_LOST, EV_FEATURE_PARTIAL,
 	EV_HUMAN_NEEDED, EV_STUCK_ENDED, EV_HOLD_SET, EV_HOLD_CLEARED, EV_SEALED, EV_UNSEALED, EV_PARDONED, EV_MUTED, EV_UNMUTED, EV_PIN_ADOPTED,
-	EV_FOLLOWED, EV_MANIFEST_READ, EV_IDENTITY_CHANGED, EV_INVENTORY_COMPARED,
+	EV_FOLLOWED, EV_MANIFEST_READ, EV_IDENTITY_CHANGED, EV_INVENTORY_COMPARED, EV_FEATURE_NEW, EV_LATE_BROKEN,
 	N_EVENT_KINDS
 };
 extern const char *const event_kinds[N_EVENT_KINDS];
@@ -147,7 +148,7 @@ effect_fn do_refuse_gates, do_manifest, tell_gates;
 effect_fn do_start_ambiguous, do_start_found, do_start_initial, do_start_none, do_start_higher, do_follow, do_pin;
 effect_fn do_roll_back, do_say_loss, do_say_partial, do_say_identity, do_refuse_vacuous, do_refuse_lost, do_refuse_none, do_refuse_identity, do_refuse_preflight,
 	  do_refuse_late, do_would_flip, do_ready, do_ready_human, do_ready_late, do_prove_again, do_flip_auto, do_claim_expired;
-effect_fn do_observed, do_revert, do_stuck, do_baked, do_prolong, do_settle, do_release_good, do_hold_over, do_mutes_over, do_say_command;
+effect_fn do_observed, do_revert, do_stuck, do_baked, do_prolong, do_settle, do_release_good, do_hold_over, do_mutes_over, do_say_command, do_say_new, do_late;
 
 /* orders.c */
 effect_fn do_claim, do_renew, do_unclaim, do_deploy, do_abort, do_flip, do_rollback, do_hold, do_resume, do_seal, do_unseal, do_pardon, do_mute,

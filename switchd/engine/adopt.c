@@ -278,6 +278,7 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 	struct record *was = xmalloc(sizeof(*was));
 	mono_us now = mono_now();
 
+	ledger_adopting(s, now_rec);
 	*was = s->rec;
 	s->rec = *now_rec;
 	condemned_update(s, d);
@@ -294,6 +295,7 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 	/* Proxies first: what is written, told and kept of it can wait these microseconds. */
 	measure_pace(s);
 	perform(s, d, was);
+	ledger_adopted(s);
 	TEXT_COPY(s->last_because, d->because);
 	TEXT_COPY(d->event.stream_id, stream_id);
 	if (d->event.kind[0]) {

@@ -92,6 +92,8 @@ void commit_event(struct service *s, struct decision *d)
 	}
 	if (!ev->deploy)
 		ev->deploy = d->next.deploy.outcome == DO_RUNNING || d->next.deploy.ended.ms == ev->at.ms ? d->next.deploy.id : s->rec.deploy.id;
+	if (strcmp(ev->kind, "late.broken") == 0 && s->late_evidence)
+		TEXT_COPY(ev->evidence, s->late_evidence);
 	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature.") ||
 				 text_starts(ev->kind, "identity."))) {
 		size_t lost[MAX_FEATURES], n = 0;

@@ -270,8 +270,12 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		traffic_beat(s);
 		inventory_beat(s);
 		service_tick(s);
+		ledger_beat(s);
+		recheck_beat(s);
+		busy = busy || s->round != ROUND_NONE || s->replaying_features;
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
+	export_beat(e);
 	t->repeat = (busy ? BEAT_MS : BEAT_REST_MS) / 1000.;
 	ev_timer_again(EV_A_ t);
 }
@@ -361,6 +365,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	e->journal = journal_open(loop, cfg->state_dir, error, error_size);
 	if (!e->journal)
 		goto fail;
+	e->archive = archive_open(loop, cfg->archive, cfg->archive_keep_ms, cfg->archive_bytes);
 	if (cfg->redis.embedded) {
 		e->embedded = embedded_start(loop, cfg->state_dir, cfg->redis.redis_server, error, error_size);
 		if (!e->embedded)
@@ -569,6 +574,8 @@ void engine_stop(struct engine *e, void (*done)(void *), void *arg)
 	for (size_t i = 0; i < e->n; i++) {
 		service_abandon(e->services[i]);
 		adopt_journal_now(e->services[i]);
+		ledger_look(e->services[i]);
+		ledger_save(e->services[i]);
 	}
 	ev_timer_stop(e->loop, &e->heartbeat);
 	ev_timer_init(&e->stop_deadline, stop_late, STOP_MS / 1000., 0.);
@@ -591,9 +598,13 @@ void engine_free(struct engine **ep)
 		ev_check_stop(e->loop, &e->check);
 		ev_prepare_stop(e->loop, &e->turn);
 	}
+	if (e->archive)
+		archive_close(&e->archive);
 	for (size_t i = 0; i < e->n; i++)
 		service_free(&e->services[i]);
 	free(e->services);
+	e->services = NULL;
+	e->n = 0;
 	if (e->commands)
 		child_room_free(&e->commands);
 	if (e->store)

@@ -68,6 +68,8 @@ json_t *engine_overview(const struct engine *);                        /* all se
 json_t *engine_why(const struct engine *, const char *service);        /* last decision, evidence of both slots side by side */
 json_t *engine_deploy(const struct engine *, const char *service, uint64_t id);        /* NULL = not known */
 json_t *engine_deploys(const struct engine *, const char *service);
+json_t *engine_ledger(const struct engine *, const char *service);     /* all that is remembered of its releases (docs/ledger.md) */
+json_t *engine_blame(const struct engine *, const char *service, const char *feature); /* NULL = no such service or feature */
 json_t *engine_evidence(const struct engine *, const char *service, const char *feature);
 void engine_config(const struct engine *, const char *service, struct buf *yaml);      /* redacted */
 bool engine_ready(const struct engine *, char *why, size_t why_size);  /* /readyz: store up, proxies in sync */
@@ -77,6 +79,9 @@ const struct config *engine_current_config(const struct engine *);
 /* Events for a timeline, from the store (or from memory while it is away): `{"complete":bool,"events":[...]}`. */
 typedef void engine_events_fn(void *arg, json_t *borrowed);
 void engine_timeline(struct engine *, const char *service, const char *after_id, size_t max, engine_events_fn *, void *arg);
+
+/* The newest `max` lines of the archive, with from <= at < until (0 = no bound), service "" = all: `{"complete":bool,"lines":[...]}`. */
+void engine_archive(struct engine *, const char *service, wall_ms from, wall_ms until, size_t max, engine_events_fn *, void *arg);
 
 /* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
 typedef void engine_probe_fn(void *arg, json_t *borrowed);

@@ -103,6 +103,29 @@ static void answer(struct inventories *v)
 	}
 }
 
+/* What the releases had at this deploy is remembered: a feature that is added later can be answered for too. */
+static void remember(struct inventories *v, enum slot slot)
+{
+	const struct inventory *inv = v->slot[slot];
+	struct ledger_route *routes = xcalloc(inv->n + 1, sizeof(*routes));
+	bool whole = !inv->failed && !inv->late && !inv->left_out;
+	size_t n = 0;
+
+	for (size_t i = 0; i < inv->n; i++) {
+		const struct inventory_route *r = &inv->routes[i];
+
+		if (r->asked == ROUTE_SILENT || r->pattern || r->alike || !TEXT_COPY(routes[n].path, r->path)) {
+			whole = false; /* whether it is there cannot be told by this list */
+			continue;
+		}
+		routes[n].status = (int)r->status;
+		TEXT_COPY(routes[n].shape, r->type);
+		n++;
+	}
+	(void)ledger_told_inventory(v->s, inv->release, slot, routes, n, whole);
+	free(routes);
+}
+
 static void round_done(struct inventories *v)
 {
 	struct service *s = v->s;
@@ -115,6 +138,8 @@ static void round_done(struct inventories *v)
 		v->fresh[k] = NULL;
 		TEXT_COPY(v->slot[k]->release, s->rec.slot[k].id);
 	}
+	for (int k = BLUE; v->of_deploy && k <= GREEN; k++)
+		remember(v, (enum slot)k);
 	compare(v);
 	if (proving && !v->diff.known && !v->diff.count[FATE_LOST] && ++v->tries < TRIES) {
 		log_warn("inventory", "service=%s what=\"not known: asked again\" why=%s", s->cfg->name, LOG_Q(v->diff.why));

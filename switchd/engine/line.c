@@ -60,6 +60,8 @@ void service_order(struct service *s, struct order *o)
 {
 	size_t waiting = 0;
 
+	if (recheck_claim(s, o))
+		return;
 	for (struct order *w = s->first; w; w = w->next)
 		waiting++;
 	if (waiting >= MAX_ORDERS) {

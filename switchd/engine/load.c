@@ -24,6 +24,7 @@ static void set_loaded(struct service *s, const struct record *rec)
 	s->last_phase = s->rec.phase;
 	s->loaded = true;
 	adopt_deploy(s);
+	ledger_adopted(s);
 	measure_pace(s);
 	if (s->rec.active != NO_SLOT && !s->rec.pin.on)
 		traffic_apply(s, ORDER_FORWARD); /* idempotent: what a restart in the middle of a flip left undone is asked again */

@@ -144,6 +144,39 @@ static size_t open_fds(void)
 	return n > 3 ? n - 3 : 0; /* ".", ".." and the one that looks */
 }
 
+static void ledger_gauges(const struct engine *e, struct buf *b)
+{
+	struct archive_stats a;
+
+	family(b, "switchd_ledger_releases", "gauge", "releases that the ledger remembers, 32 at most");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_ledger_releases{service=\"%s\"} %zu\n", e->services[i]->cfg->name, e->services[i]->ledger->n);
+	family(b, "switchd_ledger_facts", "gauge", "features times releases of which something is known");
+	for (size_t i = 0; i < e->n; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; k < e->services[i]->ledger->n; k++)
+			n += e->services[i]->ledger->list[k]->n_facts;
+		buf_addf(b, "switchd_ledger_facts{service=\"%s\"} %zu\n", e->services[i]->cfg->name, n);
+	}
+	family(b, "switchd_ledger_bad_values", "gauge", "values of the ledger in the store that were not understood, and are left as they are");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_ledger_bad_values{service=\"%s\"} %u\n", e->services[i]->cfg->name, e->services[i]->ledger_bad);
+	archive_stats(e->archive, &a);
+	family(b, "switchd_archive_up", "gauge", "1 when the last write to the archive was durable");
+	buf_addf(b, "switchd_archive_up %d\n", a.up);
+	family(b, "switchd_archive_lines_total", "counter", "lines written to the archive");
+	buf_addf(b, "switchd_archive_lines_total %llu\n", (unsigned long long)a.lines);
+	family(b, "switchd_archive_bytes_total", "counter", "bytes written to the archive");
+	buf_addf(b, "switchd_archive_bytes_total %llu\n", (unsigned long long)a.bytes);
+	family(b, "switchd_archive_failures_total", "counter", "writes to the archive that failed; events are tried again");
+	buf_addf(b, "switchd_archive_failures_total %llu\n", (unsigned long long)a.failures);
+	family(b, "switchd_archive_missing_total", "counter", "events that the stream trimmed before they were archived");
+	buf_addf(b, "switchd_archive_missing_total %llu\n", (unsigned long long)e->export_gaps);
+	family(b, "switchd_archive_size_bytes", "gauge", "bytes of all files of the archive, as last counted");
+	buf_addf(b, "switchd_archive_size_bytes %lld\n", (long long)a.size);
+}
+
 static void process(const struct engine *e, struct buf *b)
 {
 	struct rusage ru;
@@ -214,5 +247,6 @@ void engine_metrics(const struct engine *e, struct buf *out)
 	feature_gauges(e, out);
 	move_gauges(e, out);
 	counters(e, out);
+	ledger_gauges(e, out);
 	own(e, out);
 }

@@ -37,6 +37,10 @@ void publish_event(struct engine *e, const struct event *given)
 
 	json_decref(j);
 	must(text != NULL);
+	if (!text_starts(ev.stream_id, "local-"))
+		export_soon(e);
+	else if (text_starts(ev.kind, "front.")) /* no commit, and still a fact */
+		export_line(e, text);
 	keep(e, &ev, text);
 	if (e->watch)
 		e->watch(e->watch_arg, ev.service, text, ev.stream_id);

@@ -314,6 +314,7 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	s->d = xcalloc(1, sizeof(*s->d));
 	s->view = xcalloc(1, sizeof(*s->view));
 	s->probes_by_outcome = xcalloc(N_OUTCOMES, sizeof(uint64_t));
+	s->ledger = ledger_new();
 	s->runner = probe_runner_new(e->loop, e->cfg, cfg, errors);
 	if (!s->runner) {
 		service_free(&s);
@@ -340,6 +341,12 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 
 void service_abandon(struct service *s)
 {
+	while (s->claims) {
+		struct order *o = s->claims;
+
+		s->claims = o->next;
+		order_put_back(s, o);
+	}
 	while (s->first) {
 		struct order_result r = { .status = ORDER_UNKNOWN };
 
@@ -373,6 +380,8 @@ void service_free(struct service **sp)
 	health_free(&s->health);
 	free(s->probes_by_outcome);
 	offline_free(s);
+	ledger_free(&s->ledger);
+	free(s->late_evidence);
 	free(s->view);
 	free(s->d);
 	free(s);
@@ -381,6 +390,9 @@ void service_free(struct service **sp)
 
 void service_apply_config(struct service *s, const struct service_config *cfg, struct probe_runner *runner)
 {
+	const struct service_config *old = s->cfg;
+
+	ledger_look(s);
 	s->ticking = true; /* nothing is decided while the parts are changed */
 	inventory_stop(s);
 	measure_stop(s);
@@ -399,6 +411,7 @@ void service_apply_config(struct service *s, const struct service_config *cfg, s
 		measure_control(s, s->rec.deploy.slot);
 		traffic_preflight(s, s->rec.deploy.slot);
 	}
+	recheck_reloaded(s, old);
 	s->ticking = false;
 	if (s->loaded && s->rec.active != NO_SLOT && !s->rec.pin.on)
 		traffic_apply(s, ORDER_FORWARD);

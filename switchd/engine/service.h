@@ -7,6 +7,7 @@
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
  * gates.c    what gates need: the slot's own manifest, the command
  * inventory.c both slots' routes compared
+ * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
 #define SWITCHD_ENGINE_SERVICE_H
@@ -16,9 +17,12 @@
 
 #include "probes/schedule.h"
 #include "switchd/base/version.h"
+#include "switchd/core/ledger.h"
+#include "switchd/core/recheck.h"
 #include "switchd/engine/engine.h"
 #include "switchd/io/child.h"
 #include "switchd/proxy/proxy.h"
+#include "switchd/store/archive.h"
 #include "switchd/store/embedded.h"
 #include "switchd/store/journal.h"
 #include "switchd/store/store.h"
@@ -41,7 +45,7 @@ enum {
 struct order {
 	struct input input;
 	id_text rid;
-	bool has_match;
+	bool has_match, checked;        /* checked: a claim whose slots were just asked again */
 	struct version match;
 	order_done_fn *done;
 	void *arg;
@@ -94,6 +98,8 @@ struct cell_control { bool pending, asking, done, vacuous; };
 struct feature_control { enum { CONTROL_NEVER, CONTROL_NOTICED, CONTROL_VACUOUS } said; wall_ms at; enum slot slot; };
 
 struct feature_evidence { struct evidence *absent, *present; };      /* last absent; last present before it */
+
+enum round { ROUND_NONE, ROUND_ACTIVE, ROUND_IDLE };
 
 struct service {
 	struct engine *e;
@@ -153,6 +159,20 @@ struct service {
 	bool asking_identity, identity_asked;   /* before a first start: which release the slot says it runs */
 	/* exposure of the last bad release: when it was first seen bad */
 	mono_us first_bad; int64_t exposed_ms;
+	/* the ledger */
+	struct ledger *ledger;
+	bool ledger_loaded, ledger_readonly;    /* readonly: what the store holds is not understood, and is left alone */
+	int ledger_reading; unsigned ledger_bad;
+	mono_us next_ledger;
+	/* the suite again */
+	enum round round;
+	mono_us round_began, round_until;
+	bool round_claim, round_late;
+	int round_done; enum slot round_of; id_text round_release;     /* after a bake: of which release */
+	char round_vacuous[96];
+	struct order *claims;           /* they wait for the round */
+	char *late_evidence;
+	bool replay[MAX_FEATURES], replaying_features; mono_us replay_until;
 	/* proxies */
 	struct px px[MAX_PROXIES];
 	struct proxies_view pv;
@@ -177,6 +197,11 @@ struct engine {
 	struct embedded *embedded;
 	struct child_room *commands;    /* of the command gates; made with the first */
 	struct journal *journal;
+	struct archive *archive;
+	char export_id[44], export_next[44];    /* the last event in the archive; of the page under way */
+	bool export_known, exporting, export_full, export_asked;
+	int64_t export_retry_ms; mono_us next_export;
+	uint64_t export_gaps;           /* events that were trimmed before */
 	id_text owner;
 	struct service **services; size_t n;
 	ev_timer heartbeat; mono_us last_beat;
@@ -275,6 +300,30 @@ json_t *measure_compare_json(const struct service *, size_t feature);   /* null:
 
 /* prove.c */
 void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */
+/* ledger.c */
+void ledger_beat(struct service *);
+void ledger_look(struct service *);             /* verdicts in */
+void ledger_adopting(struct service *, const struct record *next);
+void ledger_adopted(struct service *);          /* it did */
+void ledger_save(struct service *);
+/* Of the release that is in that slot; false: it is not, or the text is none. */
+bool ledger_told_manifest(struct service *, const char *release, enum slot, const char *json);
+bool ledger_told_inventory(struct service *, const char *release, enum slot, const struct ledger_route *, size_t n, bool whole);
+void ledger_told_late(struct service *, const struct broken *);
+void ledger_archive_round(struct service *, const char *why, bool whole, json_t *borrowed);
+
+/* view.c: what the record keeps of a release's manifest; null when it has none */
+json_t *release_manifest(const struct release *);
+
+/* recheck.c */
+void recheck_beat(struct service *);
+MUSTCHECK bool recheck_claim(struct service *, struct order *);
+void recheck_reloaded(struct service *, const struct service_config *old);
+
+/* export.c */
+void export_beat(struct engine *);
+void export_soon(struct engine *);
+void export_line(struct engine *, const char *json);
 
 /* inventory.c */
 void inventory_start(struct service *);

@@ -168,7 +168,7 @@ static json_t *declared_json(const struct declared *d)
 	return list;
 }
 
-static json_t *release_manifest(const struct release *r)
+json_t *release_manifest(const struct release *r)
 {
 	return r->manifest ? json_pack("{s:s,s:o,s:{s:o,s:o},s:o,s:o,s:o}", "digest", r->digest, "commit", text(r->commit), "builder", "name", text(r->builder),
 				       "version", text(r->builder_version), "lockfile", text(r->lockfile), "adds", declared_json(&r->adds), "removes",

@@ -70,7 +70,7 @@ void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 void store_load(struct store *, const char *service, store_done_fn *, void *arg);
 void store_commit(struct store *, const struct commit *, store_done_fn *, void *arg);
 
-/* Events for timelines: newest last.  json = array of event objects as committed, each with its stream "id".
+/* Events of a service ("" = of all), for timelines and the archive: newest last.  json = array of event objects as committed, each with its stream "id".
  * after_id "" = the newest `max` of them; else the first `max` after that id ("0-0": from the start).
  * ok false: not all could be read; json holds what was. */
 typedef void store_events_fn(void *arg, bool ok, const char *json);
@@ -79,6 +79,7 @@ void store_events(struct store *, const char *service, const char *after_id, siz
 /* Small values beside the record (baselines, evidence): plain SET/GET under the prefix, bounded, never per probe. */
 /* `what` is a name; a value of over 32 kB is not kept (and a warning logged). */
 void store_put(struct store *, const char *service, const char *what, const char *value);
+/* ok: the store answered; value "" = there is none. */
 typedef void store_get_fn(void *arg, bool ok, const char *value);
 void store_get(struct store *, const char *service, const char *what, store_get_fn *, void *arg);
 

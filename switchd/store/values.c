@@ -43,7 +43,7 @@ static void got(struct op *op, const redisReply *r)
 {
 	store_get_fn *get = op->fn.get;
 	void *arg = op->arg;
-	bool ok = r && r->type == REDIS_REPLY_STRING && r->len && r->len <= VALUE_MAX && strlen(r->str) == r->len;
+	bool ok = r && r->type == REDIS_REPLY_STRING && r->len <= VALUE_MAX && strlen(r->str) == r->len;
 
 	op_free(op);
 	get(arg, ok, ok ? r->str : "");
@@ -178,7 +178,7 @@ void store_events(struct store *st, const char *service, const char *after_id, s
 	struct op *op = op_new(st, SC_EVENTS, 1, got_page);
 	struct reading *rd = xcalloc(1, sizeof(*rd));
 
-	must(name_ok(service) && TEXT_COPY(op->service, service));
+	must((name_ok(service) || !service[0]) && TEXT_COPY(op->service, service));
 	op->extra = rd;
 	op->retry = RETRY_WHEN_CONNECTED;
 	op->fn.events = fn;

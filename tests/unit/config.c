@@ -265,6 +265,8 @@ static void test_minimal(void **state)
 	assert_true(s->shield && s->auto_promote && s->offline_rollback);
 	assert_int_equal(s->bake_ms, 300000);
 	assert_int_equal(s->drain_ms, 30000);
+	assert_string_equal(c->archive, "/var/lib/switchd/archive");
+	assert_true(s->n_recheck == 2 && s->recheck_ms[0] == 3600000 && s->recheck_ms[1] == 86400000);
 	assert_int_equal(s->prove_timeout_ms, 60000);
 	assert_int_equal(s->ready_timeout_ms, 3600000);
 	assert_int_equal(s->flip_timeout_ms, 10000);
@@ -327,6 +329,11 @@ static void test_full(void **state)
 	assert_string_equal(c->redis.password_file, "/etc/switchd/redis");
 	assert_string_equal(c->tokens_file, "/etc/switchd/tokens");
 	assert_int_equal(c->lease_ttl_ms, 7000);
+	assert_string_equal(c->archive, "/tmp/switchd-archive");
+	assert_true(c->archive_keep_ms == 30 * INT64_C(86400000) && c->archive_bytes == 77 * 1024 * 1024);
+	assert_int_equal(s->n_recheck, 2);
+	assert_int_equal(s->recheck_ms[0], 7200000);
+	assert_int_equal(s->recheck_ms[1], 3 * 86400000);
 	assert_string_equal(s->front, "https://shop.example.com");      /* the slash is dropped */
 	assert_int_equal(s->mode, MODE_OBSERVE);                        /* the service's, over the top's gate */
 	assert_int_equal(s->bake_ms, 120000);                           /* the service's, over the defaults' */
@@ -363,7 +370,7 @@ static void test_full(void **state)
 	assert_int_equal(s->command.timeout_ms, 20000);
 	assert_string_equal(s->identity.path, "/-/version");
 	assert_string_equal(s->identity.expect[0], "jsonpath \"$.release\" == \"{{release}}\"");
-	assert_int_equal(s->identity.expect_line[0], 61);
+	assert_int_equal(s->identity.expect_line[0], 65);
 	assert_int_equal(s->identity.expect_col[0], 46);
 
 	const struct feature *q = config_feature(s, "quotes");
@@ -371,7 +378,7 @@ static void test_full(void **state)
 	assert_int_equal(q->n_expect, 4);
 	assert_false(q->compare);
 	assert_string_equal(q->expect[3], "body matches /x$/");
-	assert_int_equal(q->expect_line[1], 81);
+	assert_int_equal(q->expect_line[1], 85);
 	assert_int_equal(q->expect_col[1], 13);
 	assert_int_equal(q->rule.interval_ms, 2000);
 	assert_int_equal(q->rule.idle_interval_ms, 22000);

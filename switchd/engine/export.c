@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ * export.c - the event stream into the archive: every committed event, in order, before the stream trims it.
+ *
+ * The stream itself is read, from the last id that is in the archive on: what others committed, what was replayed and what
+ * happened while the disk was full is in it too.  An id is a version (D8): a number left out is said to be missing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/log.h"
+#include "switchd/engine/service.h"
+
+enum { EXPORT_PAGE = 256, EXPORT_EVERY_MS = 1000, EXPORT_RETRY_MS = 1000, EXPORT_RETRY_MOST_MS = 30000, EXPORT_BYTES = 2 * 1024 * 1024 };
+
+static void pump(struct engine *e);
+
+static void again_in(struct engine *e, int64_t ms)
+{
+	e->exporting = false;
+	e->next_export = mono_plus_ms(mono_now(), ms);
+}
+
+static bool split(const char *id, uint64_t *gen, uint64_t *seq)
+{
+	char head[24];
+	const char *dash = strchr(id, '-');
+
+	return dash && text_copy_n(head, sizeof(head), id, (size_t)(dash - id)) && text_u64(head, gen) && text_u64(dash + 1, seq);
+}
+
+/* What is missing between two ids of the stream: trimmed before it could be written. */
+static uint64_t missing(const char *before, const char *id)
+{
+	uint64_t gen0 = 0, seq0 = 0, gen, seq;
+
+	if (!split(id, &gen, &seq) || (before[0] && !split(before, &gen0, &seq0)))
+		return 0;
+	return gen == gen0 ? seq - seq0 - 1 : seq - 1;
+}
+
+static void written(void *arg, bool durable)
+{
+	struct engine *e = arg;
+
+	if (!durable) {
+		e->export_retry_ms = e->export_retry_ms ? 2 * e->export_retry_ms : EXPORT_RETRY_MS;
+		if (e->export_retry_ms > EXPORT_RETRY_MOST_MS)
+			e->export_retry_ms = EXPORT_RETRY_MOST_MS;
+		again_in(e, e->export_retry_ms);
+		return;
+	}
+	e->export_retry_ms = 0;
+	TEXT_COPY(e->export_id, e->export_next);
+	again_in(e, e->export_full || e->export_asked ? 0 : EXPORT_EVERY_MS);
+	if (e->export_full)
+		pump(e);
+}
+
+static size_t lines_of(struct engine *e, json_t *events, struct buf *out)
+{
+	char id[44];
+	size_t i, lines = 0;
+	json_t *x;
+
+	TEXT_COPY(id, e->export_id);
+	json_array_foreach(events, i, x) {
+		const char *next = json_string_value(json_object_get(x, "id"));
+		char *text = next ? json_dumps(x, JSON_COMPACT) : NULL;
+		uint64_t gap = text ? missing(id, next) : 0;
+
+		if (text && out->len + strlen(text) + 400 > out->max) {
+			free(text);
+			e->export_full = true;
+			break;
+		}
+		if (gap) {
+			buf_addf(out, "{\"kind\":\"archive.gap\",\"at\":%lld,\"after\":\"%s\",\"before\":\"%s\",\"missing\":%llu}\n", (long long)wall_now().ms, id,
+				 next, (unsigned long long)gap);
+			log_warn("archive", "after=%s before=%s missing=%llu what=\"events were trimmed before they could be archived\"", id, next,
+				 (unsigned long long)gap);
+			e->export_gaps += gap;
+			lines++;
+		}
+		if (text) {
+			buf_addf(out, "%s\n", text);
+			TEXT_COPY(id, next);
+			lines++;
+		}
+		free(text);
+	}
+	TEXT_COPY(e->export_next, id);
+	return lines;
+}
+
+static void page_got(void *arg, bool ok, const char *json)
+{
+	struct engine *e = arg;
+	json_t *events = json_loads(json, 0, NULL);
+	struct buf out = BUF_INIT(EXPORT_BYTES);
+	size_t n;
+
+	if (!e->archive) { /* the engine is being freed */
+		json_decref(events);
+		return;
+	}
+	e->export_full = json_array_size(events) >= EXPORT_PAGE;
+	n = lines_of(e, events, &out);
+	if (n)
+		archive_add(e->archive, buf_str(&out), n, written, e);
+	else
+		again_in(e, ok ? EXPORT_EVERY_MS : EXPORT_RETRY_MS);
+	buf_free(&out);
+	json_decref(events);
+}
+
+static void last_got(void *arg, bool ok, const char *id)
+{
+	struct engine *e = arg;
+
+	if (!ok) {
+		log_warn("archive", "what=\"it cannot be read: nothing is archived until it can\"");
+		again_in(e, EXPORT_RETRY_MOST_MS);
+		return;
+	}
+	TEXT_COPY(e->export_id, id);
+	e->export_known = true;
+	log_info("archive", "dir=%s last=%s", e->cfg->archive, id[0] ? id : "none");
+	again_in(e, 0);
+}
+
+static void pump(struct engine *e)
+{
+	if (e->exporting || e->next_export.us > mono_now().us || e->stopping)
+		return;
+	if (!e->export_known) {
+		e->exporting = true;
+		archive_last(e->archive, last_got, e);
+		return;
+	}
+	if (!store_is_up(e->store))
+		return;
+	e->exporting = true;
+	e->export_asked = false;
+	store_events(e->store, "", e->export_id[0] ? e->export_id : "0-0", EXPORT_PAGE, page_got, e);
+}
+
+void export_beat(struct engine *e) { pump(e); }
+
+/* An event was committed. */
+void export_soon(struct engine *e)
+{
+	e->export_asked = true;
+	if (!e->exporting && !e->export_retry_ms)
+		e->next_export = (mono_us){ 0 };
+}
+
+struct asked { engine_events_fn *done; void *arg; };
+
+static void archive_said(void *arg, bool complete, const char *json)
+{
+	struct asked *a = arg;
+	json_t *lines = json_loads(json, 0, NULL), *o = json_pack("{s:b,s:o}", "complete", complete && lines, "lines", lines ? lines : json_array());
+
+	a->done(a->arg, o);
+	json_decref(o);
+	free(a);
+}
+
+void engine_archive(struct engine *e, const char *service, wall_ms from, wall_ms until, size_t max, engine_events_fn *done, void *arg)
+{
+	struct archive_query q = { .service = service, .from = from, .until = until, .max = max };
+	struct asked *a = xcalloc(1, sizeof(*a));
+
+	*a = (struct asked){ done, arg };
+	archive_read(e->archive, &q, archive_said, a);
+}
+
+/* What is no event of the stream: a fact of the ledger, a front that went down.  Offered once: a disk that is full loses it, counted. */
+void export_line(struct engine *e, const char *json)
+{
+	struct buf line = BUF_INIT(ARCHIVE_LINE);
+
+	if (e->archive && buf_addf(&line, "%s\n", json))
+		archive_add(e->archive, buf_str(&line), 1, NULL, NULL);
+	buf_free(&line);
+}
