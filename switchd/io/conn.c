@@ -121,7 +121,6 @@ static enum httpc_result name_failure(const struct conn *c, CURLcode code)
 		return H_RESET;
 	case CURLE_OPERATION_TIMEDOUT:
 		return H_TIMEOUT_CONNECT;
-	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_OUT_OF_MEMORY:
 		return H_LIMIT;
 	default:

@@ -4,6 +4,9 @@
 
 #include <sys/un.h>
 
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
 #include "switchd/io/conn.h"
 #include "tests/unit/support/tls.h"
 #include "tests/unit/support/wire_fake.h"
@@ -162,6 +165,73 @@ static void test_cancel_and_leftovers(void **state)
 	assert_int_equal(rig_wait(&rig), OUT_NEVER_RAN);
 }
 
+/* ---- a WebSocket server by hand: messages of less than 126 bytes ---- */
+
+static void ws_say(int fd, int opcode, bool last, const char *text)
+{
+	unsigned char head[2] = { (unsigned char)(opcode | (last ? 0x80 : 0)), (unsigned char)strlen(text) };
+
+	hostile_put(fd, head, 2);
+	hostile_say(fd, text);
+}
+
+static bool ws_upgrade(int fd, const char *req)
+{
+	const char *key = strcasestr(req, "Sec-WebSocket-Key: ");
+	unsigned char hash[SHA_DIGEST_LENGTH], text[64];
+	char both[128], answer[256];
+
+	if (!key || strncmp(req, "GET /ws ", 8) != 0) {
+		hostile_say(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+		return false;
+	}
+	key += 19;
+	snprintf(both, sizeof(both), "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", (int)strcspn(key, "\r"), key);
+	SHA1((const unsigned char *)both, strlen(both), hash);
+	EVP_EncodeBlock(text, hash, sizeof(hash));
+	snprintf(answer, sizeof(answer),
+		 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", text);
+	return hostile_say(fd, answer);
+}
+
+static void ws_serve(int fd, enum way way)
+{
+	char req[4096], message[256], answer[300];
+	unsigned char head[6];
+	size_t n = 0;
+
+	(void)way;
+	while (n < sizeof(req) - 1 && !(n >= 4 && memcmp(req + n - 4, "\r\n\r\n", 4) == 0)) {
+		if (recv(fd, req + n, 1, 0) != 1)
+			return;
+		n++;
+	}
+	req[n] = '\0';
+	if (!ws_upgrade(fd, req))
+		return;
+	while (recv(fd, head, 6, MSG_WAITALL) == 6 && (head[0] & 0x0f) == 1) {
+		n = head[1] & 0x7f;
+		if (recv(fd, message, n, MSG_WAITALL) != (ssize_t)n)
+			return;
+		for (size_t i = 0; i < n; i++)
+			message[i] = (char)(message[i] ^ head[2 + i % 4]);
+		message[n] = '\0';
+		if (strcmp(message, "parts") == 0) {
+			ws_say(fd, 1, false, "one ");
+			ws_say(fd, 9, true, "a ping between");
+			ws_say(fd, 0, true, "two");
+		} else if (strcmp(message, "silent-close") != 0) {
+			snprintf(answer, sizeof(answer), "echo %s", message);
+			ws_say(fd, 1, true, answer);
+		}
+		if (strstr(message, "close"))
+			ws_say(fd, 8, true, "");
+	}
+	hostile_until_gone(fd);
+}
+
+static struct wire_fake socket_server;
+
 static void test_websocket(void **state)
 {
 	(void)state;
@@ -170,6 +240,21 @@ static void test_websocket(void **state)
 		return;
 	}
 	RIG_IS(&rig, "{ websocket: { path: /ws }, timeout: 20s }", OUT_PROTOCOL); /* "220 ready" is no upgrade */
+	snprintf(rig.target, sizeof(rig.target), "127.0.0.1:%u", socket_server.port);
+	RIG_IS(&rig, "{ websocket: { path: /ws }, timeout: 20s }", OUT_PRESENT);
+	RIG_IS(&rig, "{ websocket: { path: /ws, send: ping }, expect: ['body == \"echo ping\"'], timeout: 20s }", OUT_PRESENT);
+	RIG_IS(&rig, "{ websocket: { path: /other, send: ping }, timeout: 20s, expect: ['body contains \"echo\"'] }", OUT_STATUS);
+	assert_string_equal(rig.e.got, "404");
+	RIG_IS(&rig, "{ websocket: { path: /ws, send: ping }, expect: ['body contains \"absent\"'], timeout: 300ms }", OUT_TIMEOUT);
+	RIG_IS(&rig, "{ websocket: { path: /ws, send: close }, expect: ['body contains \"absent\"'], timeout: 20s }", OUT_BODY);
+	RIG_IS(&rig, "{ websocket: { path: /ws, send: silent-close }, expect: ['body contains \"absent\"'], timeout: 20s }", OUT_CLOSED);
+	RIG_IS(&rig, "{ websocket: { path: /ws, send: parts }, expect: ['body == \"one two\"'], timeout: 20s }", OUT_PRESENT);
+	rig_ask(&rig, "{ websocket: { path: /ws }, timeout: 20s }");
+	assert_null(probe_unproven(&rig.cfg->services[0].features[0]));
+	rig_start(&rig, PURPOSE_CONTROL); /* /switchd-absent-... */
+	assert_int_equal(rig_wait(&rig), OUT_STATUS);
+	rig_cancels(&rig, "{ websocket: { path: /ws, send: ping }, expect: ['body contains \"absent\"'], timeout: 20s }");
+	rig_leaves_nothing(&rig, "{ websocket: { path: /ws, send: ping }, expect: ['body == \"echo ping\"'], timeout: 20s }", 5);
 }
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -185,11 +270,13 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < N_WAYS; i++)
 		fake_start(&fake[i], wire_serve, (enum way)i);
+	fake_start(&socket_server, ws_serve, W_GREET);
 	tls_start(&tls, fake[W_GREET].port, "tcp");
 	snprintf(with_ca, sizeof(with_ca), "tls: { ca_file: \"%s\" }", tls.ca);
 	rc = cmocka_run_group_tests_name("probe_tcp", tests, NULL, NULL);
 	for (int i = 0; i < N_WAYS; i++)
 		fake_stop(&fake[i]);
+	fake_stop(&socket_server);
 	tls_stop(&tls);
 	return rc;
 }
