@@ -422,6 +422,10 @@ static bool reload_allowed(const struct engine *e, const struct config *next, ch
 			text_format(why, size, "%s is in %s: it cannot be removed now", s->cfg->name, phase_name(s->rec.phase));
 			return false;
 		}
+		if (!n && (s->loading || s->committing)) {
+			text_format(why, size, "%s waits for an answer of the store: reload again", s->cfg->name);
+			return false;
+		}
 		if (!n && a != NO_SLOT) {
 			text_format(why, size, "%s has an active slot (%s): it cannot be removed", s->cfg->name, slot_name(a));
 			return false;
@@ -600,6 +604,9 @@ void engine_free(struct engine **ep)
 	}
 	if (e->archive)
 		archive_close(&e->archive);
+	/* First: what it still owes an answer to are the services. */
+	if (e->store)
+		store_free(&e->store);
 	for (size_t i = 0; i < e->n; i++)
 		service_free(&e->services[i]);
 	free(e->services);
@@ -607,8 +614,6 @@ void engine_free(struct engine **ep)
 	e->n = 0;
 	if (e->commands)
 		child_room_free(&e->commands);
-	if (e->store)
-		store_free(&e->store);
 	if (e->journal)
 		journal_close(&e->journal);
 	if (e->embedded)

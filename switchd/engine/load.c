@@ -35,10 +35,31 @@ static void set_loaded(struct service *s, const struct record *rec)
 	publish_change(s);
 }
 
+/* What stands beside the record is read while the service may go: a reload, the end. */
+struct wanted { struct engine *e; name_text service; };
+
+static struct wanted *wanted_new(const struct service *s)
+{
+	struct wanted *w = xcalloc(1, sizeof(*w));
+
+	w->e = s->e;
+	TEXT_COPY(w->service, s->cfg->name);
+	return w;
+}
+
+static struct service *wanted_by(void *arg)
+{
+	struct wanted *w = arg;
+	struct service *s = engine_find(w->e, w->service);
+
+	free(w);
+	return s;
+}
+
 static void baseline_got(void *arg, bool ok, const char *value)
 {
-	struct service *s = arg;
-	json_t *all = ok && value[0] ? json_loads(value, 0, NULL) : NULL;
+	struct service *s = wanted_by(arg);
+	json_t *all = s && ok && value[0] ? json_loads(value, 0, NULL) : NULL;
 
 	for (size_t i = 0; json_is_object(all) && i < s->cfg->n_features; i++) {
 		const char *text = json_string_value(json_object_get(all, s->cfg->features[i].name));
@@ -52,15 +73,20 @@ static void baseline_got(void *arg, bool ok, const char *value)
 
 static void seen_got(void *arg, bool ok, const char *value)
 {
-	if (ok && value[0])
-		measure_seen_load(arg, value);
-	service_tick(arg);
+	struct service *s = wanted_by(arg);
+
+	if (s && ok && value[0])
+		measure_seen_load(s, value);
+	if (s)
+		service_tick(s);
 }
 
 static void deploys_got(void *arg, bool ok, const char *value)
 {
-	if (ok && value[0])
-		adopt_deploys_load(arg, value);
+	struct service *s = wanted_by(arg);
+
+	if (s && ok && value[0])
+		adopt_deploys_load(s, value);
 }
 
 static void load_done(void *arg, const struct store_answer *a)
@@ -75,9 +101,9 @@ static void load_done(void *arg, const struct store_answer *a)
 	}
 	if (a->condemned)
 		s->condemned = *a->condemned;
-	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, s);
-	store_get(s->e->store, s->cfg->name, "seen", seen_got, s);
-	store_get(s->e->store, s->cfg->name, "deploys", deploys_got, s);
+	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));
+	store_get(s->e->store, s->cfg->name, "seen", seen_got, wanted_new(s));
+	store_get(s->e->store, s->cfg->name, "deploys", deploys_got, wanted_new(s));
 	if (s->pending) {
 		replay(s, a);
 		return;

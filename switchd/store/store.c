@@ -39,11 +39,11 @@ size_t store_service(struct store *st, const char *service)
 
 /* ---- telling ---- */
 
-bool store_is_up(const struct store *st) { return st->stage == SG_READY && mono_now().us < st->lease_until.us; }
+bool store_is_up(const struct store *st) { return st && st->stage == SG_READY && mono_now().us < st->lease_until.us; }
 
 const char *store_why_down(const struct store *st)
 {
-	return store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;
+	return !st ? "it was closed" : store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;
 }
 
 void store_turn(struct store *st)

@@ -62,6 +62,7 @@ typedef void store_event_fn(void *arg, const char *service, const char *event_js
 /* The config is only LENT: what is needed of it is copied (a reload frees it). */
 struct store *store_new(struct ev_loop *, const struct config *, const char *owner_id, store_up_fn *, void *arg);
 void store_free(struct store **);       /* outstanding done(): ST_LOST */
+/* NULL (freed already, while its users end) is not up, and keeps no value. */
 bool store_is_up(const struct store *);
 const char *store_why_down(const struct store *);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
