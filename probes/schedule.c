@@ -67,6 +67,7 @@ struct schedule {
 	probe_done_fn *done;
 	void *arg;
 	size_t n_turns, n_fronts;       /* features and identity; proxies that can be asked */
+	double *cost;                   /* of each turn: requests that its last probe took */
 	struct turn *turns[3];
 	struct lane *lanes[3];          /* targets; FRONT: proxies */
 	struct cell *cells[3];          /* [target or proxy][n_turns] */
@@ -138,17 +139,17 @@ static bool eligible(const struct schedule *s, int where, size_t f)
 /* B1.4: with more to ask than max_rate allows, everything is asked more seldom, in proportion. */
 static void reckon(struct schedule *s)
 {
-	double front = 0; /* a second, of each proxy */
+	double front = 0; /* requests a second, of each proxy */
 
 	for (size_t f = 0; f < s->n_turns; f++)
 		if (eligible(s, FRONT, f))
-			front += 1e6 / (double)period_us(s, FRONT, f);
+			front += s->cost[f] * 1e6 / (double)period_us(s, FRONT, f);
 	for (int slot = BLUE; slot <= GREEN; slot++) {
 		double each = 0; /* a second, on each target */
 
 		for (size_t f = 0; f < s->n_turns; f++)
 			if (eligible(s, slot, f))
-				each += 1e6 / (double)period_us(s, slot, f) / (every_target(s, slot, f) ? 1. : (double)s->n_lanes[slot]);
+				each += s->cost[f] * 1e6 / (double)period_us(s, slot, f) / (every_target(s, slot, f) ? 1. : (double)s->n_lanes[slot]);
 		if ((int)s->front_slot == slot && s->n_lanes[slot])
 			each += front * (double)s->n_lanes[FRONT] / (double)s->n_lanes[slot];
 		s->stretch[slot] = each > s->cfg->max_rate ? each / s->cfg->max_rate : 1.;
@@ -179,7 +180,7 @@ static int64_t jittered(struct schedule *s, int64_t us, bool never_early)
 static void on_probe(void *arg, const struct probe_result *);
 
 /* A front probe lands on some target of the active slot: each of those that are in pays its share. */
-static void charge_front(struct schedule *s, int64_t now)
+static void charge_front(struct schedule *s, int64_t now, unsigned requests, int64_t debt)
 {
 	struct lane *lanes;
 	size_t n, in = 0;
@@ -191,8 +192,8 @@ static void charge_front(struct schedule *s, int64_t now)
 	for (size_t i = 0; i < n; i++)
 		in += lanes[i].outs < OUT_AFTER;
 	for (size_t i = 0; i < n && in; i++)
-		if (lanes[i].outs < OUT_AFTER && lanes[i].next_free < now + DEBT_US)
-			lanes[i].next_free = (lanes[i].next_free > now ? lanes[i].next_free : now) + lanes[i].step / (int64_t)in;
+		if (lanes[i].outs < OUT_AFTER && lanes[i].next_free < now + debt)
+			lanes[i].next_free = (lanes[i].next_free > now ? lanes[i].next_free : now) + lanes[i].step * (int64_t)requests / (int64_t)in;
 }
 
 /* A probe of several requests is counted when it has ended: its lane gives way for as long as they would have taken. */
@@ -204,6 +205,8 @@ static void charge_more(struct cell *c, unsigned requests)
 	l->next_free = from + l->step * (int64_t)requests;
 	if (l->next_free > now + MANY_US)
 		l->next_free = now + MANY_US;
+	if (c->via == VIA_FRONT)
+		charge_front(c->s, now, requests, MANY_US);
 }
 
 static void leave_line(struct cell *c)
@@ -232,7 +235,7 @@ static void send(struct cell *c, int64_t now)
 	if (l->next_free < now + DEBT_US)
 		l->next_free = (l->next_free > now ? l->next_free : now) + l->step;
 	if (c->via == VIA_FRONT)
-		charge_front(s, now);
+		charge_front(s, now, 1, DEBT_US);
 	s->sent++;
 	c->flight = probe_start(s->runner, &job, on_probe, c);
 }
@@ -369,6 +372,7 @@ static void destroy(struct schedule *s)
 		free(s->lanes[w]);
 		free(s->cells[w]);
 	}
+	free(s->cost);
 	due_close(&s->due);
 	free(s);
 }
@@ -383,6 +387,10 @@ static void on_probe(void *arg, const struct probe_result *r)
 		return;
 	if (r->requests > 1)
 		charge_more(c, r->requests - 1);
+	if (r->requests && s->cost[c->feature] != r->requests && r->outcome != OUT_CANCELLED) {
+		s->cost[c->feature] = r->requests;
+		reckon(s);
+	}
 	c->lane->outs = outcome_info(r->outcome)->class == OC_OUT ? c->lane->outs + 1 : 0;
 	s->depth++;
 	s->done(s->arg, r);
@@ -589,6 +597,9 @@ struct schedule *schedule_new(struct ev_loop *loop, struct probe_runner *runner,
 	s->arg = arg;
 	s->front_slot = NO_SLOT;
 	s->n_turns = cfg->n_features + 1;
+	s->cost = xcalloc(s->n_turns, sizeof(*s->cost));
+	for (size_t f = 0; f < s->n_turns; f++)
+		s->cost[f] = 1.;
 	s->random = (uint64_t)now_us() * 0x9e3779b97f4a7c15ULL | 1;
 	s->stretch[BLUE] = s->stretch[GREEN] = 1.;
 	TAILQ_INIT(&s->urgent);

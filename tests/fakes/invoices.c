@@ -3,6 +3,7 @@
  *
  *   invoices --port 0 --slot blue --release r41 [--target 1] [--control /tmp/x.sock] [--pid-file F]
  *            [--listen HOST:PORT] [--features quotes,expenses,...] [--catchall] [--show-slot] [--slow-all MS] [--manifest FILE]
+ *            [--visit] (also a login and a front end: visit.h) [--bundle-html] (its bundle is the index page)
  *
  * Prints "port N" on stdout once it listens.  What it does can be changed at an exact instant,
  * over the control socket or by POST /-/control?... from the same machine; the change is in
@@ -13,6 +14,7 @@
  *   release r44              the release it says it is
  *   manifest FILE|off        what /-/manifest.json answers (404 when off); read at each request
  *   catchall on|off          every path answers index.html with 200 (a probe that cannot fail)
+ *   leak on|off              the account is broken, and shows all it knows (--visit)
  *   stats                    requests so far, by feature, as one JSON line
  *
  * `lose` at start: --lose quotes=404 (may be repeated). */
@@ -21,6 +23,7 @@
 #include <strings.h>
 
 #include "tests/fakes/fake.h"
+#include "tests/fakes/visit.h"
 
 enum { IN_MAX = 64 * 1024, MAX_CONNS = 4096, MAX_LATER = 4096 };
 enum how { FINE, STATUS_404, STATUS_500, STATUS_503, HANG, RESET, KILL_WORKER, CUT, SLOW, EMPTY };
@@ -77,6 +80,8 @@ static char release[65] = "r0", manifest[512];
 static bool catchall, show_slot;
 static long slow_all;
 static struct ctl ctl;
+static struct visit visit;
+static const char *more_head = "";      /* lines of the answer that is being made */
 
 static void conn_parse(struct ev_loop *loop, struct conn *c);
 
@@ -142,6 +147,7 @@ static const char *status_text(int status)
 	switch (status) {
 	case 200: return "OK";
 	case 201: return "Created";
+	case 302: return "Found";
 	case 404: return "Not Found";
 	case 405: return "Method Not Allowed";
 	case 413: return "Content Too Large";
@@ -154,13 +160,13 @@ static const char *status_text(int status)
 /* cut: the head promises the whole body, half of it comes, then the end. */
 static void answer(struct conn *c, int status, const char *type, const char *body, bool keep, bool head, bool cut)
 {
-	char h[512], extra[96] = "";
+	char h[768], extra[96] = "";
 	size_t len = strlen(body);
 
 	if (show_slot)
 		snprintf(extra, sizeof(extra), "X-App-Slot: %.20s\r\nX-App-Target: %.20s\r\n", slot, target);
-	int n = snprintf(h, sizeof(h), "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nX-App-Release: %s\r\n%s%s\r\n",
-			 status, status_text(status), type, len, release, extra, keep ? "" : "Connection: close\r\n");
+	int n = snprintf(h, sizeof(h), "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nX-App-Release: %s\r\n%s%s%s\r\n",
+			 status, status_text(status), type, len, release, extra, more_head, keep ? "" : "Connection: close\r\n");
 	out_add(c, h, (size_t)n);
 	if (!head)
 		out_add(c, body, cut ? len / 2 : len);
@@ -271,6 +277,10 @@ static const char *command(char *verb, char *a, char *b)
 	}
 	if (strcmp(verb, "catchall") == 0 && a) {
 		catchall = strcmp(a, "on") == 0;
+		return "ok";
+	}
+	if (strcmp(verb, "leak") == 0 && a) {
+		visit.leak = strcmp(a, "on") == 0;
 		return "ok";
 	}
 	return why;
@@ -388,7 +398,21 @@ static void sitemap(struct conn *c, bool keep, bool head)
 	answer(c, 200, "application/xml", body, keep, head, false);
 }
 
-static void request(struct ev_loop *loop, struct conn *c, const char *method, char *path, bool keep, bool probe)
+static bool visited(struct conn *c, const char *method, const char *path, const char *headers, size_t head_len, size_t body_len, bool keep, bool head)
+{
+	char body[2048];
+	struct visit_answer a;
+
+	snprintf(body, sizeof(body), "%.*s", (int)(body_len < sizeof(body) ? body_len : sizeof(body) - 1), c->in + head_len);
+	if (!visit_request(&visit, method, path, headers, body, &a))
+		return false;
+	more_head = a.more;
+	answer(c, a.status, a.type, a.body, keep, head, false);
+	more_head = "";
+	return true;
+}
+
+static void request(struct ev_loop *loop, struct conn *c, const char *method, char *path, bool keep, bool probe, size_t head_len, size_t body_len)
 {
 	bool head = strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
 	char *query = strchr(path, '?'), body[256];
@@ -413,6 +437,8 @@ static void request(struct ev_loop *loop, struct conn *c, const char *method, ch
 		answer(c, 200, "text/plain", "ok\n", keep, head, false);
 		return;
 	}
+	if (visited(c, method, path, c->in, head_len, body_len, keep, head))
+		return;
 	if (strcmp(path, "/sitemap.xml") == 0 && !catchall) {
 		sitemap(c, keep, head);
 		return;
@@ -473,7 +499,7 @@ static bool take_request(struct ev_loop *loop, struct conn *c)
 		*end = '\r';
 		return false;
 	}
-	request(loop, c, method, path, keep, probe);
+	request(loop, c, method, path, keep, probe, head_len, body_len);
 	c->n -= head_len + body_len;
 	memmove(c->in, c->in + head_len + body_len, c->n);
 	return true;
@@ -573,7 +599,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "port", 1, NULL, 'p' }, { "listen", 1, NULL, 'l' }, { "slot", 1, NULL, 's' }, { "release", 1, NULL, 'r' },
 		{ "target", 1, NULL, 't' }, { "features", 1, NULL, 'f' }, { "control", 1, NULL, 'c' }, { "catchall", 0, NULL, 'a' },
-		{ "pid-file", 1, NULL, 'P' }, { "show-slot", 0, NULL, 'S' }, { "lose", 1, NULL, 'L' }, { "slow-all", 1, NULL, 'w' }, { "manifest", 1, NULL, 'm' }, { 0 }
+		{ "pid-file", 1, NULL, 'P' }, { "show-slot", 0, NULL, 'S' }, { "lose", 1, NULL, 'L' }, { "slow-all", 1, NULL, 'w' }, { "manifest", 1, NULL, 'm' },
+		{ "visit", 0, NULL, 'v' }, { "bundle-html", 0, NULL, 'B' }, { 0 }
 	};
 	char where[128] = "127.0.0.1:0";
 	const char *control = NULL, *pid_file = NULL, *why = "";
@@ -597,6 +624,8 @@ int main(int argc, char **argv)
 		case 'c': control = optarg; break;
 		case 'a': catchall = true; break;
 		case 'P': pid_file = optarg; break;
+		case 'v': visit.on = true; break;
+		case 'B': visit.bundle_html = true; break;
 		case 'S': show_slot = true; break;
 		case 'm': snprintf(manifest, sizeof(manifest), "%s", optarg); break;
 		case 'w': slow_all = number("--slow-all", optarg, 0, 60000); break;

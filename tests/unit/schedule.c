@@ -34,6 +34,7 @@ static size_t n_sent;
 static struct probe_handle flights[MAX_FLIGHTS];
 static int64_t latency_us;
 static enum outcome answer;
+static unsigned requests[MAX_FEATURES + 1];     /* that a probe of the feature takes; 0 = one */
 static int wakeups;
 static int in_flight[3][MAX_TARGETS][MAX_FEATURES + 1];
 
@@ -82,7 +83,7 @@ struct probe_handle *probe_start(struct probe_runner *r, const struct probe_job 
 
 static void end(struct probe_handle *h, enum outcome o)
 {
-	struct probe_result r = { .job = h->job, .outcome = o, .began = { 0 }, .ended = { now } };
+	struct probe_result r = { .job = h->job, .outcome = o, .began = { 0 }, .ended = { now }, .requests = requests[h->job.feature] };
 
 	h->live = false;
 	(*flying(&h->job))--;
@@ -167,6 +168,7 @@ static int setup(void **state)
 	timer.t = NULL;
 	memset(flights, 0, sizeof(flights));
 	memset(in_flight, 0, sizeof(in_flight));
+	memset(requests, 0, sizeof(requests));
 	s = NULL;
 	return 0;
 }
@@ -406,6 +408,44 @@ static void front_probes_count_by_their_share(void **state)
 	assert_in_range(direct + front, 9600, 10010);
 	for (int f = 0; f < 30; f++)
 		assert_in_range(count(VIA_FRONT, BLUE, -1, f, 0, INT64_MAX), 90, 130);
+}
+
+static size_t requests_sent(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_sent; i++)
+		n += requests[sent_log[i].job.feature] ? requests[sent_log[i].job.feature] : 1;
+	return n;
+}
+
+static void a_probe_of_many_requests_pays_for_all_of_them(void **state)
+{
+	(void)state;
+	service(3, 1);
+	requests[0] = 20; /* 100 + 5 + 5 a second would be wanted, and 50 are allowed */
+	begin();
+	schedule_pace(s, BLUE, PACE_FAST);
+	run(100000);
+	assert_in_range(requests_sent(), 4500, 5100);
+	for (int f = 0; f < 3; f++) /* one after the other: none starves */
+		assert_in_range(of_feature(f), 150, 260);
+	schedule_free(&s);
+	n_sent = 0;
+	service(3, 2);
+	requests[0] = 20;
+	begin();
+	schedule_front(s, BLUE, PACE_FAST); /* by the front it is paid for by the targets behind it */
+	schedule_pace(s, BLUE, PACE_FAST);
+	run(10000);
+	assert_true(schedule_stretch(s, BLUE) > 3.29 && schedule_stretch(s, BLUE) < 3.31); /* 110 + 110/2 */
+	n_sent = 0;
+	run(100000);
+	assert_in_range(requests_sent(), 8500, 10500);
+	for (int f = 0; f < 3; f++) { /* neither eats the other */
+		assert_in_range(count(VIA_SLOT, BLUE, -1, f, 0, INT64_MAX), 150, 450);
+		assert_in_range(count(VIA_FRONT, BLUE, -1, f, 0, INT64_MAX), 100, 250);
+	}
 }
 
 static void high_rates_are_reached(void **state)
@@ -804,6 +844,7 @@ int main(void)
 		T(a_long_list_is_stretched_evenly),
 		T(an_impatient_feature_starves_no_other),
 		T(front_probes_count_by_their_share),
+		T(a_probe_of_many_requests_pays_for_all_of_them),
 		T(high_rates_are_reached),
 		T(a_confirmation_is_sent_when_asked_for_whatever_the_ceiling),
 		T(confirm_now_is_sent_before_it_returns),

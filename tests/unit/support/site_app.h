@@ -25,6 +25,7 @@ struct site_shared {
 	atomic_bool wrong_echoes;       /* a wrong login shows what was sent, in several dresses */
 	char stamp[64], stamp_in[64];   /* X-Switchd before and after the login; "" = none */
 	char password[64];
+	atomic_int round;               /* of site_reset(): what a connection of an earlier one does later is not counted */
 	atomic_int requests, connections, logins, logouts, sessions, under_way, most_under_way;
 	atomic_int log_len;
 	char log[8192];                 /* "GET /login\nPOST /login\n" */
@@ -177,6 +178,7 @@ static inline void *site_thread(void *arg)
 
 	free(arg);
 	while (go && site_read(c.fd, req, sizeof(req), &n)) {
+		int round = atomic_load(&c.shared->round);
 		int now = atomic_fetch_add(&c.shared->under_way, 1) + 1, most = atomic_load(&c.shared->most_under_way);
 
 		while (now > most && !atomic_compare_exchange_weak(&c.shared->most_under_way, &most, now))
@@ -184,7 +186,8 @@ static inline void *site_thread(void *arg)
 		memcpy(c.shared->last, req, n + 1);
 		atomic_fetch_add(&c.shared->requests, 1);
 		go = site_serve(c.fd, c.shared, req);
-		atomic_fetch_sub(&c.shared->under_way, 1);
+		if (round == atomic_load(&c.shared->round))
+			atomic_fetch_sub(&c.shared->under_way, 1);
 	}
 	close(c.fd);
 	return NULL;
@@ -193,8 +196,10 @@ static inline void *site_thread(void *arg)
 static inline void site_reset(struct site_app *s)
 {
 	struct site_shared *sh = s->shared;
+	int round = atomic_load(&sh->round) + 1;
 
 	memset(sh, 0, sizeof(*sh));
+	atomic_store(&sh->round, round);
 	snprintf(sh->password, sizeof(sh->password), "%s", "p%40ss+word%26x");     /* p@ss word&x */
 }
 
