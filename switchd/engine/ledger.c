@@ -397,10 +397,12 @@ json_t *engine_blame(const struct engine *e, const char *service, const char *fe
 		TEXT_COPY(now.release[k], s->rec.slot[k].id);
 		now.at[k] = f ? s->view->f[f - s->cfg->features].at[k] : V_UNKNOWN;
 	}
-	if (now.active != NO_SLOT) {
+	if (now.active == BLUE || now.active == GREEN) {
+		enum slot idle = now.active == BLUE ? GREEN : BLUE;
+		const struct release *r = &s->rec.slot[idle];
+
 		now.target = decide_rollback_target(&s->rec, &s->condemned, why);
-		now.whole = s->view->slot[other_slot(now.active)].whole && s->rec.slot[other_slot(now.active)].id[0] &&
-			    !condemned_find(&s->condemned, s->rec.slot[other_slot(now.active)].id, s->rec.slot[other_slot(now.active)].digest);
+		now.whole = s->view->slot[idle].whole && r->id[0] && !condemned_find(&s->condemned, r->id, r->digest);
 	}
 	return blame_json(s->ledger, &now);
 }
