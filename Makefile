@@ -6,6 +6,7 @@
 #   make unit         unit tests and tables only
 #   make scenario     scenarios only, real redis-server and haproxy
 #   make sim          seeded simulator of the pure core (SEED=, STEPS=)
+#   make hostile      every kind of probe against hostile targets (release build), and docs/hostile.md
 #   make fuzz         short runs of every fuzz target (SECONDS=, needs clang); check replays their seeds
 #   make bench        write docs/benchmarks.md (ratios in one run)
 #   make demo         scripts/demo: the three acts, live
@@ -97,7 +98,7 @@ fakes: $(FAKES)
 unit-programs: $(UNIT) $(SIM)
 fuzz-programs: $(FUZZ)
 
-.PHONY: check asan unit scenario sim fuzz bench demo docs lint install clean help
+.PHONY: check asan unit scenario sim hostile fuzz bench demo docs lint install clean help
 check:
 	@scripts/run-tests BUILD=debug all
 asan:
@@ -108,6 +109,8 @@ scenario:
 	@scripts/run-tests BUILD=debug scenarios
 sim:
 	@scripts/run-tests BUILD=$(BUILD) sim
+hostile:
+	@scripts/hostile
 fuzz:
 	@scripts/fuzz
 bench: programs fakes

@@ -22,6 +22,8 @@
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 /* What a handle at rest may keep of its buffers. */
 enum { REST_CAP = 16 * 1024 };
+/* A body of as many chunks is there to cost time: a byte each would be 262144 of them, and 8 ms of loop. */
+enum { PIECES_MAX = 64 * 1024 };
 /* TCP_SYN_SENT is in the one of the two headers that we cannot include beside the other. */
 enum { STATE_SYN_SENT = 2, STATE_CLOSE_WAIT = 8 };     /* with a FIN received, which counts as a byte */
 
@@ -118,6 +120,43 @@ static bool status_line_ok(const char *s, size_t n)
 	return p[4] == ' ' || p[4] == '\r' || p[4] == '\n';
 }
 
+static bool is_word(const char *s, size_t n, const char *word) { return n == strlen(word) && strncasecmp(s, word, n) == 0; }
+
+/* One gzip was asked for. libcurl decodes whatever comes, in up to five layers: 211 bytes of Brotli are 256 MiB, and
+ * their window alone is 16 MiB and 25 ms (T8). */
+static bool coding_ok(const char *line, size_t n)
+{
+	bool transfer = n > 18 && strncasecmp(line, "Transfer-Encoding:", 18) == 0;
+	const char *p = line, *end = line + n;
+
+	if (!transfer && !(n > 17 && strncasecmp(line, "Content-Encoding:", 17) == 0))
+		return true;
+	p += transfer ? 18 : 17;
+	while (p < end && strchr(" \t", *p))
+		p++;
+	while (end > p && strchr(" \t\r\n", end[-1]))
+		end--;
+	n = (size_t)(end - p);
+	if (n == 0 || is_word(p, n, "identity"))
+		return true;
+	return transfer ? is_word(p, n, "chunked") : is_word(p, n, "gzip") || is_word(p, n, "x-gzip");
+}
+
+/* A length that is too long for its number libcurl takes for none at all: whatever comes would be the whole answer (T16). */
+static bool length_ok(const char *line, size_t n)
+{
+	const char *p = line + 15, *end = line + n;
+	size_t digits = 0;
+
+	if (n <= 15 || strncasecmp(line, "Content-Length:", 15) != 0)
+		return true;
+	while (p < end && (strchr(" \t", *p) || *p == '0'))
+		p++;
+	while (p + digits < end && isdigit((unsigned char)p[digits]))
+		digits++;
+	return digits <= 18;
+}
+
 /* Only while libcurl holds the connection can it be asked for, so on the first line of the answer. */
 static void take_certificate(struct easy *e)
 {
@@ -154,6 +193,10 @@ static size_t on_head(char *data, size_t size, size_t n, void *arg)
 			buf_add(&e->trailers, data, n);
 		return n;
 	}
+	if (!coding_ok(data, n) || !length_ok(data, n)) {
+		e->stopped = coding_ok(data, n) ? STOP_LENGTH : STOP_CODING;
+		return 0;
+	}
 	buf_add(&e->head, data, n);
 	if (n <= 2 && (data[0] == '\r' || data[0] == '\n'))
 		e->head_ended = true;
@@ -168,6 +211,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	size_t room = e->body.max - e->body.len;
 
 	n *= size;
+	if (++e->pieces > PIECES_MAX) {
+		e->stopped = STOP_PIECES;
+		return 0;
+	}
 	if (n > room) {
 		buf_add(&e->body, data, room); /* what fits is still evidence */
 		e->stopped = STOP_BODY;
@@ -446,6 +493,7 @@ void easy_prepare(struct easy *e, const struct httpc_request *r, int64_t timeout
 	e->head_seen = 0;
 	e->head_ended = false;
 	e->stopped = STOP_NOT;
+	e->pieces = 0;
 	e->refused_to_resolve = false;
 	e->fd = -1;
 	e->socket_errno = 0;

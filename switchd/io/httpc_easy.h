@@ -26,7 +26,7 @@ struct asked *asked_new(const struct httpc_request *);
 void asked_free(struct asked **);
 
 /* Why we stopped a transfer from inside a callback of libcurl. */
-enum stopped { STOP_NOT, STOP_BODY, STOP_HEAD, STOP_STATUS_LINE };
+enum stopped { STOP_NOT, STOP_BODY, STOP_HEAD, STOP_STATUS_LINE, STOP_CODING, STOP_LENGTH, STOP_PIECES };
 
 enum { CLOSED_RING = 32 };
 
@@ -55,6 +55,7 @@ struct easy {
 	bool has_cert;
 	struct certificate *cert;       /* made when one is first asked for */
 	enum stopped stopped;
+	unsigned pieces;                /* that the body came in */
 	bool refused_to_resolve;
 	char error[CURL_ERROR_SIZE + 64];
 	char location[2048], content_type[256], ip[64];

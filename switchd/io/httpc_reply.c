@@ -95,7 +95,7 @@ static enum httpc_result died(const struct easy *e, int os)
 
 static enum httpc_result stopped_by_us(const struct easy *e)
 {
-	return e->stopped == STOP_BODY || e->stopped == STOP_HEAD ? H_TOO_LARGE : H_PROTOCOL;
+	return e->stopped == STOP_BODY || e->stopped == STOP_HEAD || e->stopped == STOP_PIECES ? H_TOO_LARGE : H_PROTOCOL;
 }
 
 static enum httpc_result classify(struct easy *e, CURLcode code)
@@ -153,6 +153,7 @@ static enum httpc_result classify(struct easy *e, CURLcode code)
 		return H_TOO_LARGE;
 	case CURLE_URL_MALFORMAT:
 	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_FUNCTION_ARGUMENT: /* it says this of a header that begins with a fold: ours are good */
 	case CURLE_BAD_CONTENT_ENCODING:
 	case CURLE_WRITE_ERROR:
 		return H_PROTOCOL;
@@ -167,6 +168,8 @@ static const char *sentence(struct easy *e, enum httpc_result result, CURLcode c
 	case H_OK:
 		return "";
 	case H_TOO_LARGE:
+		if (e->stopped == STOP_PIECES)
+			return "the body comes in more than 65536 chunks";
 		return e->stopped == STOP_BODY ? "the body is larger than 256 KiB" : "the headers are larger than 64 KiB";
 	case H_CUT:
 		if (code == CURLE_OK)
@@ -179,6 +182,10 @@ static const char *sentence(struct easy *e, enum httpc_result result, CURLcode c
 	case H_PROTOCOL:
 		if (e->stopped == STOP_STATUS_LINE)
 			return "the status line is not valid HTTP";
+		if (e->stopped == STOP_LENGTH)
+			return "the Content-Length is not valid HTTP";
+		if (e->stopped == STOP_CODING)
+			return "the answer is encoded in a way that was not asked for";
 		break;
 	default:
 		break;

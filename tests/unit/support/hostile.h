@@ -26,11 +26,15 @@
 
 struct hostile_shared {
 	atomic_int connections, requests, first_on_connection;
+	atomic_int counted;             /* requests of /counted */
 	atomic_int status;              /* what /status answers: the test moves it */
 	char who[16];
 	char last[4096];                /* the last request's head */
 	char body[8192];                /* what /body answers */
 	char head[512];                 /* more headers of /body */
+	size_t big_len;
+	char big_type[64];
+	char big[256 * 1024];           /* what /big answers */
 };
 
 struct hostile {
@@ -149,6 +153,129 @@ static inline bool hostile_answer(int fd, struct hostile_shared *sh, int status,
 	snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Type: %s\r\nX-Who: %s\r\n%sContent-Length: %zu\r\n\r\n", status, type,
 		 sh->who, more, strlen(body));
 	return hostile_say(fd, head) && (no_body || hostile_say(fd, body));
+}
+
+/* Answers that are bytes and nothing else; N: what stands in front of it, that many times. */
+struct hostile_raw { const char *path; long times; const char *again, *then; size_t then_len; bool keep; };
+#define RAW(bytes) bytes, sizeof(bytes) - 1
+static const struct hostile_raw hostile_raws[] = {
+	{ "/nul-head", 0, "", RAW("HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/nul-status", 0, "", RAW("HTTP/1.1 200\0 OK\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/nul-body", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhel\0lo hello"), true },
+	{ "/nul-first", 0, "", RAW("\0\0\0\0\0\0\0\0\r\n\r\n"), false },
+	{ "/bare-cr", 0, "", RAW("HTTP/1.1 200 OK\rX-A: b\rContent-Length: 5\r\rhello"), false },
+	{ "/bare-cr-in", 0, "", RAW("HTTP/1.1 200 OK\r\nX-A: a\rX-B: b\r\nContent-Length: 5\r\n\r\nhello"), true },
+	{ "/bare-lf", 0, "", RAW("HTTP/1.1 200 OK\nContent-Length: 5\n\nhello"), true },
+	{ "/obs-fold", 0, "", RAW("HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n\tc\r\nContent-Length: 5\r\n\r\nhello"), true },
+	{ "/fold-first", 0, "", RAW("HTTP/1.1 200 OK\r\n X-A: a\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/no-colon", 0, "", RAW("HTTP/1.1 200 OK\r\nnothing of a header\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/head-10k", 10000, "X-A: b\r\n", RAW("Content-Length: 5\r\n\r\nhello"), false },
+	{ "/head-1k", 1000, "X-A: b\r\n", RAW("Content-Length: 5\r\n\r\nhello"), true },
+	{ "/length-short", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nsmuggle"), true },
+	{ "/length-long", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhello"), false },
+	{ "/length-two", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 9\r\n\r\nhello"), false },
+	{ "/length-negative", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"), false },
+	{ "/length-huge", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nhello"), false },
+	{ "/length-words", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello"), false },
+	{ "/chunk-huge", 0, "", RAW("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello\r\n0\r\n\r\n"), false },
+	{ "/chunk-minus", 0, "", RAW("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n"), false },
+	{ "/chunk-and-length", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), true },
+	{ "/unknown-coding", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Encoding: fancy\r\nContent-Length: 5\r\n\r\nhello"), true },
+	{ "/not-gzip", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"), true },
+	{ "/codings", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip, gzip, gzip, gzip, gzip, gzip, gzip\r\nContent-Length: 5\r\n\r\nhello"), true },
+	{ "/error-page", 0, "", RAW("HTTP/1.1 200 OK\r\nContent-Length: 54\r\n\r\n<html><h1>Something went wrong</h1>Try later.</html>\r\n"), true },
+	{ "/status-200000", 0, "", RAW("HTTP/1.1 2000000000000000000000 OK\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/status-minus", 0, "", RAW("HTTP/1.1 -200 OK\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/version-9", 0, "", RAW("HTTP/9.9 200 OK\r\nContent-Length: 5\r\n\r\nhello"), false },
+	{ "/switching", 0, "", RAW("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\nhello"), false },
+	{ "/redirect-unix", 0, "", RAW("HTTP/1.1 302 X\r\nLocation: unix:///run/docker.sock\r\nContent-Length: 0\r\n\r\n"), true },
+	{ "/redirect-loopback", 0, "", RAW("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:6379/\r\nContent-Length: 0\r\n\r\n"), true },
+	{ "/redirect-gopher", 0, "", RAW("HTTP/1.1 302 X\r\nLocation: gopher://shop.test:6379/_FLUSHALL\r\nContent-Length: 0\r\n\r\n"), true },
+	{ "/redirect-nothing", 0, "", RAW("HTTP/1.1 302 X\r\nContent-Length: 0\r\n\r\n"), true },
+};
+#undef RAW
+
+/* 211 bytes that unfold to 256 MiB of zeroes. */
+static const unsigned char hostile_brotli[] = {
+	0xcf, 0xff, 0xff, 0x7f, 0xf8, 0x27, 0x00, 0xe2, 0xb1, 0x40, 0x20, 0xf7, 0xfe, 0x9f, 0xff, 0xff, 0xff, 0xf0, 0x4f, 0x00, 0xc4, 0x61,
+	0x01, 0x80, 0xee, 0xfd, 0x3f, 0xff, 0xff, 0xff, 0xe1, 0x9f, 0x00, 0x88, 0xc3, 0x22, 0x00, 0xdd, 0xfb, 0x7f, 0xfe, 0xff, 0xff, 0xc3,
+	0x3f, 0x01, 0x10, 0x87, 0x05, 0x00, 0xba, 0xf7, 0xff, 0xfc, 0xff, 0xff, 0x87, 0x7f, 0x02, 0x20, 0x0e, 0x0b, 0x00, 0x74, 0xef, 0xff,
+	0xf9, 0xff, 0xff, 0x0f, 0xff, 0x04, 0x40, 0x1c, 0x16, 0x00, 0xe8, 0xde, 0xff, 0xf3, 0xff, 0xff, 0x1f, 0xfe, 0x09, 0x80, 0x38, 0x2c,
+	0x00, 0xd0, 0xbd, 0xff, 0xe7, 0xff, 0xff, 0x3f, 0xfc, 0x13, 0x00, 0x71, 0x58, 0x00, 0xa0, 0x7b, 0xff, 0xcf, 0xff, 0xff, 0x7f, 0xf8,
+	0x27, 0x00, 0xe2, 0xb0, 0x00, 0x40, 0xf7, 0xfe, 0x9f, 0xff, 0xff, 0xff, 0xf0, 0x4f, 0x00, 0xc4, 0x61, 0x01, 0x80, 0xee, 0xfd, 0x3f,
+	0xff, 0xff, 0xff, 0xe1, 0x9f, 0x00, 0x88, 0xc3, 0x02, 0x00, 0xdd, 0xfb, 0x7f, 0xfe, 0xff, 0xff, 0xc3, 0x3f, 0x01, 0x10, 0x87, 0x05,
+	0x00, 0xba, 0xf7, 0xff, 0xfc, 0xff, 0xff, 0x87, 0x7f, 0x02, 0x20, 0x0e, 0x0b, 0x00, 0x74, 0xef, 0xff, 0xf9, 0xff, 0xff, 0x0f, 0xff,
+	0x04, 0x40, 0x1c, 0x16, 0x00, 0xe8, 0xde, 0xff, 0xf3, 0xff, 0xff, 0x1f, 0xfe, 0x09, 0x80, 0x38, 0x2c, 0x00, 0xd0, 0xbd, 0xff, 0xcf,
+	0xff, 0xff, 0x7f, 0xfc, 0x13, 0x00, 0x71, 0x58, 0x00, 0xa0, 0x7b, 0xff, 0x0f,
+};
+
+enum hostile_said { MORE_NONE, MORE_KEEP, MORE_CLOSE };
+
+static inline enum hostile_said hostile_more(int fd, struct hostile_shared *sh, const char *path)
+{
+	size_t n = strcspn(path, " ?");
+	char head[256];
+
+	(void)sh;
+#define IS(s) (n == sizeof(s) - 1 && memcmp(path, s, n) == 0)
+	for (size_t i = 0; i < sizeof(hostile_raws) / sizeof(hostile_raws[0]); i++) {
+		const struct hostile_raw *r = &hostile_raws[i];
+
+		if (strlen(r->path) != n || memcmp(path, r->path, n) != 0)
+			continue;
+		if (r->times && !hostile_say(fd, "HTTP/1.1 200 OK\r\n"))
+			return MORE_CLOSE;
+		for (long k = 0; k < r->times; k++)
+			if (!hostile_say(fd, r->again))
+				return MORE_CLOSE;
+		return hostile_put(fd, r->then, r->then_len) && r->keep ? MORE_KEEP : MORE_CLOSE;
+	}
+	if (IS("/bomb-br")) {
+		snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: %zu\r\n\r\n", sizeof(hostile_brotli));
+		hostile_say(fd, head);
+		return hostile_put(fd, hostile_brotli, sizeof(hostile_brotli)) ? MORE_KEEP : MORE_CLOSE;
+	}
+	if (IS("/bomb-te")) { /* the same where nothing of the body should be looked at at all */
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: br, chunked\r\n\r\nd3\r\n");
+		return hostile_put(fd, hostile_brotli, sizeof(hostile_brotli)) && hostile_say(fd, "\r\n0\r\n\r\n") ? MORE_KEEP : MORE_CLOSE;
+	}
+	if (IS("/drip-head")) { /* never a whole line */
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nX-Drip: ");
+		while (hostile_say(fd, "x"))
+			poll(NULL, 0, 20);
+		return MORE_CLOSE;
+	}
+	if (IS("/drip-status")) {
+		for (const char *p = "HTTP/1.1 200 OK\r\n"; *p && hostile_put(fd, p, 1); p++)
+			poll(NULL, 0, 100);
+		hostile_until_gone(fd);
+		return MORE_CLOSE;
+	}
+	if (IS("/drip-1xx")) {
+		while (hostile_say(fd, "HTTP/1.1 102 Processing\r\n\r\n"))
+			poll(NULL, 0, 20);
+		return MORE_CLOSE;
+	}
+	if (IS("/chunk-ext")) { /* one chunk, and an extension that does not end */
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+		while (hostile_say(fd, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
+			;
+		return MORE_CLOSE;
+	}
+	if (IS("/trailers-endless")) {
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n");
+		while (hostile_say(fd, "X-Trailer: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"))
+			;
+		return MORE_CLOSE;
+	}
+	if (IS("/chunks-tiny")) { /* a body of single bytes */
+		hostile_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+		while (hostile_say(fd, "1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n1\r\nx\r\n"))
+			;
+		return MORE_CLOSE;
+	}
+#undef IS
+	return MORE_NONE;
 }
 
 /* False: this connection is over. */
@@ -283,6 +410,20 @@ static inline bool hostile_serve(int fd, struct hostile_shared *sh, const char *
 		while (hostile_put(fd, filler, 1024))
 			;
 		return false;
+	}
+	if (PATH("/big")) {
+		snprintf(filler, sizeof(filler), "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", sh->big_type, sh->big_len);
+		return hostile_say(fd, filler) && hostile_put(fd, sh->big, sh->big_len);
+	}
+	if (PATH("/counted")) { /* good, fails, good...: every Nth of /counted/N */
+		int nth_of_all = atomic_fetch_add(&sh->counted, 1) + 1, every = path[8] == '/' ? (int)strtol(path + 9, NULL, 10) : 2;
+
+		return hostile_answer(fd, sh, nth_of_all % (every > 0 ? every : 2) ? 200 : 500, "text/plain", "", "hello", head_only);
+	}
+	switch (hostile_more(fd, sh, path)) {
+	case MORE_KEEP: return true;
+	case MORE_CLOSE: return false;
+	case MORE_NONE: break;
 	}
 	return hostile_answer(fd, sh, 404, "text/plain", "", "no such page", head_only);
 #undef PATH

@@ -84,7 +84,8 @@ static MAYBE_UNUSED bool rig_load(struct kind_rig *k, const char *feature, struc
 	rig_close(k);
 	buf_addf(&text,
 		 "version: 1\nexec: { enabled: true, at_once: 2 }\nservices:\n  shop:\n    front: \"http://shop.test\"\n    slots:\n"
-		 "      blue: { targets: [\"%s\"]%s%s }\n      green: { targets: [\"127.0.0.1:1\"] }\n    features:\n      thing: %s\n",
+		 "      blue: { targets: [\"%s\"]%s%s }\n      green: { targets: [\"127.0.0.1:1\"] }\n    features:\n      thing: %s\n"
+		 "      good: { path: /ok, timeout: 20s, expect: [status == 200] }\n",
 		 k->target, k->tls[0] ? ", " : "", k->tls, feature);
 	k->cfg = config_load("switchd.yaml", buf_str(&text), text.len, rig_no_env, NULL, said, NULL);
 	ok = k->cfg && (k->runner = probe_runner_new(k->loop, k->cfg, &k->cfg->services[0], said));
