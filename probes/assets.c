@@ -511,8 +511,7 @@ static const char *assets_unproven(const struct feature *f)
 
 static unsigned assets_stubs(const struct feature *f)
 {
-	(void)f;
-	return STUBS_HTTP;
+	return STUBS_HTTP | 1u << STUB_NO_SCRIPTS | (f->assets->marker[0] ? 1u << STUB_OTHER_BUILD : 0);
 }
 
 const struct probe_kind probe_kind_assets = {

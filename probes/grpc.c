@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "probes/grpc_frame.h"
+#include "probes/prove_stub.h"
 #include "probes/reach.h"
 #include "probes/wire.h"
 #include "switchd/core/feature_kinds.h"
@@ -181,6 +182,12 @@ static void grpc_start(void *means, struct probe_handle *h)
 
 static void grpc_cancel(struct probe_handle *h) { httpc_cancel(((struct asking *)h->state)->req); }
 
+static unsigned grpc_stubs(const struct feature *f)
+{
+	(void)f;
+	return STUBS_GRPC;
+}
+
 const struct probe_kind probe_kind_grpc = {
-	.name = "grpc", .mine = grpc_mine, .open = grpc_open, .close = grpc_close, .start = grpc_start, .cancel = grpc_cancel,
+	.name = "grpc", .mine = grpc_mine, .open = grpc_open, .close = grpc_close, .start = grpc_start, .cancel = grpc_cancel, .stubs = grpc_stubs,
 };

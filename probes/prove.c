@@ -7,14 +7,18 @@
 #include <string.h>
 
 #include "probes/kind.h"
+#include "switchd/core/feature_kinds.h"
 
 enum { IN_FLIGHT = 16, TIMEOUT_LEAST_MS = 2000, TIMEOUT_MOST_MS = 10000 };
+
+struct own { struct tcp_settings tcp; struct tls_settings tls; struct grpc_settings grpc; };
 
 struct prove {
 	struct ev_loop *loop;
 	const struct service_config *svc;       /* as configured */
 	struct service_config copy;             /* blue: the stubs */
 	struct feature *features;
+	struct own *own;                        /* per feature: what of it points elsewhere than at a stub */
 	struct target targets[N_STUBS];
 	char texts[N_STUBS][32];
 	struct stubs *stubs;
@@ -28,7 +32,7 @@ struct prove {
 
 const char *proof_name(enum proof p)
 {
-	static const char *const names[] = { "unproven", "proven", "vacuous" };
+	static const char *const names[] = { "unproven", "proven", "vacuous", "compared" };
 
 	return names[p];
 }
@@ -76,7 +80,7 @@ static unsigned stubs_of(const struct prove *p, size_t feature)
 /* ---- the copy ---- */
 
 /* A stub takes the place of whatever the feature is asked of: a url becomes its path. */
-static void point_at_stubs(struct feature *f, const struct feature *real)
+static void point_at_stubs(struct feature *f, const struct feature *real, struct own *own)
 {
 	const char *authority = strstr(real->url, "://");
 
@@ -88,6 +92,23 @@ static void point_at_stubs(struct feature *f, const struct feature *real)
 		f->url = "";
 	}
 	f->http2 = false; /* the stubs speak HTTP/1.1 */
+	if (real->tcp) {
+		own->tcp = *real->tcp;
+		own->tcp.port = 0;
+		own->tcp.tls = false;
+		f->tcp = &own->tcp;
+	}
+	if (real->tls) {
+		own->tls = *real->tls;
+		own->tls.port = 0;
+		f->tls = &own->tls;
+	}
+	if (real->grpc) {
+		own->grpc = *real->grpc;
+		own->grpc.port = 0;
+		own->grpc.tls = false;
+		f->grpc = &own->grpc;
+	}
 	f->rule.via_slot = true;
 	f->rule.via_front = false;
 	f->rule.timeout_ms = real->rule.timeout_ms < TIMEOUT_LEAST_MS ? TIMEOUT_LEAST_MS :
@@ -104,7 +125,7 @@ static void make_copy(struct prove *p)
 	p->copy.identity.on = false;
 	p->copy.has_reference = false;
 	for (size_t i = 0; i < p->svc->n_features; i++)
-		point_at_stubs(&p->features[i], &p->svc->features[i]);
+		point_at_stubs(&p->features[i], &p->svc->features[i], &p->own[i]);
 	for (int s = 0; s < N_STUBS; s++) {
 		TEXT_FORMAT(p->texts[s], "127.0.0.1:%u", stubs_port(p->stubs, (enum stub)s));
 		if (real->n_targets) /* what a target has beside its address */
@@ -137,9 +158,10 @@ static void judge_row(const struct prove *p, size_t feature)
 		else if (row->stub[s].mark == PROVE_UNSURE)
 			add_what(&unsure, (enum stub)s);
 	}
-	row->proof = fooled.len ? PROOF_VACUOUS : noticed && !unsure.len ? PROOF_PROVEN : PROOF_UNPROVEN;
+	row->proof = fooled.len ? (f->against.on ? PROOF_COMPARED : PROOF_VACUOUS) : noticed && !unsure.len ? PROOF_PROVEN : PROOF_UNPROVEN;
 	if (fooled.len)
-		text_format(row->why, sizeof(row->why), "it passes on %s", buf_str(&fooled));
+		text_format(row->why, sizeof(row->why), "%s%s", f->against.on ? "compare: alone could notice, while a release is proved and baked; by itself it passes on " :
+			    "it passes on ", buf_str(&fooled));
 	else if (unsure.len)
 		text_format(row->why, sizeof(row->why), "its outcome is unknown on %s", buf_str(&unsure));
 	else if (!noticed && f->compare && probe_stubs(f))
@@ -168,7 +190,7 @@ static void said(void *arg, const struct probe_result *r)
 	c = &p->rows[r->job.feature].stub[r->job.target];
 	enum outcome_class class = outcome_info(r->outcome)->class;
 
-	c->mark = class == OC_PRESENT ? PROVE_FOOLED : class == OC_ABSENT ? PROVE_NOTICED : PROVE_UNSURE;
+	c->mark = class == OC_PRESENT ? PROVE_FOOLED : class == OC_UNKNOWN ? PROVE_UNSURE : PROVE_NOTICED;
 	c->outcome = r->outcome;
 	if (r->evidence) {
 		TEXT_COPY(c->want, r->evidence->want);
@@ -215,6 +237,7 @@ struct prove *prove_start(struct ev_loop *loop, const struct config *cfg, const 
 	p->turn.data = p;
 	p->rows = xcalloc(svc->n_features, sizeof(*p->rows));
 	p->features = xcalloc(svc->n_features, sizeof(*p->features));
+	p->own = xcalloc(svc->n_features, sizeof(*p->own));
 	p->stubs = stubs_new(loop, error, size);
 	if (p->stubs) {
 		make_copy(p);
@@ -245,6 +268,7 @@ void prove_free(struct prove **pp)
 	probe_runner_free(&p->runner);
 	stubs_free(&p->stubs);
 	free(p->features);
+	free(p->own);
 	free(p->rows);
 	free(p);
 }

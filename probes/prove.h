@@ -17,8 +17,9 @@ enum proof {
 	PROOF_UNPROVEN,         /* it cannot be told here: why says it */
 	PROOF_PROVEN,           /* every stub that has a meaning for it would have been noticed */
 	PROOF_VACUOUS,          /* it passes on at least one */
+	PROOF_COMPARED,         /* it does, and it has compare: whether that notices depends on the old slot's answer */
 };
-const char *proof_name(enum proof);     /* "unproven" "proven" "vacuous" */
+const char *proof_name(enum proof);     /* "unproven" "proven" "vacuous" "compared" */
 
 enum prove_mark { PROVE_NONE /* no meaning */, PROVE_NOTICED, PROVE_FOOLED, PROVE_UNSURE /* the outcome says nothing */ };
 const char *prove_mark_name(enum prove_mark);

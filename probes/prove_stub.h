@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * prove_stub.h - servers that lack every feature: what an application answers when something is gone.
  *
- * Each stub gives one answer to every request, on a loopback port of its own that the system chooses.
+ * Each stub gives one answer to whoever asks, on a loopback port of its own that the system chooses.
  * A probe that passes against one of them would not have noticed that loss. */
 #ifndef PROBES_PROVE_STUB_H
 #define PROBES_PROVE_STUB_H
@@ -16,12 +16,23 @@ enum stub {
 	STUB_LOGIN,             /* 302 to a login */
 	STUB_ERROR_PAGE,        /* "something went wrong", and 200 */
 	STUB_OBJECT, STUB_LIST, STUB_ERROR_OBJECT,      /* for JSON: {}, [], {"error": ...} and 200 */
+	STUB_NO_SCRIPTS,        /* an index page, and 404 for every script and style */
+	STUB_OTHER_BUILD,       /* an index page with scripts and styles that are fine, and not those of this application */
+	N_HTTP_STUBS,
+	STUB_SILENT = N_HTTP_STUBS,     /* a port that accepts, and closes without a word */
+	STUB_ERROR_LINE,        /* a port that says "-ERR ..." */
+	STUB_UNIMPLEMENTED,     /* a gRPC server that does not know the service */
+	STUB_NOT_SERVING,       /* ... that says NOT_SERVING */
+	STUB_NOT_GRPC,          /* HTTP/2 that is a page */
+	STUB_WEBSOCKET,         /* upgraded, and a message that is an error */
+	STUB_SELF_SIGNED,       /* TLS with a certificate that nobody signed */
 	N_STUBS
 };
 
 enum {
 	STUBS_HTTP = 1u << STUB_MISSING | 1u << STUB_EMPTY | 1u << STUB_INDEX | 1u << STUB_LOGIN | 1u << STUB_ERROR_PAGE,
 	STUBS_JSON = 1u << STUB_OBJECT | 1u << STUB_LIST | 1u << STUB_ERROR_OBJECT,
+	STUBS_GRPC = 1u << STUB_UNIMPLEMENTED | 1u << STUB_NOT_SERVING | 1u << STUB_NOT_GRPC,
 };
 
 struct stub_info {

@@ -2,6 +2,7 @@
  * tcp.c - the kind tcp: a port accepts, perhaps over TLS, perhaps answers as the assertions on its body say. */
 #include <string.h>
 
+#include "probes/prove_stub.h"
 #include "probes/wire.h"
 #include "switchd/core/feature_kinds.h"
 
@@ -46,7 +47,13 @@ static const char *tcp_unproven(const struct feature *f)
 	return f->n_expect ? "nothing is known that this port would answer differently" : "that a port accepts says nothing of what is behind it";
 }
 
+/* Without assertions all that is asked is that the port accepts, and whatever stands there does. */
+static unsigned tcp_stubs(const struct feature *f)
+{
+	return f->n_expect ? 1u << STUB_SILENT | 1u << STUB_ERROR_LINE : 0;
+}
+
 const struct probe_kind probe_kind_tcp = {
 	.name = "tcp", .mine = tcp_mine, .open = tcp_open, .close = wire_close, .start = tcp_start, .cancel = wire_cancel,
-	.check = tcp_check, .unproven = tcp_unproven,
+	.check = tcp_check, .unproven = tcp_unproven, .stubs = tcp_stubs,
 };

@@ -4,6 +4,7 @@
  * A certificate that is not valid is an answer, whole and clear: absent.  A handshake that does not come to its end is none. */
 #include <string.h>
 
+#include "probes/prove_stub.h"
 #include "probes/wire.h"
 #include "switchd/core/feature_kinds.h"
 #include "switchd/io/certificate.h"
@@ -55,7 +56,13 @@ static int tls_check(const struct config *cfg, const struct feature *f, struct b
 	return refuse_subjects(cfg, f, words, errors);
 }
 
+static unsigned tls_stubs(const struct feature *f)
+{
+	(void)f;
+	return 1u << STUB_SELF_SIGNED;
+}
+
 const struct probe_kind probe_kind_tls = {
 	.name = "tls", .mine = tls_mine, .open = tls_open, .close = wire_close, .start = tls_start, .cancel = wire_cancel,
-	.check = tls_check,
+	.check = tls_check, .stubs = tls_stubs,
 };

@@ -2,6 +2,7 @@
  * websocket.c - the kind websocket: a connection is upgraded, and a message answered. */
 #include <string.h>
 
+#include "probes/prove_stub.h"
 #include "probes/reach.h"
 #include "probes/wire.h"
 #include "switchd/core/feature_kinds.h"
@@ -66,7 +67,12 @@ static int websocket_check(const struct config *cfg, const struct feature *f, st
 	return wrong;
 }
 
+static unsigned websocket_stubs(const struct feature *f)
+{
+	return STUBS_HTTP | (f->n_expect ? 1u << STUB_WEBSOCKET : 0);
+}
+
 const struct probe_kind probe_kind_websocket = {
 	.name = "websocket", .mine = websocket_mine, .open = websocket_open, .close = wire_close, .start = websocket_start,
-	.cancel = wire_cancel, .check = websocket_check,
+	.cancel = wire_cancel, .check = websocket_check, .stubs = websocket_stubs,
 };

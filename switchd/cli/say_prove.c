@@ -6,7 +6,7 @@
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
 
-enum { MAX_STUBS = 16 };
+enum { MAX_STUBS = 24 };
 
 static const char *cell_text(const json_t *cell)
 {
@@ -19,18 +19,31 @@ static const char *proof_text(const json_t *f)
 {
 	const char *p = jstr(f, "proof");
 
-	return strcmp(p, "proven") == 0 ? "proven" : strcmp(p, "vacuous") == 0 ? "NOT PROVEN" : "unproven";
+	return strcmp(p, "proven") == 0 ? "proven" : strcmp(p, "vacuous") == 0 ? "NOT PROVEN" : strcmp(p, "compared") == 0 ? "by compare" : "unproven";
+}
+
+/* Was any feature asked of it? The others are of kinds that this service does not have. */
+static bool was_asked(const json_t *proof, const char *stub)
+{
+	size_t i;
+	json_t *f;
+
+	json_array_foreach(json_object_get(proof, "features"), i, f)
+		if (json_object_get(json_object_get(f, "stubs"), stub))
+			return true;
+	return false;
 }
 
 static void prove_table(struct cli *c, const json_t *proof)
 {
 	const json_t *stubs = json_object_get(proof, "stubs");
-	size_t n = json_array_size(stubs) < MAX_STUBS ? json_array_size(stubs) : MAX_STUBS, i;
+	size_t n = 0, i;
 	const char *names[MAX_STUBS + 3] = { "FEATURE" }, *cells[MAX_STUBS + 3];
 	json_t *f;
 
-	for (i = 0; i < n; i++)
-		names[i + 1] = jstr(json_array_get(stubs, i), "name");
+	for (i = 0; i < json_array_size(stubs) && n < MAX_STUBS; i++)
+		if (was_asked(proof, jstr(json_array_get(stubs, i), "name")))
+			names[++n] = jstr(json_array_get(stubs, i), "name");
 	names[n + 1] = "PROOF";
 	names[n + 2] = "";
 	struct table t = table_new(c, names, n + 3);
@@ -59,7 +72,8 @@ int say_prove(struct cli *c, const json_t *proof)
 		return failed ? EX_REFUSED : EX_DONE;
 	printf("%s%s%s: if this answered instead of the feature, would the probe notice?\n", ink(c, INK_BOLD), jstr(proof, "service"), ink(c, INK_PLAIN));
 	json_array_foreach((json_t *)stubs, i, f)
-		printf("  %-8s %s\n", jstr(f, "name"), jstr(f, "what"));
+		if (was_asked(proof, jstr(f, "name")))
+			printf("  %-8s %s\n", jstr(f, "name"), jstr(f, "what"));
 	prove_table(c, proof);
 	json_array_foreach(json_object_get(proof, "features"), i, f) {
 		if (jstr(f, "why")[0])

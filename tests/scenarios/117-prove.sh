@@ -19,6 +19,7 @@ expect_eq "proof of front and quotes" "$(said features.0.proof features.1.proof)
 expect_eq "front and the index page" "$(said features.0.stubs.index.mark features.0.stubs.404.mark)" "fooled noticed"
 run probe shop --prove; expect_exit 10
 case $SAID in *"front"*"NOT PROVEN"*"index page for every path"*) ;; *) fail "the table: $SAID" ;; esac
+case $SAID in *"-ERR"*|*"gRPC"*) fail "stubs of kinds that this service does not have: $SAID" ;; esac
 grep -q "would not be missed" "$SITE/log/ctl" || fail "no word about it: $(tail -n 30 "$SITE/log/ctl")"
 expect_status "active phase" "blue steady"
 
