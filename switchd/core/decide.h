@@ -40,6 +40,8 @@ struct input {
 	enum rollback_policy rollback; bool has_rollback;
 	bool dry_run;                   /* decide as usual; the engine does not commit */
 	const struct manifest *manifest;        /* claim, deploy: BORROWED; NULL = none was given */
+	const struct manifest *claimed;         /* deploy: the claim brought one as well: BORROWED */
+	bool carried;                   /* deploy: manifest is the claim's */
 	const char *manifest_error;     /* one was given that cannot be read: why; NULL = none */
 	tag_text skip;                  /* claim, deploy: gates set aside, names joined by commas */
 	bool good_before;               /* deploy: the store remembers this release and digest as baked before (may stay false) */
@@ -134,6 +136,8 @@ struct decision {
 	unsigned actions;
 };
 
+/* claim.c: the manifest of the claim that this deploy names; false: there is none. */
+MUSTCHECK bool claim_carries(const struct claim *, const struct input *, struct manifest *out);
 /* Fills *out.  `out` is large: keep one per engine, not on a deep stack. */
 void decide(const struct record *, const struct world *, const struct input *, struct decision *out);
 

@@ -153,6 +153,7 @@ static void ask_order(struct look *l, struct gate_ask *a)
 	a->digest = in->digest;
 	a->slot = l->to;
 	a->manifest = in->manifest;
+	a->claimed = in->claimed;
 	a->manifest_error = in->manifest_error ? in->manifest_error : "";
 	a->force = in->force;
 	a->skip = in->skip;

@@ -85,7 +85,7 @@ static enum gate_result tested_as_built(const struct gate_ask *a, said s)
 		{ "builder_version", m->tests.builder_version, m->builder_version },
 	};
 
-	if (announced_otherwise(a, s))
+	if (announced_otherwise(a, s) || (a->claimed && manifest_contradicts(a->claimed, m, s.at, s.size)))
 		return GR_REFUSE;
 	if (!manifest_of_bits(m)) {
 		SAY(s, "the manifest says nothing of bits, tools and tests");

@@ -36,6 +36,7 @@ struct gate_ask {
 	const char *release, *digest;           /* as announced; digest "" = not told */
 	enum slot slot;
 	const struct manifest *manifest;        /* that was given, or that the slot has; NULL = none */
+	const struct manifest *claimed;         /* the claim brought another; NULL = it did not */
 	const char *manifest_error;             /* it could not be read: why; "" */
 	const struct gate_facts *facts;         /* never NULL */
 	const struct inventory_view *inventory; /* PROVE: of this deploy; NULL = nothing is known yet */

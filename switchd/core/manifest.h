@@ -50,6 +50,14 @@ const char *manifest_field(size_t i);
  * False: why says which name or value is wrong. */
 MUSTCHECK bool manifest_set(struct manifest *, const char *field, const char *value, char *why, size_t why_size);
 
+/* claim.c: two manifests of one release say different things of a field that both tell (labels are free): which, and both
+ * values.  A field that only one tells is no contradiction: jobs add to a manifest as they go. */
+MUSTCHECK bool manifest_contradicts(const struct manifest *at_claim, const struct manifest *at_deploy, char *out, size_t size);
+/* Kept with the claim.  False: without its labels, which have no room. */
+MUSTCHECK bool claim_keep(struct claim *, const struct manifest *);
+/* What claim_keep() writes. */
+MUSTCHECK bool claim_manifest_ok(const char *text, size_t len);
+
 /* "2026-11-22T03:12:07Z", with a fraction or an offset or not; or whole seconds since 1970. */
 MUSTCHECK bool time_parse(const char *text, wall_ms *out);
 

@@ -28,6 +28,7 @@ enum {
 	DECLARED_WORD = 127,    /* one feature or route of it */
 	GATE_TEXT = 223,        /* what one gate says */
 	MAX_GATES = 12,
+	CLAIM_MANIFEST = 8 * 1024,      /* of the manifest that a claim keeps, as JSON */
 };
 
 typedef char name_text[NAME_MAX_LEN + 1];
@@ -121,7 +122,12 @@ struct release {
 	struct declared without;        /* not expected of it: what it removes, and what releases baked before it removed */
 };
 
-struct claim { id_text id, by, release; enum slot slot; wall_ms since, until; };  /* id "" = none */
+struct claim {
+	id_text id, by, release;        /* id "" = none */
+	enum slot slot;
+	wall_ms since, until;
+	char manifest[CLAIM_MANIFEST + 1];      /* that came with it, as JSON: for the deploy that brings none; "" = none */
+};
 
 enum deploy_stop { STOP_NONE, STOP_READY };       /* --wait=ready stops before the flip */
 enum deploy_outcome { DO_RUNNING, DO_READY, DO_BAKED, DO_REFUSED, DO_ROLLED_BACK, DO_ABORTED, DO_STUCK, DO_WOULD_FLIP, DO_WOULD_REFUSE, DO_EXPIRED, N_DEPLOY_OUTCOMES };

@@ -145,10 +145,13 @@ void do_claim(struct look *l, struct decision *d)
 		TEXT_FORMAT(c->id, "claim-%" PRId64, l->w->wall.ms);
 	TEXT_COPY(c->by, l->in->by);
 	TEXT_COPY(c->release, l->in->release);
+	bool whole = !l->in->manifest || claim_keep(c, l->in->manifest);
 	/* From here on nobody knows what is in it: no flip but a forced one may name it, and it is no rollback target. */
 	empty(&next->slot[l->to]);
 	next->shield = false;
 	say(d, "%s for %s", slot_name(l->to), l->in->release[0] ? l->in->release : "a release");
+	if (!whole)
+		say(d, "; its manifest is kept without labels: they are too long");
 	say_forced(l, d);
 	if (l->in->skip[0])
 		say(d, "; set aside by %s: %s (%s)", l->in->by, l->in->skip, l->in->why);
@@ -201,7 +204,7 @@ void do_deploy(struct look *l, struct decision *d)
 	keep_gates(l, d);
 	end_claim(next);
 	next->shield = false;
-	say(d, "deploy %" PRIu64 ": %s in %s", next->deploy.id, l->in->release, slot_name(l->to));
+	say(d, "deploy %" PRIu64 ": %s in %s%s", next->deploy.id, l->in->release, slot_name(l->to), l->in->carried ? ", with the manifest of its claim" : "");
 	say_forced(l, d);
 	if (l->in->skip[0])
 		say(d, "; set aside by %s: %s (%s)", l->in->by, l->in->skip, l->in->why);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switchd/core/manifest.h"
+
 enum {
 	RECORD_MAX_TEXT = 256 * 1024,   /* a full record, mutes and all, is below 130 kB */
 };
@@ -25,6 +27,7 @@ enum kind {
 	K_GATE_TEXT,            /* what a gate said, in one line */
 	K_SLOT, K_PHASE, K_STATE, K_STOP, K_OUTCOME, K_POLICY, K_MOVE, K_RESULT,
 	K_OBJECT,
+	K_MANIFEST,             /* text of a JSON object, as an object; "" as null */
 	K_WORDS,                /* struct declared, as an array of texts */
 	K_TIMES, K_MUTES, K_GATES,      /* arrays: the count stands in count_at */
 };
@@ -61,7 +64,7 @@ static const struct shape slots_shape = SHAPE(slots_members);
 
 static const struct member claim_members[] = {
 	M(struct claim, id, K_ID), M(struct claim, by, K_ID), M(struct claim, release, K_ID), M(struct claim, slot, K_SLOT),
-	M(struct claim, since, K_WALL), M(struct claim, until, K_WALL),
+	M(struct claim, since, K_WALL), M(struct claim, until, K_WALL), LATER(struct claim, manifest, K_MANIFEST),
 };
 static const struct shape claim_shape = SHAPE(claim_members);
 
@@ -227,6 +230,12 @@ static json_t *words_json(const struct declared *d)
 	return list;
 }
 
+/* NULL: it could not be read again. */
+static json_t *manifest_member_json(const char *text)
+{
+	return !text[0] ? json_null() : claim_manifest_ok(text, strlen(text)) ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+}
+
 static json_t *member_json(const struct member *m, const char *base)
 {
 	const void *at = base + m->at;
@@ -255,6 +264,7 @@ static json_t *member_json(const struct member *m, const char *base)
 		return *(const enum gate_result *)at < N_GATE_RESULTS ? json_string(gate_result_name(*(const enum gate_result *)at)) : NULL;
 	case K_OBJECT: return shape_json(m->shape, at);
 	case K_WORDS: return words_json(at);
+	case K_MANIFEST: return manifest_member_json(at);
 	case K_TIMES:
 	case K_MUTES:
 	case K_GATES: return array_json(m, base);
@@ -424,6 +434,17 @@ static bool words_member(struct reading *r, const json_t *j, struct declared *ou
 	return true;
 }
 
+static bool manifest_member(struct reading *r, const json_t *j, char *at)
+{
+	char *text = json_is_object(j) ? json_dumps(j, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	bool ok = json_is_null(j) || (text && claim_manifest_ok(text, strlen(text)));
+
+	if (ok)
+		must(text_copy(at, CLAIM_MANIFEST + 1, text ? text : ""));
+	free(text);
+	return ok || refuse(r, "want a manifest, or null");
+}
+
 static bool member_parse(struct reading *r, const struct member *m, const json_t *j, char *base)
 {
 	void *at = base + m->at;
@@ -463,6 +484,8 @@ static bool member_parse(struct reading *r, const struct member *m, const json_t
 		return shape_parse(r, m->shape, j, at);
 	case K_WORDS:
 		return words_member(r, j, at);
+	case K_MANIFEST:
+		return manifest_member(r, j, at);
 	case K_TIMES:
 	case K_MUTES:
 	case K_GATES:

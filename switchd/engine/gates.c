@@ -157,6 +157,25 @@ static void command_run(struct service *s)
 			       command_said, s);
 }
 
+/* ---- the claim's manifest ---- */
+
+void gates_carry(struct service *s, struct order *o)
+{
+	struct manifest *m;
+
+	if (o->input.kind != IN_DEPLOY || o->claimed || o->input.carried)
+		return;
+	m = xcalloc(1, sizeof(*m));
+	if (!claim_carries(&s->rec.claim, &o->input, m)) {
+		free(m);
+	} else if (o->manifest || o->manifest_error) {
+		o->input.claimed = o->claimed = m;
+	} else {
+		o->input.manifest = o->manifest = m;
+		o->input.carried = true;
+	}
+}
+
 /* ---- the beat ---- */
 
 void gates_end(struct service *s)

@@ -8,6 +8,7 @@
 void order_free(struct order *o)
 {
 	free(o->manifest);
+	free(o->claimed);
 	free(o->manifest_error);
 	free(o);
 }

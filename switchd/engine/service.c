@@ -216,6 +216,8 @@ static bool step(struct service *s)
 			return true;
 		}
 	}
+	if (o)
+		gates_carry(s, o);
 	if (o && (o->input.kind == IN_DEPLOY || o->input.kind == IN_CLAIM) && o->manifest && !o->input.digest[0])
 		TEXT_COPY(o->input.digest, o->manifest->digest);
 	if (o && o->input.kind == IN_DEPLOY)

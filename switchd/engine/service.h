@@ -51,7 +51,7 @@ struct order {
 	void *arg;
 	struct order *next;
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
-	struct manifest *manifest; char *manifest_error;        /* the input points to them */
+	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
 };
 
@@ -351,6 +351,7 @@ const char *px_state(const struct px *);
 void gates_beat(struct service *);
 void gates_again(struct service *);             /* after a reload */
 void gates_end(struct service *);
+void gates_carry(struct service *, struct order *);     /* a deploy takes the manifest of its claim */
 
 /* publish.c */
 void publish_event(struct engine *, const struct event *);

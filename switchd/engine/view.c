@@ -287,8 +287,8 @@ static void record_part(const struct service *s, json_t *o, wall_ms now)
 	put(o, "sealed", r->sealed.on ? who_why(r->sealed.by, r->sealed.why, r->sealed.since, (wall_ms){ 0 }) : json_null());
 	put(o, "pin", r->pin.on ? json_pack("{s:s,s:o,s:s}", "slot", slot_name(r->pin.slot), "since", ms(r->pin.since), "proxy", r->pin.proxy)
 				: json_null());
-	put(o, "claim", r->claim.id[0] ? json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "id", r->claim.id, "by", r->claim.by, "release", r->claim.release,
-						   "slot", slot_name(r->claim.slot), "since", ms(r->claim.since), "until", ms(r->claim.until))
+	put(o, "claim", r->claim.id[0] ? json_pack("{s:s,s:s,s:s,s:s,s:o,s:o,s:b}", "id", r->claim.id, "by", r->claim.by, "release", r->claim.release,
+						   "slot", slot_name(r->claim.slot), "since", ms(r->claim.since), "until", ms(r->claim.until), "manifest", r->claim.manifest[0] != '\0')
 				       : json_null());
 	put(o, "deploy", deploy_json(&r->deploy));
 	put(o, "move", move_json(&r->move));

@@ -31,7 +31,7 @@ struct given {
 	struct proxies_view proxies;
 	struct condemned_set condemned;
 	struct gate_facts facts;
-	struct manifest manifest, own;
+	struct manifest manifest, own, claimed, kept;
 	const char *require[1], *exec[1];
 	struct world w;
 	struct input in;
@@ -187,6 +187,30 @@ static void give_evidence(int64_t evidence_us, int64_t first_us)
 		}
 }
 
+static void give_manifest(struct manifest *m)
+{
+	static const char *const set[][2] = {
+		{ "digest", "d1" }, { "builder.name", "npm" }, { "builder.version", "4.0.2" }, { "lockfile", "l1" }, { "tests.run", "812" }, { "tests.digest", "d1" },
+		{ "tests.builder", "npm" }, { "tests.builder_version", "4.0.2" }, { "tests.lockfile", "l1" }, { "tests.result", "passed" }, { "tests.at", "999999000" },
+	};
+	char why[300];
+
+	for (size_t i = 0; i < ARRAY_LEN(set); i++)
+		if (!manifest_set(m, set[i][0], set[i][1], why, sizeof(why)))
+			BAD("%s", why);
+}
+
+static void change_manifest(struct manifest *m, char *value)
+{
+	char why[300], *equals = strchr(value, '=');
+
+	if (!equals)
+		BAD("FIELD=VALUE, not %s", value);
+	*equals++ = '\0';
+	if (!manifest_set(m, value, equals, why, sizeof(why)))
+		BAD("%s", why);
+}
+
 static bool give_state(char *word)
 {
 	struct record *r = &G.rec;
@@ -254,6 +278,12 @@ static bool give_state(char *word)
 		r->claim = (struct claim){ .by = "ci", .slot = slot_of(p[1]) };
 		TEXT_COPY(r->claim.id, p[0]);
 		TEXT_COPY(r->claim.release, p[2]);
+	} else if (key_is(word, "claimed", &v)) {
+		if (!G.claimed.digest[0])
+			give_manifest(&G.claimed);
+		if (v)
+			change_manifest(&G.claimed, v);
+		must(claim_keep(&r->claim, &G.claimed));
 	} else if (key_is(word, "recent", &v)) {
 		for (r->n_recent = 0; r->n_recent < (size_t)strtol(v, NULL, 10); r->n_recent++)
 			r->recent[r->n_recent].ms = WALL - 7200000;
@@ -274,30 +304,6 @@ static bool give_state(char *word)
 	} else
 		return false;
 	return true;
-}
-
-static void give_manifest(struct manifest *m)
-{
-	static const char *const set[][2] = {
-		{ "digest", "d1" }, { "builder.name", "npm" }, { "builder.version", "4.0.2" }, { "lockfile", "l1" }, { "tests.run", "812" }, { "tests.digest", "d1" },
-		{ "tests.builder", "npm" }, { "tests.builder_version", "4.0.2" }, { "tests.lockfile", "l1" }, { "tests.result", "passed" }, { "tests.at", "999999000" },
-	};
-	char why[300];
-
-	for (size_t i = 0; i < ARRAY_LEN(set); i++)
-		if (!manifest_set(m, set[i][0], set[i][1], why, sizeof(why)))
-			BAD("%s", why);
-}
-
-static void change_manifest(struct manifest *m, char *value)
-{
-	char why[300], *equals = strchr(value, '=');
-
-	if (!equals)
-		BAD("FIELD=VALUE, not %s", value);
-	*equals++ = '\0';
-	if (!manifest_set(m, value, equals, why, sizeof(why)))
-		BAD("%s", why);
 }
 
 static bool give_gates(char *word)
@@ -743,6 +749,13 @@ static void run_case(const char *line)
 	for (size_t i = 0; i < n; i++)
 		if (!give_input(w[i]))
 			BAD("no such word of an input: %s", w[i]);
+	/* As the engine does. */
+	if (claim_carries(&G.rec.claim, &G.in, &G.kept)) {
+		const struct manifest **to = G.in.manifest || G.in.manifest_error ? &G.in.claimed : &G.in.manifest;
+
+		G.in.carried = to == &G.in.manifest;
+		*to = &G.kept;
+	}
 	/* A stale decision is reused by the engine: nothing of the last one may shine through. */
 	decide(&G.rec, &G.w, &G.in, &D);
 	cover();

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/gates.h"
+#include "switchd/core/decide.h"
 
 static struct manifest M;
 static char why[400];
@@ -244,12 +244,87 @@ static void test_gate_lists(void **state)
 	assert_false(gate_known("toolchai"));
 }
 
+/* A claim keeps what gates compare; labels give way when they are too long. */
+static void test_a_claim_keeps_it(void **state)
+{
+	(void)state;
+	static struct claim c;
+	static struct manifest m, back;
+	struct input in = { .kind = IN_DEPLOY, .release = "r42", .claim_id = "c1" };
+
+	c = (struct claim){ .id = "c1", .release = "r42", .slot = GREEN };
+	assert_false(claim_carries(&c, &in, &back));
+	good("digest: sha256:1\ntests: { run: 812, at: 2026-11-22T03:12:07Z }\nadds: [a]\nlabels: { team: web }\n");
+	m = M;
+	assert_true(claim_keep(&c, &m));
+	assert_true(claim_carries(&c, &in, &back));
+	assert_memory_equal(&back, &m, sizeof(m));
+	/* Another release, another claim, no claim, another order. */
+	TEXT_COPY(in.release, "r43");
+	assert_false(claim_carries(&c, &in, &back));
+	c.release[0] = '\0';
+	assert_true(claim_carries(&c, &in, &back));
+	TEXT_COPY(in.claim_id, "c2");
+	assert_false(claim_carries(&c, &in, &back));
+	TEXT_COPY(in.claim_id, "c1");
+	in.kind = IN_CLAIM;
+	assert_false(claim_carries(&c, &in, &back));
+	in.kind = IN_DEPLOY;
+	/* Labels that do not fit. */
+	for (m.n_labels = 0; m.n_labels < MANIFEST_MAX_LABELS; m.n_labels++) {
+		TEXT_FORMAT(m.labels[m.n_labels].name, "l%zu", m.n_labels);
+		memset(m.labels[m.n_labels].value, 'x', LABEL_LEN);
+	}
+	assert_false(claim_keep(&c, &m));
+	assert_true(claim_carries(&c, &in, &back));
+	assert_int_equal(back.n_labels, 0);
+	assert_string_equal(back.digest, "sha256:1");
+	assert_true(claim_manifest_ok(c.manifest, strlen(c.manifest)));
+	assert_false(claim_manifest_ok("", 0) || claim_manifest_ok("digest: a", 9) || claim_manifest_ok("{\"tests\":1}", 11));
+	/* The fullest one that gates can compare fits without labels. */
+	m.n_labels = 0;
+	memset(&m.adds, 0, sizeof(m.adds));
+	for (int i = 0; declared_add(&m.adds, (snprintf(why, sizeof(why), "/a%d", i), why)); i++)
+		;
+	m.removes = m.adds;
+	memset(m.tests.run, '"', TAG_LEN);
+	memset(m.commit, '\\', TAG_LEN);
+	assert_true(claim_keep(&c, &m));
+	assert_true(claim_carries(&c, &in, &back));
+	assert_memory_equal(&back.removes, &m.removes, sizeof(m.removes));
+}
+
+static void test_two_of_one_release(void **state)
+{
+	(void)state;
+	static const struct { const char *first, *second, *want; } cases[] = {
+		{ "digest: a", "digest: a\ncommit: c\ntests: { result: passed }", NULL }, { "removes: [a, /b]", "removes: [/b, a]", NULL },
+		{ "labels: { a: 1 }", "labels: { a: 2 }", NULL }, { "removes: [a]", "digest: a", NULL },
+		{ "digest: a", "digest: b", "digest: the claim's manifest says a, the deploy's says b" },
+		{ "tests: { run: 1, builder_version: 3.9 }", "tests: { run: 1, builder_version: 4.0 }", "tests.builder_version: the claim's manifest says 3.9, the deploy's says 4.0" },
+		{ "tests: { at: 2026-11-22T03:12:07Z }", "tests: { at: 2026-11-22T03:12:08Z }", "tests.at: the claim's manifest says 2026-11-22T03:12:07" },
+		{ "removes: [a]", "removes: [a, b]", "removes: the claim's manifest says [\"a\"], the deploy's says [\"a\",\"b\"]" },
+		{ "rollback: auto", "rollback: never", "rollback: the claim's manifest says auto" },
+	};
+	static struct manifest first;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char said[GATE_TEXT + 1] = "";
+
+		good(cases[i].first);
+		first = M;
+		good(cases[i].second);
+		if (manifest_contradicts(&first, &M, said, sizeof(said)) != (cases[i].want != NULL) || (cases[i].want && !strstr(said, cases[i].want)))
+			fail_msg("case %zu: \"%s\"", i, said);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json_and_yaml_are_one), cmocka_unit_test(test_errors_name_the_field), cmocka_unit_test(test_unknown_fields),
 		cmocka_unit_test(test_bounds), cmocka_unit_test(test_times), cmocka_unit_test(test_set), cmocka_unit_test(test_declared),
-		cmocka_unit_test(test_gate_lists),
+		cmocka_unit_test(test_gate_lists), cmocka_unit_test(test_a_claim_keeps_it), cmocka_unit_test(test_two_of_one_release),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -51,7 +51,8 @@ static struct record *full(void)
 		while (declared_add(&r->slot[s].without, numbered("feature", strlen(r->slot[s].without.text))))
 			;
 	}
-	r->claim = (struct claim){ .id = "c1", .by = "ci", .release = "r43", .slot = BLUE, .since = { 5 }, .until = { 6 } };
+	r->claim = (struct claim){ .id = "c1", .by = "ci", .release = "r43", .slot = BLUE, .since = { 5 }, .until = { 6 },
+				   .manifest = "{\"digest\":\"sha256:1\",\"tests\":{\"run\":\"812\"},\"labels\":{\"team\":\"w\u00e9b\"}}" };
 	r->deploy = (struct deploy){ .id = 812, .release = "r44", .by = "ci", .slot = GREEN, .stop = STOP_READY, .outcome = DO_ROLLED_BACK,
 				     .rollback = RB_NEVER, .skip = "toolchain,age", .prolonged = true, .since = { 7 }, .ended = { 8 }, .reason = "quotes \"lost\", naïve" };
 	r->hold = (struct hold){ .on = true, .by = "uid:1000", .why = "INC-123 \\ 漢", .since = { 9 }, .until = { 10 } };
@@ -156,6 +157,7 @@ static void test_of_the_version_before(void **state)
 
 	json_object_del(j, "gates");
 	json_object_del(json_object_get(j, "deploy"), "skip");
+	assert_int_equal(json_object_del(json_object_get(j, "claim"), "manifest"), 0);
 	for (size_t i = 0; i < ARRAY_LEN(of_release); i++) {
 		assert_int_equal(json_object_del(json_object_get(slots, "blue"), of_release[i]), 0);
 		assert_int_equal(json_object_del(json_object_get(slots, "green"), of_release[i]), 0);
@@ -165,6 +167,7 @@ static void test_of_the_version_before(void **state)
 	assert_int_equal(b->n_gates, 0);
 	assert_false(b->slot[BLUE].manifest);
 	assert_string_equal(b->slot[GREEN].id, r->slot[GREEN].id);
+	assert_string_equal(b->claim.manifest, "");
 	assert_int_equal(b->n_mutes, MAX_MUTES);
 	/* Absent is one thing, wrong another. */
 	json_object_set_new(j, "gates", json_string("toolchain"));
@@ -384,6 +387,9 @@ static void test_never_writes_what_it_cannot_read(void **state)
 	BREAKS(out->n_recent = MAX_RECENT + 1);
 	BREAKS(out->n_mutes = MAX_MUTES + 1);
 	BREAKS(out->claim.slot = NO_SLOT);
+	BREAKS(TEXT_COPY(out->claim.manifest, "{"));
+	BREAKS(TEXT_COPY(out->claim.manifest, "[]"));
+	BREAKS(TEXT_COPY(out->claim.manifest, "{\"remove\":[\"quotes\"]}"));
 	BREAKS(TEXT_COPY(out->mutes[1].feature, out->mutes[0].feature));
 
 	/* Free text is made printable, also when it was cut in the middle of a character. */
