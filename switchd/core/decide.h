@@ -78,6 +78,7 @@ struct world {
 	bool store_up;
 	bool sole;                      /* one host: the offline rule may apply */
 	bool started;                   /* warm: B1.8's start condition is over */
+	bool unproven[MAX_FEATURES];    /* no negative control can show that this feature's probe is able to fail (B1.5) */
 	bool control_done; int vacuous; char vacuous_name[NAME_MAX_LEN + 1];   /* negative control of this deploy */
 	const struct inventory_view *inventory; /* NULL: none */
 	const struct gate_facts *gates; /* NULL: nothing was found out yet */

@@ -78,19 +78,17 @@ static void see_identity(struct look *l, struct gate_said *g)
 	}
 }
 
-/* B1.5: a probe that writes has no negative control. */
+/* B1.5: a probe whose ability to fail nothing can show. */
 static void see_unproven(struct look *l, struct gate_said *g)
 {
 	const struct service_config *c = l->w->cfg;
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_features; i++) {
-		const struct feature *f = &c->features[i];
-
-		if (!l->w->health->f[i].votes || (!f->writes && (strcmp(f->method, "GET") == 0 || strcmp(f->method, "HEAD") == 0)))
+		if (!l->w->health->f[i].votes || !l->w->unproven[i])
 			continue;
 		if (n++ < 4)
-			add(g->text, sizeof(g->text), "%s%s", n == 1 ? "; unproven, their probes have no negative control: " : ", ", f->name);
+			add(g->text, sizeof(g->text), "%s%s", n == 1 ? "; unproven, their probes have no negative control: " : ", ", c->features[i].name);
 	}
 	if (n)
 		g->result = GR_UNPROVEN;

@@ -240,24 +240,40 @@ static bool take_manifest(struct ledger_release *r, json_t *taken)
 	return ok;
 }
 
+/* What the deploy that was just committed brought, or its slot told: kept until the ledger was read, which may be a moment after a start. */
+static void brought(struct service *s)
+{
+	const struct order *o = s->current;
+	const struct manifest *m = o && o->input.kind == IN_DEPLOY ? o->manifest : NULL;
+
+	if (!o && strcmp(s->d->event.kind, "manifest.read") == 0 && s->gates.own == SM_READ && s->gates.deploy == s->rec.deploy.id)
+		m = s->gates.manifest;
+	if (!m)
+		return;
+	json_decref(s->brought);
+	s->brought = manifest_json(m);
+	s->brought_by = s->rec.deploy.id;
+}
+
 /* The whole of what the deploy brought; else what the record keeps of it. */
 static void manifests(struct service *s)
 {
-	const struct order *o = s->current;
-
 	for (int k = BLUE; k <= GREEN; k++) {
 		struct ledger_release *r = ledger_in_slot(s->ledger, (enum slot)k);
-		bool brought = o && o->manifest && o->input.kind == IN_DEPLOY && s->rec.deploy.slot == (enum slot)k;
+		bool whole = s->brought && s->brought_by == s->rec.deploy.id && s->rec.deploy.slot == (enum slot)k;
 
-		if (!r || !s->rec.slot[k].manifest || (brought && take_manifest(r, manifest_json(o->manifest))))
+		if (!r || !s->rec.slot[k].manifest || (whole && take_manifest(r, json_incref(s->brought))))
 			continue;
 		if (!r->manifest && !take_manifest(r, release_manifest(&s->rec.slot[k])))
 			log_warn("ledger", "service=%s release=%s what=\"its manifest is too large to be remembered\"", s->cfg->name, r->id);
 	}
+	json_decref(s->brought);
+	s->brought = NULL;
 }
 
 void ledger_adopted(struct service *s)
 {
+	brought(s);
 	if (!s->ledger_loaded || !s->loaded)
 		return;
 	ledger_record(s->ledger, &s->rec, wall_now());
@@ -319,13 +335,6 @@ static struct ledger_release *told_of(struct service *s, const char *release, en
 	struct ledger_release *r = s->ledger_loaded && slot != NO_SLOT ? ledger_in_slot(s->ledger, slot) : NULL;
 
 	return r && strcmp(r->id, release) == 0 ? r : NULL;
-}
-
-bool ledger_told_manifest(struct service *s, const char *release, enum slot slot, const char *json)
-{
-	struct ledger_release *r = told_of(s, release, slot);
-
-	return r && ledger_manifest(r, json);
 }
 
 bool ledger_told_inventory(struct service *s, const char *release, enum slot slot, const struct ledger_route *routes, size_t n, bool whole)

@@ -151,7 +151,12 @@ json_t *measure_unproven(const struct service *s)
 
 /* ---- birth and death ---- */
 
-void measure_control_start(struct service *s) { s->controls = xcalloc(s->cfg->n_features, sizeof(*s->controls)); }
+void measure_control_start(struct service *s)
+{
+	s->controls = xcalloc(s->cfg->n_features, sizeof(*s->controls));
+	for (size_t i = 0; i < ARRAY_LEN(s->unproven); i++)
+		s->unproven[i] = i < s->cfg->n_features && probe_unproven(&s->cfg->features[i]);
+}
 
 void measure_control_stop(struct service *s)
 {

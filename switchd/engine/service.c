@@ -27,6 +27,7 @@ void service_world(struct service *s, struct world *w)
 		.whole_since = s->whole_since, .broken_both_since = s->broken_both_since, .bake_stood_ms = s->bake_stood_us / 1000,
 	};
 	TEXT_COPY(w->vacuous_name, s->vacuous_name);
+	memcpy(w->unproven, s->unproven, sizeof(w->unproven));
 }
 
 /* whole_since and broken_both_since are the engine's clocks over what health says. */
@@ -383,6 +384,7 @@ void service_free(struct service **sp)
 	free(s->probes_by_outcome);
 	offline_free(s);
 	ledger_free(&s->ledger);
+	json_decref(s->brought);
 	free(s->late_evidence);
 	free(s->view);
 	free(s->d);

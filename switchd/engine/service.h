@@ -149,6 +149,7 @@ struct service {
 	struct cell_control *control;   /* [target][feature] of the idle slot */
 	size_t control_targets; enum slot control_slot; bool controlling, control_done; int vacuous; name_text vacuous_name;
 	struct feature_control *controls;       /* [feature] */
+	bool unproven[MAX_FEATURES];    /* its kind has no negative control (probe_unproven) */
 	mono_us next_control;
 	struct compare_round *compare;
 	struct feature_evidence *evidence;      /* [slot][feature], identity last */
@@ -163,6 +164,7 @@ struct service {
 	struct ledger *ledger;
 	bool ledger_loaded, ledger_readonly;    /* readonly: what the store holds is not understood, and is left alone */
 	int ledger_reading; unsigned ledger_bad;
+	json_t *brought; uint64_t brought_by;   /* a deploy's manifest that the ledger has not taken yet, or NULL */
 	mono_us next_ledger;
 	/* the suite again */
 	enum round round;
@@ -306,8 +308,7 @@ void ledger_look(struct service *);             /* verdicts in */
 void ledger_adopting(struct service *, const struct record *next);
 void ledger_adopted(struct service *);          /* it did */
 void ledger_save(struct service *);
-/* Of the release that is in that slot; false: it is not, or the text is none. */
-bool ledger_told_manifest(struct service *, const char *release, enum slot, const char *json);
+/* Of the release that is in that slot; false: it is not. */
 bool ledger_told_inventory(struct service *, const char *release, enum slot, const struct ledger_route *, size_t n, bool whole);
 void ledger_told_late(struct service *, const struct broken *);
 void ledger_archive_round(struct service *, const char *why, bool whole, json_t *borrowed);

@@ -18,6 +18,7 @@ expect_eq "gates" "$(said gates.0.gate gates.0.result)" "toolchain pass"
 expect_status "active slots.green.digest slots.green.manifest.commit" "green sha256:r42 9f31c2"
 expect_events manifest.read 1
 case $(ctl timeline shop --json) in *'"team": "web"'*) ;; *) fail "the manifest is not in the event" ;; esac
+case $("$FAKES/ask" -u "$SITE/switchd.sock" /v1/services/shop/ledger) in *'"team":"web"'*) ;; *) fail "its labels are not in the ledger" ;; esac
 
 step "the slot runs other bits than the manifest that was given: refused"
 manifest "$SITE/given.json" r43

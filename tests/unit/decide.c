@@ -360,7 +360,7 @@ static bool give_world(char *word)
 	else if (key_is(word, "forever", &v)) G.cfg.rollback_window_ms = INT64_MAX;
 	else if (key_is(word, "start_period", &v)) G.features[0].rule.start_period_ms = G.features[1].rule.start_period_ms = span(v);
 	else if (key_is(word, "min", &v)) G.cfg.slot[0].min_targets = G.cfg.slot[1].min_targets = (int)strtol(v, NULL, 10);
-	else if (key_is(word, "writes", &v)) G.features[1].writes = true;
+	else if (key_is(word, "writes", &v)) G.w.unproven[1] = true;
 	else if (key_is(word, "suspect", &v)) {
 		G.health.suspect = true;
 		G.health.suspect_why = "the reference does not answer";
