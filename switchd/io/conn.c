@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * conn.c - libcurl brings the connection up; from then on its descriptor is watched here. */
+ * conn.c - a name is looked up off the loop, libcurl brings the connection up to one of its addresses; from then
+ * on its descriptor is watched here. */
 #include "switchd/io/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -17,6 +18,7 @@
 #include "switchd/base/text.h"
 #include "switchd/io/conn_tls.h"
 #include "switchd/io/httpc_glue.h"
+#include "switchd/io/names.h"
 
 /* const from libcurl 8 on */
 #if LIBCURL_VERSION_NUM >= 0x080000
@@ -33,6 +35,12 @@ struct conn {
 	CURL *curl;
 	struct curl_slist *to;
 	char *name, *check, *ca_file, *send, *websocket;
+	uint16_t port;
+	struct name_wait wait;
+	struct resolved at;             /* n 0: a unix socket, or a name that is still looked up */
+	size_t tried;
+	int64_t timeout_ms;
+	const char *failed;             /* NULL, or why it ends at the next turn of the loop */
 	size_t send_len, sent;
 	int opened;                     /* the last descriptor that it tried; -1 */
 	bool read, up, in_ws_message;
@@ -51,6 +59,7 @@ struct conns {
 	struct ev_loop *loop;
 	struct glue *glue;
 	struct trust *trust;
+	struct names *names;
 	TAILQ_HEAD(, conn) live;
 };
 
@@ -64,6 +73,7 @@ static void conn_end(struct conn *c, enum httpc_result result, const char *error
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &r.status);
 	r.data = buf_str(&c->data);
 	r.total_us = mono_since_us(mono_now(), c->began);
+	names_forget(&c->wait);
 	TAILQ_REMOVE(&c->conns->live, c, link);
 	ev_io_stop(c->conns->loop, &c->io);
 	ev_timer_stop(c->conns->loop, &c->deadline);
@@ -89,7 +99,9 @@ static void on_deadline(struct ev_loop *loop, ev_timer *t, int revents)
 	socklen_t len = sizeof(peer);
 
 	(void)loop, (void)revents;
-	if (c->up)
+	if (c->failed || c->wait.name)
+		conn_end(c, H_DNS, c->failed ? c->failed : "the resolver does not answer", false);
+	else if (c->up)
 		conn_end(c, c->sent < c->send_len ? H_TIMEOUT_SENDING : H_TIMEOUT_SENT, "no complete answer in time", false);
 	else if (c->opened >= 0 && getpeername(c->opened, (struct sockaddr *)&peer, &len) == 0) /* libcurl tells it only when all is done */
 		conn_end(c, H_TIMEOUT_SENDING, "connected, and the handshake was not ended in time", false);
@@ -234,6 +246,74 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 		read_some(c);
 }
 
+/* ---- connecting ---- */
+
+#define SET(c, option, value) must(curl_easy_setopt((c)->curl, (option), (value)) == CURLE_OK)
+
+/* To the next address, under the name that was asked for.  As long as there are more, none may use up the time of all. */
+static void connect_next(struct conn *c)
+{
+	const char *ip = c->at.ip[c->tried++];
+	int64_t left = c->timeout_ms - mono_since_us(mono_now(), c->began) / 1000;
+	char to[RESOLVE_TEXT + 16];
+
+	must(TEXT_FORMAT(to, strchr(ip, ':') ? "::[%s]:%u" : "::%s:%u", ip, c->port));
+	curl_slist_free_all(c->to);
+	c->to = curl_slist_append(NULL, to);
+	must(c->to != NULL);
+	SET(c, CURLOPT_CONNECT_TO, c->to);
+	SET(c, CURLOPT_CONNECTTIMEOUT_MS, c->tried < c->at.n ? (left > 2 ? (long)left / 2 : 1L) : 0L);
+	c->opened = -1;
+	must(glue_add(c->conns->glue, c->curl));
+}
+
+/* "localhost" is ::1 and 127.0.0.1, and the application may listen on one of them only. */
+static bool tries_another(struct conn *c, enum httpc_result result)
+{
+	if (c->tried >= c->at.n || (result != H_REFUSED && result != H_NO_ROUTE && result != H_TIMEOUT_CONNECT))
+		return false;
+	glue_remove(c->conns->glue, c->curl);
+	c->error[0] = '\0';
+	connect_next(c);
+	return true;
+}
+
+static void on_name(struct name_wait *w, const struct resolved *found)
+{
+	struct conn *c = (struct conn *)((char *)w - offsetof(struct conn, wait));
+
+	if (!found->n) {
+		conn_end(c, H_DNS, found->error, false);
+		return;
+	}
+	c->at = *found;
+	connect_next(c);
+}
+
+/* A name may take as long as its resolver likes: it is looked up before libcurl sees it. */
+static void look_up(struct conn *c, const char *host)
+{
+	const struct resolved *found;
+
+	if (resolve_is_ip(host)) {
+		c->at.n = 1;
+		must(TEXT_COPY(c->at.ip[0], host));
+		connect_next(c);
+		return;
+	}
+	c->wait.fn = on_name;
+	found = names_ask(c->conns->names, host, &c->wait);
+	if (found && found->n) {
+		c->at = *found;
+		connect_next(c);
+	} else if (found) {
+		c->failed = "the name has no address, as the resolver said a moment ago";
+		ev_timer_stop(c->conns->loop, &c->deadline);
+		ev_timer_set(&c->deadline, 0., 0.);
+		ev_timer_start(c->conns->loop, &c->deadline);
+	}
+}
+
 static void on_connected(void *arg, CURL *easy, CURLcode code)
 {
 	struct conn *c;
@@ -250,9 +330,13 @@ static void on_connected(void *arg, CURL *easy, CURLcode code)
 	if (code == CURLE_OK)
 		curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
 	if (code != CURLE_OK || fd == CURL_SOCKET_BAD) {
+		enum httpc_result result = code == CURLE_OK ? H_RESET : name_failure(c, code);
+
+		if (tries_another(c, result))
+			return;
 		const char *why = c->hand.invalid[0] && !c->hand.seen ? c->hand.invalid : c->error[0] ? c->error : curl_easy_strerror(code);
 
-		conn_end(c, code == CURLE_OK ? H_RESET : name_failure(c, code), why, false);
+		conn_end(c, result, why, false);
 		return;
 	}
 	c->up = true;
@@ -275,31 +359,24 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 	struct conn *c = arg;
 
 	(void)purpose;
+	if (a->family != AF_UNIX && (!c->at.n || !glue_address_is(c->at.ip[c->tried - 1], a)))
+		return CURL_SOCKET_BAD; /* the address that we chose, and no other */
 	c->opened = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	return c->opened < 0 ? CURL_SOCKET_BAD : c->opened;
 }
-
-#define SET(c, option, value) must(curl_easy_setopt((c)->curl, (option), (value)) == CURLE_OK)
 
 static void set_address(struct conn *c, const struct conn_order *o)
 {
 	const char *scheme = c->websocket ? (o->tls ? "wss" : "ws") : o->tls ? "https" : "http";
 	bool v6 = strchr(c->name, ':') != NULL;
 	struct buf url = BUF_INIT(16 * 1024);
-	char to[512];
 
 	buf_addf(&url, v6 ? "%s://[%s]:%u%s" : "%s://%s:%u%s", scheme, c->name, o->port ? o->port : o->tls ? 443 : 80, c->websocket ? c->websocket : "/");
 	must(!url.full);
 	curl_easy_setopt(c->curl, CURLOPT_URL, buf_str(&url)); /* one that it cannot read fails when it is asked for */
 	buf_free(&url);
-	if (o->unix_path && o->unix_path[0]) {
+	if (o->unix_path && o->unix_path[0])
 		SET(c, CURLOPT_UNIX_SOCKET_PATH, o->unix_path);
-		return;
-	}
-	must(TEXT_FORMAT(to, strchr(o->host, ':') ? "::[%s]:%u" : "::%s:%u", o->host, o->port));
-	c->to = curl_slist_append(NULL, to);
-	must(c->to != NULL);
-	SET(c, CURLOPT_CONNECT_TO, c->to);
 }
 
 static void set_options(struct conn *c, const struct conn_order *o)
@@ -344,6 +421,8 @@ struct conn *conn_open(struct conns *conns, const struct conn_order *o, conn_don
 	c->send = xmalloc(o->send_len + 1);
 	memcpy(c->send, o->send_len ? o->send : "", o->send_len);
 	c->send_len = o->send_len;
+	c->port = o->port;
+	c->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : 1;
 	c->read = o->read;
 	c->enough = o->enough;
 	c->hand = (struct handshake){ .trust = conns->trust, .ca_file = c->ca_file, .name = c->check };
@@ -358,9 +437,12 @@ struct conn *conn_open(struct conns *conns, const struct conn_order *o, conn_don
 	set_options(c, o);
 	set_address(c, o);
 	ev_now_update(conns->loop);
-	ev_timer_set(&c->deadline, (double)(o->timeout_ms > 0 ? o->timeout_ms : 1) / 1000, 0.);
+	ev_timer_set(&c->deadline, (double)c->timeout_ms / 1000, 0.);
 	ev_timer_start(conns->loop, &c->deadline);
-	must(glue_add(conns->glue, c->curl));
+	if (o->unix_path && o->unix_path[0])
+		must(glue_add(conns->glue, c->curl));
+	else
+		look_up(c, o->host);
 	return c;
 }
 
@@ -372,6 +454,7 @@ struct conns *conns_new(struct ev_loop *loop)
 	s->glue = glue_new(loop, KEPT_MAX, on_connected, s);
 	glue_keep_done(s->glue);
 	s->trust = trust_new();
+	s->names = names_new(loop, NULL);
 	TAILQ_INIT(&s->live);
 	return s;
 }
@@ -388,6 +471,7 @@ void conns_free(struct conns **sp)
 		conn_cancel(c);
 	glue_free(&s->glue, NULL);
 	trust_free(&s->trust);
+	names_free(&s->names);
 	free(s);
 }
 

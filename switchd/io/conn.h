@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * conn.h - one connection, one exchange: connect, TLS, send, read until enough.  Loop thread only.
  *
- * For what is not HTTP: libcurl resolves, connects and shakes hands on the loop (its CONNECT_ONLY), bytes go through it.
+ * For what is not HTTP: names are looked up by names.h, libcurl connects and shakes hands on the loop (its CONNECT_ONLY), bytes go through it.
  * Certificates are looked at here and not by libcurl, so that an invalid one is a fact with details and no failure:
  * conn_result.invalid says what is wrong with it.
  *

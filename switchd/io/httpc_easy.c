@@ -17,6 +17,7 @@
 #include "switchd/base/arena.h"
 #include "switchd/base/clock.h"
 #include "switchd/base/text.h"
+#include "switchd/io/httpc_glue.h"
 
 /* The system's bundle as one file: see easy_constants() for why not the directory. */
 #define CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
@@ -238,18 +239,10 @@ static int may_resolve(void *state, void *reserved, void *arg)
 static bool is_asked(const struct easy *e, const struct curl_sockaddr *a)
 {
 	const char *host = e->asked->r.connect_host;
-	struct in6_addr want, got = IN6ADDR_ANY_INIT;
-	bool v6 = strchr(host, ':') != NULL;
 
 	if (a->family == AF_UNIX || !host[0]) /* a URL with an address in it, asked as it is */
 		return true;
-	if (inet_pton(v6 ? AF_INET6 : AF_INET, host, &want) != 1 || a->family != (v6 ? AF_INET6 : AF_INET))
-		return false;
-	if (v6)
-		got = ((const struct sockaddr_in6 *)(const void *)&a->addr)->sin6_addr;
-	else
-		memcpy(&got, &((const struct sockaddr_in *)(const void *)&a->addr)->sin_addr, sizeof(struct in_addr));
-	return memcmp(&want, &got, v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)) == 0;
+	return glue_address_is(host, a);
 }
 
 /* Not left to libcurl: its sockets are inherited by the children we start, it does not say

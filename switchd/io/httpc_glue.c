@@ -7,7 +7,9 @@
  * own callbacks. */
 #include "switchd/io/httpc_glue.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <ev.h>
 
@@ -190,3 +192,17 @@ void glue_free(struct glue **gp, void *keep)
 void glue_keep_done(struct glue *g) { g->keep_done = true; }
 bool glue_add(struct glue *g, CURL *easy) { return curl_multi_add_handle(g->multi, easy) == CURLM_OK; }
 void glue_remove(struct glue *g, CURL *easy) { curl_multi_remove_handle(g->multi, easy); }
+
+bool glue_address_is(const char *ip, const struct curl_sockaddr *a)
+{
+	struct in6_addr want, got = IN6ADDR_ANY_INIT;
+	bool v6 = strchr(ip, ':') != NULL;
+
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, ip, &want) != 1 || a->family != (v6 ? AF_INET6 : AF_INET))
+		return false;
+	if (v6)
+		got = ((const struct sockaddr_in6 *)(const void *)&a->addr)->sin6_addr;
+	else
+		memcpy(&got, &((const struct sockaddr_in *)(const void *)&a->addr)->sin_addr, sizeof(struct in_addr));
+	return memcmp(&want, &got, v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)) == 0;
+}

@@ -26,5 +26,7 @@ void glue_free(struct glue **, void *keep);
 void glue_keep_done(struct glue *);
 MUSTCHECK bool glue_add(struct glue *, CURL *easy);
 void glue_remove(struct glue *, CURL *easy);
+/* Is this where a socket is to be opened the address `ip`, a text? For CURLOPT_OPENSOCKETFUNCTION. */
+MUSTCHECK bool glue_address_is(const char *ip, const struct curl_sockaddr *);
 
 #endif

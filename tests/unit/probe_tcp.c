@@ -8,6 +8,7 @@
 #include <openssl/sha.h>
 
 #include "switchd/io/conn.h"
+#include "tests/unit/support/names.h"
 #include "tests/unit/support/tls.h"
 #include "tests/unit/support/wire_fake.h"
 
@@ -151,6 +152,56 @@ static void test_unix_socket(void **state)
 	RIG_IS(&rig, "{ tcp: {}, timeout: 20s }", OUT_REFUSED);
 }
 
+/* T20. libcurl's own resolver would be waited for when the connection is given up. */
+static void test_names(void **state)
+{
+	static const char *const features[] = {
+		"{ tcp: {}, timeout: 100ms }", "{ tls: {}, timeout: 100ms }", "{ websocket: /live, timeout: 100ms }",
+	};
+	struct buf said = BUF_INIT(8192);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(features) - !conn_has_websocket(); i++) {
+		snprintf(rig.target, sizeof(rig.target), "hang.test:%u", fake[W_GREET].port);
+		RIG_IS(&rig, features[i], OUT_DNS);
+		assert_string_equal(rig.e.got, "the resolver does not answer");
+		assert_false(rig.r.complete);
+		/* One thread for the name, however often it is asked; cancelled and freed, it is left alone. */
+		for (int k = 0; k < 10; k++) {
+			rig_start(&rig, PURPOSE_VOTE);
+			assert_int_equal(rig_wait(&rig), OUT_DNS);
+		}
+		assert_int_equal(hanging_now(), 1);
+		probe_cancel(rig_start(&rig, PURPOSE_VOTE));
+		assert_int_equal(rig.r.outcome, OUT_CANCELLED);
+		rig_start(&rig, PURPOSE_VOTE);
+		rig_close(&rig);
+		assert_int_equal(rig.r.outcome, OUT_CANCELLED);
+		let_names_go();
+		snprintf(rig.target, sizeof(rig.target), "nx.test:%u", fake[W_GREET].port);
+		RIG_IS(&rig, features[i], OUT_DNS);
+		assert_non_null(strstr(rig.e.got, "nx.test"));
+		rig_start(&rig, PURPOSE_VOTE);
+		assert_int_equal(rig_wait(&rig), OUT_DNS);
+		assert_string_equal(rig.e.got, "the name has no address, as the resolver said a moment ago");
+	}
+	/* Asked while another waits for a name; and of two addresses the one that answers. */
+	snprintf(rig.target, sizeof(rig.target), "hang-once.test:%u", fake[W_GREET].port);
+	if (!rig_load(&rig, "{ tcp: {}, expect: ['body startsWith \"220 \"'], timeout: 20s }", &said))
+		fail_msg("%s", buf_str(&said));
+	rig_start(&rig, PURPOSE_VOTE);
+	while (hanging_now() == 0)
+		ev_run(rig.loop, EVRUN_NOWAIT);
+	assert_int_equal(rig.dones, 0);
+	let_names_go();
+	assert_int_equal(rig_wait(&rig), OUT_PRESENT);
+	snprintf(rig.target, sizeof(rig.target), "two.test:%u", fake[W_GREET].port);
+	RIG_IS(&rig, "{ tcp: {}, expect: ['body startsWith \"220 \"'], timeout: 20s }", OUT_PRESENT);
+	snprintf(rig.target, sizeof(rig.target), "two.test:1");
+	RIG_IS(&rig, "{ tcp: {}, timeout: 20s }", OUT_REFUSED);
+	buf_free(&said);
+}
+
 static void test_cancel_and_leftovers(void **state)
 {
 	(void)state;
@@ -263,7 +314,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_connects), T(test_sends_and_reads), T(test_hostile_servers), T(test_tcp_over_tls), T(test_tls), T(test_unix_socket),
-		T(test_cancel_and_leftovers), T(test_websocket),
+		T(test_names), T(test_cancel_and_leftovers), T(test_websocket),
 	};
 	int rc;
 

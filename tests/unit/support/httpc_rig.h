@@ -13,7 +13,6 @@
 
 #include <ev.h>
 #include <fcntl.h>
-#include <netdb.h>
 
 #include "switchd/base/clock.h"
 #include "switchd/base/text.h"
@@ -21,9 +20,8 @@
 #include "switchd/io/httpc.h"
 #include "switchd/io/httpc_jar.h"
 #include "tests/unit/support/hostile.h"
+#include "tests/unit/support/names.h"
 #include "tests/unit/support/tls.h"
-
-#define MAYBE __attribute__((unused))
 
 static struct hostile blue, green;
 static struct tls_front tls, tls_raw;
@@ -31,85 +29,6 @@ static struct ev_loop *loop;
 static struct httpc *client;
 static struct httpc_pool *pool;
 static int ticks;
-
-/* ---- names: ours, so that a test decides what resolves, and when ---- */
-
-static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t names_cond = PTHREAD_COND_INITIALIZER;
-static bool hang_over;
-static int hanging;
-
-MAYBE static bool names_gone;         /* nothing has an address any more */
-
-static struct addrinfo *an_address(uint32_t ip, const struct addrinfo *hints, struct addrinfo *next)
-{
-	struct addrinfo *a = calloc(1, sizeof(*a) + sizeof(struct sockaddr_in));
-	struct sockaddr_in *in = (void *)(a + 1);
-
-	*in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(ip) };
-	*a = (struct addrinfo){ .ai_family = AF_INET, .ai_socktype = hints ? hints->ai_socktype : SOCK_STREAM, .ai_addrlen = sizeof(*in),
-				.ai_addr = (void *)in, .ai_next = next };
-	return a;
-}
-
-/* The resolver's threads find this one before the C library's: no resolv.conf is touched. */
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res);
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **res)
-{
-	int rc = EAI_NONAME;
-
-	pthread_mutex_lock(&names_lock);
-	if (strncmp(node, "hang", 4) == 0) {
-		hanging++;
-		while (!hang_over)
-			pthread_cond_wait(&names_cond, &names_lock);
-		hanging--;
-		pthread_cond_broadcast(&names_cond);
-	}
-	bool gone = names_gone;
-
-	pthread_mutex_unlock(&names_lock);
-	(void)service;
-	if (gone)
-		return EAI_AGAIN;
-	if (strcmp(node, "local.test") == 0 || strcmp(node, "hang-once.test") == 0) {
-		*res = an_address(INADDR_LOOPBACK, hints, NULL);
-		rc = 0;
-	} else if (strcmp(node, "two.test") == 0) { /* the first has nobody behind it */
-		*res = an_address(INADDR_LOOPBACK + 1, hints, an_address(INADDR_LOOPBACK, hints, NULL));
-		rc = 0;
-	}
-	return rc;
-}
-
-void freeaddrinfo(struct addrinfo *a)
-{
-	while (a) {
-		struct addrinfo *next = a->ai_next;
-
-		free(a);
-		a = next;
-	}
-}
-
-MAYBE static void let_names_go(void)
-{
-	pthread_mutex_lock(&names_lock);
-	hang_over = true;
-	pthread_cond_broadcast(&names_cond);
-	while (hanging)
-		pthread_cond_wait(&names_cond, &names_lock);
-	hang_over = false;
-	pthread_mutex_unlock(&names_lock);
-}
-
-MAYBE static int hanging_now(void)
-{
-	pthread_mutex_lock(&names_lock);
-	int n = hanging;
-	pthread_mutex_unlock(&names_lock);
-	return n;
-}
 
 /* ---- one call ---- */
 
