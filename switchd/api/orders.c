@@ -43,7 +43,7 @@ static json_t *result_json(const struct order_result *r)
 /* The claim, if it is the asker's own: a repeated request may be answered when another one stands. */
 static void claim_part(const struct call *c, const struct order_result *r, json_t *j)
 {
-	const struct service_config *s = config_service(engine_current_config(call_engine(c)), c->service);
+	const struct service_config *s = engine_service_config(call_engine(c), c->service);
 	const struct claim *claim = &r->record->claim;
 	bool own = claim->id[0] && strcmp(claim->by, c->actor) == 0 && strcmp(claim->release, text_of(c, "release")) == 0;
 	json_t *targets = json_array();
@@ -417,7 +417,7 @@ void order_pardon(struct call *c)
 static void on_feature(struct call *c, enum input_kind kind)
 {
 	struct input in = { .kind = kind, .slot = NO_SLOT };
-	const struct service_config *s = config_service(engine_current_config(call_engine(c)), c->service);
+	const struct service_config *s = engine_service_config(call_engine(c), c->service);
 
 	if (s && !config_feature(s, c->feature)) {
 		answer_not_found(c, "feature");

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,32 +29,39 @@ static bool read_all(int fd, char *out, size_t size, size_t *len)
 	}
 }
 
-static const char *read_file(const char *path)
+bool outside_read(const char *path, char text[OUTSIDE_FILE_MAX + 1], size_t *len)
 {
-	static char text[OUTSIDE_FILE_MAX + 1];
 	/* A pipe or a device would be opened, and waited for, by the loop. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), why = 0;
 	struct stat st;
-	size_t len = 0;
 
+	*len = 0;
+	text[0] = '\0';
 	if (fd < 0)
-		return NULL;
+		return false;
 	if (fstat(fd, &st) != 0)
 		why = errno;
 	else if (!S_ISREG(st.st_mode))
 		why = EINVAL;
-	else if (!read_all(fd, text, sizeof(text), &len))
+	else if (!read_all(fd, text, OUTSIDE_FILE_MAX + 1, len))
 		why = errno;
-	else if (memchr(text, '\0', len))
+	else if (memchr(text, '\0', *len))
 		why = EILSEQ;
 	close(fd);
-	text[why ? 0 : len] = '\0';
+	if (why)
+		*len = 0;
+	text[*len] = '\0';
 	errno = why;
-	return why ? NULL : text;
+	return !why;
 }
 
 const char *outside_lookup(const char *name, void *unused)
 {
+	static char text[OUTSIDE_FILE_MAX + 1];
+	size_t len;
+
 	(void)unused;
-	return name[0] == '/' ? read_file(name) : getenv(name);
+	if (name[0] != '/')
+		return getenv(name);
+	return outside_read(name, text, &len) ? text : NULL;
 }

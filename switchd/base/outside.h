@@ -6,7 +6,15 @@
 #ifndef SWITCHD_BASE_OUTSIDE_H
 #define SWITCHD_BASE_OUTSIDE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "switchd/base/must.h"
+
 enum { OUTSIDE_FILE_MAX = 64 * 1024 };
+
+/* The file as a whole into `out`, with a NUL behind it; for any thread.  False: errno says why, as below. */
+MUSTCHECK bool outside_read(const char *path, char out[OUTSIDE_FILE_MAX + 1], size_t *len);
 
 /* A name that begins with a slash is a file, any other an environment variable.  NULL: there is none, and for a
  * file errno says why (EFBIG: too large, EINVAL: not a plain file, EILSEQ: has NUL bytes).  BORROWED until the

@@ -109,7 +109,7 @@ void local_learn(struct ev_loop *loop, struct probe_runner *r, const struct serv
 {
 	size_t left = 0;
 
-	for (size_t i = 0; i < s->n_features; i++)
+	for (size_t i = 0; s->slot[slot].n_targets && i < s->n_features; i++)
 		if (s->features[i].compare && !probe_baseline_text(r, i)[0]) {
 			left++;
 			probe_learn_baseline(r, slot, i, learned, &left);
@@ -124,6 +124,7 @@ static int probe_local(struct cli *c)
 	const struct service_config *s = cfg ? local_service(c, cfg, c->service) : NULL;
 	struct buf errors = BUF_INIT(ERRORS_MAX);
 	struct ev_loop *loop = ev_default_loop(0);
+	bool addressed = s && local_targets(c, cfg, s, false);
 	struct probe_runner *r = s ? probe_runner_new(loop, cfg, s, &errors) : NULL;
 	struct round o = { .c = c, .s = s, .results = json_array() };
 	int ex = EX_USAGE_ERROR;
@@ -154,7 +155,7 @@ static int probe_local(struct cli *c)
 			}
 	while (o.left && ev_run(loop, EVRUN_ONCE))
 		;
-	ex = o.bad ? EX_REFUSED : EX_DONE;
+	ex = o.bad || !addressed ? EX_REFUSED : EX_DONE;
 	if (c->output == FMT_JSON) {
 		json_t *all = json_pack("{s:s,s:s,s:O,s:i}", "service", s->name, "asked_by", "switchctl", "results", o.results, "exit", ex);
 
@@ -207,6 +208,8 @@ static int prove_here(struct cli *c)
 	struct config *cfg = local_config(c, local_config_path(c), true);
 	const struct service_config *s = cfg ? local_service(c, cfg, c->service) : NULL;
 	json_t *said = NULL;
+	if (s) /* a feature that is more than a path needs none of them */
+		(void)local_targets(c, cfg, s, false);
 	int ex = s ? local_prove(c, cfg, s, &said) : EX_USAGE_ERROR;
 
 	if (said && c->output == FMT_JSON)
@@ -324,12 +327,14 @@ int verb_active(struct cli *c)
 /* ---- config ---- */
 
 /* Every service of the file; the worst exit code. */
-static json_t *config_prove(struct cli *c, const struct config *cfg, int *ex)
+static json_t *config_prove(struct cli *c, struct config *cfg, int *ex)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < cfg->n_services; i++) {
 		json_t *said = NULL;
+
+		(void)local_targets(c, cfg, &cfg->services[i], false);
 		int one = local_prove(c, cfg, &cfg->services[i], &said);
 
 		*ex = one > *ex ? one : *ex;
@@ -611,9 +616,10 @@ int verb_proxy(struct cli *c)
 		ex = usage_error(c, "%s has no proxy: in %s", s->name, cfg->file);
 		goto out;
 	}
-	if (strcmp(what, "snippet") == 0)
+	if (strcmp(what, "snippet") == 0) {
+		(void)local_targets(c, cfg, s, true);
 		ex = snippet(c, s);
-	else if (strcmp(what, "init") == 0)
+	} else if (strcmp(what, "init") == 0)
 		ex = init_files(c, cfg, s->name);
 	else if (strcmp(what, "diff") == 0)
 		ex = diff(c, cfg, s);

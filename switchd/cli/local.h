@@ -14,6 +14,9 @@ struct config *local_config(struct cli *, const char *path, bool assertions);
 const char *local_config_path(const struct cli *);
 /* The service named, or the only one; NULL said why. */
 const struct service_config *local_service(struct cli *, const struct config *, const char *name);
+/* Reads, here and now, the addresses of the service's slots that the config does not list (local_targets.c); before anything
+ * is made of the service.  False: it has said which cannot be had; that slot has no targets. */
+bool local_targets(struct cli *, struct config *, const struct service_config *, bool files_only);
 /* Without a daemon a feature of only a path is compared with the first slot that answers it. */
 void local_learn(struct ev_loop *, struct probe_runner *, const struct service_config *, enum slot);
 

@@ -25,8 +25,18 @@ struct header { const char *name, *value; };
 
 struct tls_config { const char *ca_file, *cert_file, *key_file; bool verify; };  /* "" = default; verify default true */
 
+/* Where the addresses of a slot are read, at each claim and deploy, when they change (core/targets.h). */
+enum source_kind { SOURCE_FIXED, SOURCE_DNS, SOURCE_FILE };
+struct target_source {
+	enum source_kind kind;  /* fixed: the config lists them */
+	const char *text;       /* as written: "dns:shop-blue.internal:8101"; "" = fixed */
+	const char *host; uint16_t port; const char *scheme;    /* dns; scheme "" = none written */
+	const char *path;       /* file */
+};
+
 struct slot_config {
-	const struct target *targets; size_t n_targets;
+	const struct target *targets; size_t n_targets; /* with a source: those in force; none in a config as it was loaded */
+	struct target_source source;
 	bool proxy_protocol;    /* connections to its targets begin with a PROXY line */
 	int min_targets;        /* 0 = rule of B1.2 (proving: all; live: half, rounded up) */
 	struct tls_config tls;

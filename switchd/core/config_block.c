@@ -62,11 +62,28 @@ static void check_scalar(const struct block *b, const struct setting *s, struct 
 		refuse(b, s, node, why);
 }
 
+/* One text alone is a list of one: nobody after this sees the difference. */
+static void list_of_one(const struct block *b, struct yaml_node *node)
+{
+	struct arena *arena = b->ld->arena;
+	struct yaml_node *item = arena_alloc(arena, sizeof(*item));
+
+	*item = *node;
+	node->kind = YAML_LIST;
+	node->text = "";
+	node->raw = NULL;
+	node->items = arena_alloc(arena, sizeof(struct yaml_node *));
+	node->items[0] = item;
+	node->n = 1;
+}
+
 static void check_list(const struct block *b, const struct setting *s, struct yaml_node *node)
 {
 	struct value value;
 	char why[300];
 
+	if (s->type == T_LINE_OR_LINES && node->kind == YAML_TEXT && !yaml_is_null(node))
+		list_of_one(b, node);
 	if (node->kind != YAML_LIST) {
 		refuse_kind(b, s, node, s->type == T_WORDS ? "a list such as [slot, front]" : "a list");
 		return;
@@ -83,7 +100,7 @@ static void check_list(const struct block *b, const struct setting *s, struct ya
 			refuse_kind(b, s, item, item->kind == YAML_MAP ? "one line of text (put quotes round one that holds a \": \")" : "text");
 		else if (s->type == T_WORDS && !setting_parse(s, item->text, &value, why, sizeof(why)))
 			refuse(b, s, item, why);
-		else if (s->type == T_LINES && (!item->text[0] || strpbrk(item->text, "\n\r") || strlen(item->text) > 4096))
+		else if (s->type != T_WORDS && (!item->text[0] || strpbrk(item->text, "\n\r") || strlen(item->text) > 4096))
 			refuse(b, s, item, "want one line of text, of at most 4096 bytes");
 		for (size_t k = 0; s->type == T_WORDS && k < i; k++)
 			if (strcmp(node->items[k]->text, item->text) == 0)
@@ -102,6 +119,15 @@ static void check_kind(const struct block *b, const struct setting *s, struct ya
 
 		if (!map && !word)
 			refuse_kind(b, s, node, "true, false or a mapping");
+		return;
+	}
+	if (s->type == T_MAP_OR_LINES) {
+		if (node->kind == YAML_TEXT && !yaml_is_null(node))
+			list_of_one(b, node);
+		if (node->kind == YAML_TEXT)
+			refuse_kind(b, s, node, "a mapping or a list");
+		else if (node->n == 0)
+			refuse(b, s, node, "is empty");
 		return;
 	}
 	if (s->type == T_MAP_OR_LIST ? !map && !list : s->type == T_LIST ? !list : !map)
@@ -171,7 +197,7 @@ static void check_key(const struct block *b, struct yaml_pair *pair)
 		return;
 	if (setting_is_scalar(s))
 		check_scalar(b, s, pair->value);
-	else if (s->type == T_WORDS || s->type == T_LINES)
+	else if (s->type == T_WORDS || s->type == T_LINES || s->type == T_LINE_OR_LINES)
 		check_list(b, s, pair->value);
 	else if (s->type == T_ANY)
 		return;

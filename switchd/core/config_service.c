@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "switchd/core/config_load.h"
+#include "switchd/core/targets.h"
 
 struct target target_of(struct loading *ld, const char *text, bool front_tls)
 {
@@ -19,30 +20,29 @@ struct target target_of(struct loading *ld, const char *text, bool front_tls)
 
 static bool target_load(struct loading *ld, struct yaml_node *node, bool front_tls, struct target *out)
 {
-	struct address a;
-	char why[300];
+	char why[400];
 
-	if (text_starts(node->text, "unix:")) { /* 107: what fits into a socket's address */
-		if (node->text[5] != '/' || strlen(node->text + 5) > 107) {
-			diag_error(ld->d, node->mark, "targets: want unix: and an absolute path of at most 107 bytes, got \"%s\"", node->text);
-			return false;
-		}
-		*out = target_of(ld, node->text, false);
+	if (target_read(ld->arena, node->text, front_tls, out, why, sizeof(why)))
 		return true;
-	}
-	if (!address_parse(node->text, &a, why, sizeof(why))) {
+	diag_error(ld->d, node->mark, "targets: %s", why);
+	return false;
+}
+
+/* One source stands for the whole slot. */
+static bool source_load(struct loading *ld, struct yaml_node *list, struct slot_config *out)
+{
+	struct yaml_node *node = NULL;
+	char why[400];
+
+	for (size_t i = 0; !node && i < list->n; i++)
+		if (!list->items[i]->bad && list->items[i]->kind == YAML_TEXT && source_is(list->items[i]->text))
+			node = list->items[i];
+	if (!node)
+		return false;
+	if (list->n > 1)
+		diag_error(ld->d, node->mark, "targets: \"%s\" stands alone: it is all addresses of the slot", node->text);
+	else if (!source_parse(ld->arena, node->text, &out->source, why, sizeof(why)))
 		diag_error(ld->d, node->mark, "targets: %s", why);
-		return false;
-	}
-	if (a.scheme[0] && strcmp(a.scheme, "http") != 0 && strcmp(a.scheme, "https") != 0) {
-		diag_error(ld->d, node->mark, "targets: want host:port, http://host:port, https://host:port or unix:/path, got \"%s\"", node->text);
-		return false;
-	}
-	if (a.rest[0] && strcmp(a.rest, "/") != 0) {
-		diag_error(ld->d, node->mark, "targets: a target has no path: \"%s\"", node->text);
-		return false;
-	}
-	*out = target_of(ld, node->text, front_tls);
 	return true;
 }
 
@@ -52,7 +52,7 @@ struct told { struct target target; struct mark mark; enum slot slot; };
 static void check_twice(struct loading *ld, const struct told *all, size_t n, const struct told *t)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(all[i].target.unix_path, t->target.unix_path) != 0 || all[i].target.port != t->target.port || strcasecmp(all[i].target.host, t->target.host) != 0)
+		if (!target_same(&all[i].target, &t->target))
 			continue;
 		diag_error(ld->d, t->mark, "targets: \"%s\" is in slot %s already (line %d)", t->target.text, slot_name(all[i].slot), all[i].mark.line);
 		return;
@@ -83,6 +83,7 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 	struct block b = { 0 };
 
 	out->tls.ca_file = out->tls.cert_file = out->tls.key_file = "";
+	out->source = (struct target_source){ .text = "", .host = "", .scheme = "", .path = "" };
 	if (!node)
 		return;
 	if (mapping) {
@@ -94,7 +95,8 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 		diag_error(ld->d, list->mark, "targets: at most %d in a slot", MAX_TARGETS);
 		list = NULL;
 	}
-	for (size_t i = 0; list && i < list->n; i++) {
+	bool source = list && source_load(ld, list, out);
+	for (size_t i = 0; list && !source && i < list->n; i++) {
 		struct yaml_node *item = list->items[i];
 
 		if (item->bad)
@@ -110,7 +112,7 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 		(*n_told)++;
 	}
 	out->targets = targets;
-	bool https = false;
+	bool https = source;    /* what will be read is not known yet */
 	for (size_t i = 0; i < out->n_targets; i++)
 		https = https || targets[i].tls;
 	tls_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https, &out->tls);
@@ -120,7 +122,7 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 	char why[64];
 	if (min && setting_parse(setting_find("min_targets", AT_SLOT), min->text, &value, why, sizeof(why))) {
 		out->min_targets = (int)value.n;
-		if (list && value.n > (int64_t)list->n)
+		if (list && !source && value.n > (int64_t)list->n)
 			diag_error(ld->d, min->mark, "min_targets: %s has %zu target%s", what, list->n, list->n == 1 ? "" : "s");
 	}
 }

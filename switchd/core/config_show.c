@@ -223,8 +223,12 @@ static void show_slot(const struct show *w, const char *name, const struct slot_
 {
 	const char *in = "        ";
 
-	buf_addf(w->out, "      %s:\n%stargets:\n", name, in);
-	for (size_t i = 0; i < s->n_targets; i++) {
+	buf_addf(w->out, "      %s:\n", name);
+	if (s->source.kind != SOURCE_FIXED)
+		show_line(w, in, "targets", s->source.text);
+	else
+		buf_addf(w->out, "%stargets:\n", in);
+	for (size_t i = 0; s->source.kind == SOURCE_FIXED && i < s->n_targets; i++) {
 		buf_addf(w->out, "%s  - ", in);
 		put_quoted(w->out, s->targets[i].text, false);
 		buf_adds(w->out, "\n");
@@ -233,7 +237,7 @@ static void show_slot(const struct show *w, const char *name, const struct slot_
 		show_int(w, in, "min_targets", s->min_targets);
 	if (s->proxy_protocol)
 		show_bool(w, in, "proxy_protocol", true);
-	bool https = false;
+	bool https = s->source.kind != SOURCE_FIXED;
 	for (size_t i = 0; i < s->n_targets; i++)
 		https = https || s->targets[i].tls;
 	show_tls(w, in, "tls", &s->tls, https);

@@ -33,8 +33,8 @@ static const struct setting table[] = {
 	{ "bake", SERVICE, T_DURATION, 100, 7 * DAY, "5m", NULL, false, false, "the dense watch after a flip, with the shield up" },
 	{ "bearer", AT_LOGIN, T_TEXT, 1, 8192, NULL, NULL, false, false, "token sent as Authorization: Bearer" },
 	{ "bearer_file", AT_LOGIN, T_FILE, 2, 1023, NULL, NULL, false, false, "file that holds the token; read when the config is" },
-	{ "blue", AT_SLOTS, T_MAP_OR_LIST, 0, 0, NULL, NULL, true, false,
-	  "the slot's targets: a list, or a mapping with targets, min_targets, proxy_protocol, tls" },
+	{ "blue", AT_SLOTS, T_MAP_OR_LINES, 1, MAX_TARGETS, NULL, NULL, true, false,
+	  "the slot's targets: a list, dns:NAME:PORT, file:/path, or a mapping with targets, min_targets, proxy_protocol, tls" },
 	{ "blue", AT_BACKENDS, T_NAME, 0, 0, NULL, NULL, false, false, "backend that holds the blue slot's servers; SERVICE-blue if not told" },
 	{ "body", AT_FEATURE | AT_STEP, T_BODY, 0, 65536, "", NULL, false, false, "request body" },
 	{ "body_file", AT_FEATURE, T_FILE, 2, 1023, NULL, NULL, false, false,
@@ -86,7 +86,7 @@ static const struct setting table[] = {
 	{ "front_tls", AT_SERVICE, T_BLOCK, 0, 0, NULL, NULL, false, false, "how https fronts are asked" },
 	{ "gates", AT_SERVICE, T_BLOCK, 0, 0, NULL, NULL, false, false, "checks before a flip, beside the features" },
 	{ "get", AT_STEP, T_PATH, 1, 1024, NULL, NULL, false, false, "the step is a GET of this path; as post, put, patch, delete, head" },
-	{ "green", AT_SLOTS, T_MAP_OR_LIST, 0, 0, NULL, NULL, true, false, "as blue" },
+	{ "green", AT_SLOTS, T_MAP_OR_LINES, 1, MAX_TARGETS, NULL, NULL, true, false, "as blue" },
 	{ "green", AT_BACKENDS, T_NAME, 0, 0, NULL, NULL, false, false, "as blue; SERVICE-green if not told" },
 	{ "grpc", AT_FEATURE, T_BLOCK, 0, 0, NULL, NULL, false, false, "asks grpc.health.v1 of the target" },
 	{ "head", AT_STEP, T_PATH, 1, 1024, NULL, NULL, false, false, "the step is a HEAD of this path" },
@@ -192,7 +192,8 @@ static const struct setting table[] = {
 	{ "state_dir", AT_TOP, T_FILE, 2, 512, "/var/lib/switchd", NULL, false, true, "journal, map files, embedded Redis" },
 	{ "steps", AT_FEATURE, T_LIST, 0, 0, NULL, NULL, false, false,
 	  "a run of requests with one cookie jar: a list of {get|post|put|patch|delete|head, form, json, body, headers, expect, capture, always_run}" },
-	{ "targets", AT_SLOT, T_LINES, 1, MAX_TARGETS, NULL, NULL, true, false, "addresses: host:port, http://host:port, https://host:port or unix:/path" },
+	{ "targets", AT_SLOT, T_LINE_OR_LINES, 1, MAX_TARGETS, NULL, NULL, true, false,
+	  "addresses: host:port, http://host:port, https://host:port or unix:/path; or alone dns:NAME:PORT or file:/path, read at claim and deploy" },
 	{ "tcp", AT_FEATURE, T_BLOCK, 0, 0, NULL, NULL, false, false, "connects to the target, and may send and read" },
 	{ "timeout", PACE, T_DURATION, 10, 5 * MINUTE, "2s", NULL, false, false, "of a whole probe" },
 	{ "timeout", AT_COMMAND, T_DURATION, 10, 1 * HOUR, "30s", NULL, false, false, "until the program must have ended" },
@@ -277,6 +278,7 @@ static void doc_type(const struct setting *s, struct buf *out)
 		[T_FILE] = "absolute path", [T_PATH] = "/path", [T_ORIGIN] = "URL without path", [T_URL] = "URL", [T_ADDRESS] = "host:port or URL",
 		[T_LISTEN] = "host:port or off", [T_SOCKET] = "absolute path or host:port", [T_REDIS] = "address of Redis", [T_LINES] = "list of texts",
 		[T_BLOCK] = "mapping", [T_MAP] = "mapping", [T_LIST] = "list of mappings", [T_MAP_OR_LIST] = "mapping or list",
+		[T_LINE_OR_LINES] = "text or list of texts", [T_MAP_OR_LINES] = "text, list or mapping",
 		[T_BOOL_OR_BLOCK] = "true, false or mapping",
 		[T_ANY] = "value",
 	};
@@ -297,7 +299,7 @@ static void doc_bounds(const struct setting *s, struct buf *out)
 		buf_addf(out, "%d", (int)s->min);
 	else if (s->type == T_INT)
 		buf_addf(out, "%d to %d", (int)s->min, (int)s->max);
-	else if (s->type == T_LINES || s->type == T_WORDS || (s->type == T_MAP && s->max))
+	else if (s->type == T_LINES || s->type == T_LINE_OR_LINES || s->type == T_MAP_OR_LINES || s->type == T_WORDS || (s->type == T_MAP && s->max))
 		buf_addf(out, "%d to %d of them", (int)s->min, (int)s->max);
 	else if (s->max > 1 && (s->type == T_TEXT || s->type == T_BODY || s->type == T_FILE || s->type == T_PATH))
 		buf_addf(out, "at most %d bytes", (int)s->max);

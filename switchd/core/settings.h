@@ -64,10 +64,12 @@ enum setting_type {
 	T_SOCKET,       /* an absolute path, or host:port */
 	T_REDIS,        /* redis://host:port/db, unix:/path, embedded */
 	T_LINES,        /* a list of texts */
+	T_LINE_OR_LINES,        /* the same; one text alone is a list of it */
 	T_BLOCK,        /* a mapping of settings */
 	T_MAP,          /* a mapping of names that the user chooses */
 	T_LIST,         /* a list of mappings */
 	T_MAP_OR_LIST,
+	T_MAP_OR_LINES, /* a mapping, a list of texts, or one text alone */
 	T_BOOL_OR_BLOCK,        /* true, false, or a mapping of settings */
 	T_ANY,          /* whatever its owner takes: a text, a mapping, a list */
 };

@@ -67,6 +67,7 @@ const char *setting_word(const struct setting *s, size_t i, char out[32])
 bool setting_is_scalar(const struct setting *s)
 {
 	return s->type != T_WORDS && s->type != T_LINES && s->type != T_BLOCK && s->type != T_MAP && s->type != T_LIST && s->type != T_MAP_OR_LIST &&
+	       s->type != T_LINE_OR_LINES && s->type != T_MAP_OR_LINES &&
 	       s->type != T_BOOL_OR_BLOCK && s->type != T_ANY;
 }
 
@@ -290,6 +291,8 @@ bool setting_parse(const struct setting *s, const char *text, struct value *out,
 	case T_REDIS:
 		return parse_redis(text, &w);
 	case T_LINES:
+	case T_LINE_OR_LINES:
+	case T_MAP_OR_LINES:
 	case T_BLOCK:
 	case T_MAP:
 	case T_LIST:

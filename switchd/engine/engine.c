@@ -85,6 +85,13 @@ struct service *engine_find(const struct engine *e, const char *name)
 size_t engine_services(const struct engine *e) { return e->n; }
 const char *engine_service_name(const struct engine *e, size_t i) { return e->services[i]->cfg->name; }
 bool engine_has_service(const struct engine *e, const char *name) { return engine_find(e, name) != NULL; }
+const struct service_config *engine_service_config(const struct engine *e, const char *name)
+{
+	const struct service *s = engine_find(e, name);
+
+	return s ? s->cfg : NULL;
+}
+
 const struct config *engine_current_config(const struct engine *e) { return e->cfg; }
 
 void engine_watch(struct engine *e, engine_watch_fn *fn, void *arg)
@@ -269,6 +276,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		gates_beat(s);
 		traffic_beat(s);
 		inventory_beat(s);
+		targets_beat(s);
 		service_tick(s);
 		ledger_beat(s);
 		recheck_beat(s);
@@ -407,7 +415,8 @@ static bool same_targets(const struct slot_config *a, const struct slot_config *
 	return true;
 }
 
-static bool reload_allowed(const struct engine *e, const struct config *next, char *why, size_t size)
+/* in_force: of the services of `next`, in its order. */
+static bool reload_allowed(const struct engine *e, const struct config *next, struct in_force **in_force, char *why, size_t size)
 {
 	if (strcmp(e->cfg->state_dir, next->state_dir) != 0 || e->cfg->redis.embedded != next->redis.embedded) {
 		text_format(why, size, "state and state_dir cannot change while switchd runs: restart it");
@@ -416,6 +425,7 @@ static bool reload_allowed(const struct engine *e, const struct config *next, ch
 	for (size_t i = 0; i < e->n; i++) {
 		const struct service *s = e->services[i];
 		const struct service_config *n = by_name(next, s->cfg->name);
+		const struct in_force *f = n ? in_force[n - next->services] : NULL;
 		enum slot a = s->rec.active;
 
 		if (!n && (s->rec.phase != PH_STEADY || s->committing)) {
@@ -432,7 +442,12 @@ static bool reload_allowed(const struct engine *e, const struct config *next, ch
 		}
 		if (!n)
 			continue;
-		if (a != NO_SLOT) {
+		n = &f->cfg;
+		if (f->shared[0]) {
+			text_format(why, size, "%s: %s", s->cfg->name, f->shared);
+			return false;
+		}
+		if (a != NO_SLOT && s->cfg->slot[a].n_targets) {
 			size_t kept = 0;
 
 			for (size_t t = 0; t < s->cfg->slot[a].n_targets; t++)
@@ -460,10 +475,17 @@ bool engine_reload(struct engine *e, struct config *next, char *why, size_t why_
 	struct buf errors = BUF_INIT(64 * 1024);
 	struct probe_runner **runners = xcalloc(next->n_services, sizeof(*runners));
 	struct service **services = xcalloc(next->n_services, sizeof(struct service *));
-	bool ok = reload_allowed(e, next, why, why_size);
+	struct in_force **in_force = xcalloc(next->n_services, sizeof(struct in_force *));
+	bool ok;
 
+	for (size_t i = 0; i < next->n_services; i++) {
+		struct service *s = engine_find(e, next->services[i].name);
+
+		in_force[i] = in_force_next(s ? s->in_force : NULL, &next->services[i]);
+	}
+	ok = reload_allowed(e, next, in_force, why, why_size);
 	for (size_t i = 0; ok && i < next->n_services; i++) {
-		runners[i] = probe_runner_new(e->loop, next, &next->services[i], &errors);
+		runners[i] = probe_runner_new(e->loop, next, &in_force[i]->cfg, &errors);
 		if (!runners[i]) {
 			text_copy(why, why_size, buf_str(&errors));
 			ok = false;
@@ -485,14 +507,9 @@ bool engine_reload(struct engine *e, struct config *next, char *why, size_t why_
 		struct service *s = engine_find(e, next->services[i].name);
 
 		if (s) {
-			for (size_t k = 0; k < s->cfg->n_features; k++) /* baselines of features that did not change live on */
-				for (size_t m = 0; m < next->services[i].n_features; m++)
-					if (strcmp(s->cfg->features[k].name, next->services[i].features[m].name) == 0 &&
-					    s->cfg->features[k].fingerprint == next->services[i].features[m].fingerprint &&
-					    probe_baseline_text(s->runner, k)[0] &&
-					    !probe_set_baseline(runners[i], m, probe_baseline_text(s->runner, k)))
-						log_warn("baseline", "service=%s feature=%s what=\"not carried over\"", s->cfg->name, s->cfg->features[k].name);
-			service_apply_config(s, &next->services[i], runners[i]);
+			service_baselines(s, &in_force[i]->cfg, runners[i]);
+			service_apply_config(s, &next->services[i], in_force[i], runners[i]);
+			in_force[i] = NULL;
 		} else {
 			probe_runner_free(&runners[i]);
 			s = service_new(e, &next->services[i], &errors);
@@ -519,6 +536,9 @@ bool engine_reload(struct engine *e, struct config *next, char *why, size_t why_
 		if (store_is_up(e->store) && !e->services[i]->loaded)
 			service_store(e->services[i], true);
 out:
+	for (size_t i = 0; i < next->n_services; i++)
+		in_force_free(&in_force[i]);
+	free(in_force);
 	free(services);
 	free(runners);
 	buf_free(&errors);

@@ -74,7 +74,9 @@ json_t *engine_evidence(const struct engine *, const char *service, const char *
 void engine_config(const struct engine *, const char *service, struct buf *yaml);      /* redacted */
 bool engine_ready(const struct engine *, char *why, size_t why_size);  /* /readyz: store up, proxies in sync */
 void engine_metrics(const struct engine *, struct buf *out);           /* Prometheus text */
-const struct config *engine_current_config(const struct engine *);
+const struct config *engine_current_config(const struct engine *);     /* as it was loaded */
+/* With the targets that its slots have now.  NULL = no such service; BORROWED until the loop turns. */
+const struct service_config *engine_service_config(const struct engine *, const char *service);
 
 /* Events for a timeline, from the store (or from memory while it is away): `{"complete":bool,"events":[...]}`. */
 typedef void engine_events_fn(void *arg, json_t *borrowed);

@@ -64,7 +64,7 @@ static void own_ask(struct service *s)
 	enum slot slot = s->rec.deploy.slot;
 
 	if (!s->cfg->manifest_path[0] || slot > GREEN || s->own_asking || (s->gates.own != SM_NONE && s->gates.own != SM_ASKING) ||
-	    s->own_next.us > mono_now().us)
+	    !s->cfg->slot[slot].n_targets || s->own_next.us > mono_now().us)
 		return;
 	if (s->own_target >= s->cfg->slot[slot].n_targets)
 		s->own_target = 0;

@@ -195,6 +195,19 @@ void inventory_start(struct service *s)
 	s->inventories->view.configured = s->cfg->n_inventory > 0;
 }
 
+/* Targets change: what was asked of the old ones is asked of the new ones. */
+bool inventory_cut(struct service *s)
+{
+	struct inventories *v = s->inventories;
+	bool open = v && v->open;
+
+	if (open)
+		round_cancel(v);
+	return open;
+}
+
+void inventory_begin_again(struct service *s) { round_begin(s->inventories, s->inventories->of_deploy); }
+
 /* Before the configuration goes, and at the end. */
 void inventory_stop(struct service *s)
 {

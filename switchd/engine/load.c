@@ -231,7 +231,10 @@ static void ask_identity(struct service *s)
 	enum slot slot = s->start.found ? s->start.found_slot : s->cfg->initial;
 	struct probe_job job = { .via = VIA_SLOT, .purpose = PURPOSE_IDENTITY, .slot = slot, .feature = s->cfg->n_features, .release = "" };
 
-	if (!s->cfg->identity.on || slot > GREEN || s->start.found_release[0]) {
+	/* Its addresses are being read for the first time: it is asked when they are there, or cannot be had. */
+	if (slot <= GREEN && !s->cfg->slot[slot].n_targets && !s->target_why[slot][0])
+		return;
+	if (!s->cfg->identity.on || slot > GREEN || !s->cfg->slot[slot].n_targets || s->start.found_release[0]) {
 		s->identity_asked = true;
 		return;
 	}

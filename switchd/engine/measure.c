@@ -292,7 +292,7 @@ static void learned(void *arg, size_t feature, bool ok, const char *text)
 
 void measure_learn(struct service *s)
 {
-	if (s->rec.active == NO_SLOT)
+	if (s->rec.active == NO_SLOT || !s->cfg->slot[s->rec.active].n_targets)
 		return;
 	for (size_t i = 0; i < s->cfg->n_features; i++)
 		if (s->cfg->features[i].compare)
@@ -446,4 +446,33 @@ void measure_stop(struct service *s)
 	s->last_verdict = NULL;
 	measure_control_stop(s);
 	measure_compare_stop(s);
+}
+
+void measure_targets(struct service *s, const struct service_config *cfg, struct probe_runner *runner)
+{
+	struct feature_control *controls = s->controls;
+
+	s->controls = NULL;
+	s->asking_reference = s->asking_identity = false;
+	s->round = ROUND_NONE; /* of rechecks: claims that wait for it go on */
+	prove_cancel_all(s);
+	schedule_free(&s->sched);
+	measure_control_stop(s);
+	measure_compare_stop(s);
+	probe_runner_free(&s->runner);
+	gates_again(s);
+	s->cfg = cfg;
+	s->runner = runner;
+	s->health = health_reload(s->health, cfg);
+	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
+	s->controls = controls;
+	memset(s->last_verdict, 0, 2 * MAX_TARGETS * n_cells(s) * sizeof(*s->last_verdict));
+	measure_compare_start(s);
+	measure_view(s);
+	measure_pace(s);
+	/* What a deploy under way had asked is asked anew (only a slot that had no targets at all can get some then). */
+	if (s->rec.phase == PH_PROVING || s->rec.phase == PH_READY)
+		measure_control(s, s->rec.deploy.slot);
+	if (s->rec.phase == PH_PROVING)
+		traffic_preflight(s, s->rec.deploy.slot);
 }

@@ -175,6 +175,13 @@ static void preflight_forget(struct service *s)
 		s->px[i].pre_asked = s->px[i].pre_done = s->px[i].pre_ok = false;
 }
 
+static void more(char *detail, size_t size, const char *text)
+{
+	size_t n = strlen(detail);
+
+	(void)text_format(detail + n, size - n, "%s%s", n ? "; " : "", text);
+}
+
 /* One input. Returns false when nothing more is to be done now. */
 static bool step(struct service *s)
 {
@@ -245,6 +252,15 @@ static bool step(struct service *s)
 		order_end(s, o, &r);
 		return true;
 	}
+	if (o && s->d->commit && targets_wanted(s, o, o->input.kind == IN_CLAIM ? s->d->next.claim.slot : s->d->next.deploy.slot)) {
+		targets_read(s, o, o->input.kind == IN_CLAIM ? s->d->next.claim.slot : s->d->next.deploy.slot);
+		return true;
+	}
+	if (o && o->addressed) {
+		more(s->d->detail, sizeof(s->d->detail), o->addresses);
+		if (s->d->event.detail[0]) /* else it takes the one above */
+			more(s->d->event.detail, sizeof(s->d->event.detail), o->addresses);
+	}
 	if (o && o->input.dry_run) {
 		order_dry(s, o);
 		return true;
@@ -312,7 +328,10 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	s->e = e;
 	ev_init(&s->journal_timer, adopt_later);
 	s->journal_timer.data = s;
-	s->cfg = cfg;
+	s->told = cfg;
+	TAILQ_INIT(&s->readings);
+	s->in_force = in_force_kept(s);
+	s->cfg = cfg = &s->in_force->cfg;
 	s->rec.active = s->rec.move.from = s->rec.move.to = NO_SLOT;
 	s->d = xcalloc(1, sizeof(*s->d));
 	s->view = xcalloc(1, sizeof(*s->view));
@@ -344,6 +363,7 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 
 void service_abandon(struct service *s)
 {
+	targets_abandon(s);
 	while (s->claims) {
 		struct order *o = s->claims;
 
@@ -388,13 +408,26 @@ void service_free(struct service **sp)
 	free(s->late_evidence);
 	free(s->view);
 	free(s->d);
+	in_force_free(&s->in_force);
 	free(s);
 	*sp = NULL;
 }
 
-void service_apply_config(struct service *s, const struct service_config *cfg, struct probe_runner *runner)
+void service_baselines(const struct service *s, const struct service_config *next, struct probe_runner *runner)
 {
-	const struct service_config *old = s->cfg;
+	const struct service_config *was = s->cfg;
+
+	for (size_t k = 0; k < was->n_features; k++)
+		for (size_t m = 0; m < next->n_features; m++)
+			if (strcmp(was->features[k].name, next->features[m].name) == 0 &&
+			    was->features[k].fingerprint == next->features[m].fingerprint && probe_baseline_text(s->runner, k)[0] &&
+			    !probe_set_baseline(runner, m, probe_baseline_text(s->runner, k)))
+				log_warn("baseline", "service=%s feature=%s what=\"not carried over\"", was->name, was->features[k].name);
+}
+
+void service_apply_config(struct service *s, const struct service_config *told, struct in_force *next, struct probe_runner *runner)
+{
+	struct in_force *was = s->in_force;
 
 	ledger_look(s);
 	s->ticking = true; /* nothing is decided while the parts are changed */
@@ -402,10 +435,14 @@ void service_apply_config(struct service *s, const struct service_config *cfg, s
 	measure_stop(s);
 	traffic_stop(s);
 	probe_runner_free(&s->runner);
+	s->asking_identity = false;
 	gates_again(s);
-	s->cfg = cfg;
+	s->told = told;
+	s->in_force = next;
+	s->cfg = &next->cfg;
 	s->runner = runner;
-	s->health = health_reload(s->health, cfg);
+	s->health = health_reload(s->health, s->cfg);
+	targets_reloaded(s);
 	measure_start(s);
 	traffic_start(s);
 	inventory_start(s);
@@ -415,9 +452,11 @@ void service_apply_config(struct service *s, const struct service_config *cfg, s
 		measure_control(s, s->rec.deploy.slot);
 		traffic_preflight(s, s->rec.deploy.slot);
 	}
-	recheck_reloaded(s, old);
+	recheck_reloaded(s, &was->cfg);
+	in_force_free(&was);
 	s->ticking = false;
 	if (s->loaded && s->rec.active != NO_SLOT && !s->rec.pin.on)
 		traffic_apply(s, ORDER_FORWARD);
+	service_found(s);
 	service_tick(s);
 }

@@ -5,6 +5,7 @@
  * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
  * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  measure_compare.c  old against new;  prove.c  probes against stubs
  * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
+ * targets.c  slots whose addresses change: read at claim and deploy, kept in state_dir
  * gates.c    what gates need: the slot's own manifest, the command
  * inventory.c both slots' routes compared
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
@@ -53,6 +54,16 @@ struct order {
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
 	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
+	bool addressed; enum slot addressed_slot; char addresses[200]; /* the slot's source was read for it: what changed */
+};
+
+/* The service's config with the addresses that its slots have now: the config's own, or those that were read last. */
+struct frozen { const char *lines, *from; wall_ms at; };        /* lines NULL: nothing was ever read */
+struct in_force {
+	struct arena *arena;
+	struct service_config cfg;
+	struct frozen frozen[2];
+	char shared[400];               /* an address that is in both slots; "" = none */
 };
 
 /* One local proxy of a service. */
@@ -103,7 +114,11 @@ enum round { ROUND_NONE, ROUND_ACTIVE, ROUND_IDLE };
 
 struct service {
 	struct engine *e;
-	const struct service_config *cfg;
+	const struct service_config *cfg;       /* &in_force->cfg */
+	const struct service_config *told;      /* as the config has it; both live side by side */
+	struct in_force *in_force;
+	TAILQ_HEAD(, reading) readings;
+	char target_why[2][300]; mono_us target_next[2];        /* why the last reading failed, "" ; the next one in the background */
 	/* the committed truth */
 	struct record rec;
 	struct condemned_set condemned;
@@ -231,7 +246,9 @@ void service_order(struct service *, struct order *);   /* takes the order */
 void service_input(struct service *, const struct input *);      /* an input of the world; one of a kind waits at most */
 void service_tick(struct service *);            /* look again: now or at the end of this loop turn */
 void service_world(struct service *, struct world *);   /* the measured world, as decide sees it */
-void service_apply_config(struct service *, const struct service_config *, struct probe_runner *);
+/* Takes in_force and runner, which were made of `told`. */
+void service_apply_config(struct service *, const struct service_config *told, struct in_force *, struct probe_runner *);
+void service_baselines(const struct service *, const struct service_config *next, struct probe_runner *);   /* of features that did not change */
 bool service_busy(const struct service *);
 void service_refuse_all(struct service *, const char *why);      /* orders that waited too long for a record */
 void service_abandon(struct service *);        /* the end: orders in line are answered "unknown" */
@@ -244,6 +261,17 @@ void order_refuse(struct service *, struct order *, enum refusal, const char *de
 struct order *order_next(struct service *);
 void order_put_back(struct service *, struct order *);
 void order_free(struct order *);
+
+/* targets.c */
+struct in_force *in_force_next(const struct in_force *was, const struct service_config *told);     /* was may be NULL */
+struct in_force *in_force_kept(const struct service *);         /* at birth, of what state_dir keeps */
+void in_force_free(struct in_force **);
+void targets_reloaded(struct service *);
+bool targets_wanted(const struct service *, const struct order *, enum slot);
+void targets_read(struct service *, struct order *, enum slot); /* takes the order; it comes back first in line, or is refused */
+void targets_beat(struct service *);
+void targets_abandon(struct service *);
+json_t *targets_json(const struct service *, enum slot);        /* null: the config lists them */
 
 /* commit.c */
 void commit_begin(struct service *, struct order *);    /* s->d is committed; the order (or NULL) waits for it */
@@ -271,6 +299,8 @@ void service_reload_record(struct service *);
 /* measure.c */
 void measure_start(struct service *);
 void measure_stop(struct service *);
+/* Other targets, the same features: what is known of those that stay, evidence and what the controls said live on. */
+void measure_targets(struct service *, const struct service_config *, struct probe_runner *);
 void measure_pace(struct service *);            /* after every change of the record */
 void measure_view(struct service *);
 void measure_filled(struct service *, enum slot);
@@ -329,6 +359,8 @@ void export_line(struct engine *, const char *json);
 /* inventory.c */
 void inventory_start(struct service *);
 void inventory_stop(struct service *);
+bool inventory_cut(struct service *);           /* true: a round was under way, and wants inventory_begin_again() */
+void inventory_begin_again(struct service *);
 void inventory_beat(struct service *);
 bool inventory_note_due(struct service *);
 const struct inventory_view *inventory_view_of(const struct service *);

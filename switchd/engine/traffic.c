@@ -618,10 +618,10 @@ void traffic_start(struct service *s)
 
 		memset(p, 0, sizeof(*p));
 		p->s = s;
-		p->cfg = &s->cfg->proxies[i];
+		p->cfg = &s->told->proxies[i];
 		p->index = i;
 		p->servers_up = p->servers_all = -1;
-		p->proxy = proxy_new(s->e->loop, s->cfg, p->cfg);
+		p->proxy = proxy_new(s->e->loop, s->told, p->cfg);
 		ev_init(&p->reobserve, reobserve);
 		ev_init(&p->cut, cut_now);
 		p->reobserve.data = p->cut.data = p;

@@ -208,6 +208,7 @@ static json_t *slot_json(const struct service *s, enum slot slot)
 		json_array_append_new(targets, json_pack("{s:s,s:b}", "address", s->cfg->slot[slot].targets[t].text, "in",
 							 health_target_in(s->health, slot, t)));
 	put(o, "targets", targets);
+	put(o, "addresses", targets_json(s, slot));
 	return o;
 }
 

@@ -41,18 +41,25 @@ bool resolve_is_ip(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-static void ask(struct resolve *r)
+size_t resolve_now(const char *host, char (*ip)[RESOLVE_TEXT], size_t room, char *why, size_t size)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG }, *list = NULL;
-	int rc = getaddrinfo(r->host, NULL, &hints, &list);
+	int rc = getaddrinfo(host, NULL, &hints, &list);
+	size_t n = 0;
 
-	for (struct addrinfo *a = list; rc == 0 && a && r->out.n < RESOLVE_MAX; a = a->ai_next)
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, r->out.ip[r->out.n], RESOLVE_TEXT, NULL, 0, NI_NUMERICHOST) == 0)
-			r->out.n++;
+	for (struct addrinfo *a = list; rc == 0 && a && n < room; a = a->ai_next)
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, ip[n], RESOLVE_TEXT, NULL, 0, NI_NUMERICHOST) == 0)
+			n++;
 	if (list)
 		freeaddrinfo(list);
-	if (!r->out.n)
-		text_format(r->out.error, sizeof(r->out.error), "%.80s: %s", r->host, rc ? gai_strerror(rc) : "no address");
+	if (!n)
+		text_format(why, size, "%.80s: %s", host, rc ? gai_strerror(rc) : "no address");
+	return n;
+}
+
+static void ask(struct resolve *r)
+{
+	r->out.n = resolve_now(r->host, r->out.ip, RESOLVE_MAX, r->out.error, sizeof(r->out.error));
 }
 
 static void *asker(void *arg)

@@ -21,6 +21,9 @@ struct resolved {
 };
 typedef void resolve_fn(void *arg, const struct resolved *);
 
+/* Waits as long as the resolver does: for a thread of its own, or a program that has nothing else to do.  As many
+ * as there is room for, as they came; 0: why. */
+size_t resolve_now(const char *host, char (*ip)[RESOLVE_TEXT], size_t room, char *why, size_t why_size);
 bool resolve_is_ip(const char *host);
 struct resolve *resolve_start(struct ev_loop *, const char *host, resolve_fn *, void *arg);
 void resolve_cancel(struct resolve **);

@@ -172,6 +172,22 @@ static void server_line(struct snip *s, enum slot slot, size_t i)
 	buf_adds(s->out, "\n");
 }
 
+/* As many servers as a slot may have targets; those that the name does not fill stay away. */
+static void template_line(struct snip *s, enum slot slot)
+{
+	const struct slot_config *c = &s->svc->slot[slot];
+
+	if (!word(s, c->source.host, "_.-"))
+		return;
+	buf_addf(s->out, "  server-template %c %d %s:%u check inter 500ms rise 1 resolvers %s-dns init-addr none", slot == BLUE ? 'b' : 'g', MAX_TARGETS,
+		 c->source.host, c->source.port, s->svc->name);
+	if (c->proxy_protocol)
+		buf_adds(s->out, " send-proxy");
+	if (strcmp(c->source.scheme, "https") == 0 || (!c->source.scheme[0] && c->source.port == 443 && s->svc->front_target.tls))
+		server_tls(s, c);
+	buf_adds(s->out, "\n");
+}
+
 static void slot_part(struct snip *s, enum slot slot)
 {
 	buf_addf(s->out,
@@ -180,9 +196,29 @@ static void slot_part(struct snip *s, enum slot slot)
 		 "  retries 1\n"
 		 "  option redispatch 1\n"
 		 "  http-response set-header X-Switchd-By %s\n", s->cfg->backend[slot], slot_name(slot));
-	for (size_t i = 0; i < s->svc->slot[slot].n_targets; i++)
+	const struct target_source *source = &s->svc->slot[slot].source;
+
+	if (source->kind == SOURCE_FILE && word(s, source->path, "_./+- "))
+		buf_addf(s->out,
+			 "  # The addresses of this slot stand in %s; HAProxy does not read it.  Below is what was in it when this was\n"
+			 "  # printed: whoever changes the file changes these lines too, before the slot is deployed.\n", source->path);
+	if (source->kind == SOURCE_DNS)
+		template_line(s, slot);
+	for (size_t i = 0; source->kind != SOURCE_DNS && i < s->svc->slot[slot].n_targets; i++)
 		server_line(s, slot, i);
 	buf_adds(s->out, "\n");
+}
+
+/* Who answers for the names of slots that change. */
+static void resolvers_part(struct snip *s)
+{
+	if (s->svc->slot[BLUE].source.kind != SOURCE_DNS && s->svc->slot[GREEN].source.kind != SOURCE_DNS)
+		return;
+	buf_addf(s->out,
+		 "# HAProxy follows these names all the time; switchd reads them at claim and deploy: let them change only in between.\n"
+		 "resolvers %s-dns\n"
+		 "  parse-resolv-conf\n"
+		 "  accepted_payload_size 8192\n\n", s->svc->name);
 }
 
 static void shield_part(struct snip *s)
@@ -220,6 +256,7 @@ bool hap_snippet(const struct service_config *svc, const struct proxy_config *cf
 		(void)TEXT_FORMAT(s.in[i], "%s-%s-%08" PRIx32, svc->name, slot_name(i), mark_of(cfg));
 	global_part(&s);
 	frontend_part(&s, bind);
+	resolvers_part(&s);
 	slot_part(&s, BLUE);
 	slot_part(&s, GREEN);
 	shield_part(&s);
