@@ -4,6 +4,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
+#include "switchd/core/model.h"
 
 static const char *ago(int64_t then, char out[AGE_TEXT])
 {
@@ -115,6 +116,28 @@ static void story_lines(struct cli *c, const json_t *s)
 		printf("  safe to flip to %s? %s%s%s\n", jstr(flip, "slot"), jbool(flip, "ok") ? "yes" : "NO", jbool(flip, "ok") ? "" : ": ", jstr(flip, "why"));
 }
 
+/* Slots whose addresses change: from where they are, and since when. */
+static void address_lines(struct cli *c, const json_t *s)
+{
+	for (int k = BLUE; k <= GREEN; k++) {
+		const json_t *slot = json_object_get(json_object_get(s, "slots"), slot_name((enum slot)k)), *a = json_object_get(slot, "addresses");
+		const char *from = jstr(a, "read_from"), *source = jstr(a, "source"), *why = jstr(a, "why");
+		char w[WALL_TEXT];
+
+		if (!json_is_object(a))
+			continue;
+		printf("  %s: %s", slot_name((enum slot)k), source);
+		if (from[0])
+			printf(", %zu targets read at %s%s%s", json_array_size(json_object_get(slot, "targets")), wall_text((wall_ms){ jint(a, "read_at") }, w),
+			       strcmp(from, source) != 0 ? " of " : "", strcmp(from, source) != 0 ? from : "");
+		else
+			printf(", %snot read yet%s", ink(c, INK_YELLOW), ink(c, INK_PLAIN));
+		if (why[0])
+			printf("; %sthe last reading failed%s: %s", ink(c, INK_RED), ink(c, INK_PLAIN), why);
+		putchar('\n');
+	}
+}
+
 static void proxy_lines(const json_t *s)
 {
 	size_t i;
@@ -199,6 +222,7 @@ void say_status(struct cli *c, const json_t *s)
 	trouble_lines(c, s);
 	human_lines(c, s);
 	story_lines(c, s);
+	address_lines(c, s);
 	proxy_lines(s);
 	feature_table(c, json_object_get(s, "features"));
 }

@@ -2,6 +2,7 @@
  * config_service.c - one service: slots, proxies, gates, and its own settings. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "switchd/core/config_load.h"
 #include "switchd/core/targets.h"
@@ -138,6 +139,9 @@ static void slots_load(struct loading *ld, const struct block *service, struct s
 		block_open(&b, ld, node, AT_SLOTS, NULL, node->mark, arena_format(ld->arena, "slots of %s", service->what));
 		for (int s = BLUE; s <= GREEN; s++)
 			slot_load(ld, &b, s, out->front_target.tls, told, &n, &out->slot[s]);
+		const struct target_source *blue = &out->slot[BLUE].source, *green = &out->slot[GREEN].source;
+		if (green->kind != SOURCE_FIXED && green->kind == blue->kind && strcasecmp(green->text, blue->text) == 0)
+			diag_error(ld->d, block_mark(&b, "green"), "targets: \"%s\" is the source of slot blue already", green->text);
 	}
 	free(told);
 }

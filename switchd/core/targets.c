@@ -206,7 +206,7 @@ void targets_said(const struct target *was, size_t n, const struct target_list *
 
 /* ---- what is kept ---- */
 
-static const char FROM[] = "# from ", AT[] = "# at ";
+static const char FROM[] = "# from ", AT[] = "# at ", END[] = "# end\n";
 
 void frozen_print(struct buf *b, const struct target *t, size_t n, const char *from, wall_ms at)
 {
@@ -214,6 +214,7 @@ void frozen_print(struct buf *b, const struct target *t, size_t n, const char *f
 	buf_addf(b, "%s%s\n%s%lld\n", FROM, from, AT, (long long)at.ms);
 	for (size_t i = 0; i < n; i++)
 		buf_addf(b, "%s\n", t[i].text);
+	buf_adds(b, END);
 }
 
 /* The rest of the line that begins with `mark`, or NULL. */
@@ -237,6 +238,9 @@ bool frozen_parse(struct arena *arena, const char *text, size_t len, struct froz
 	const char *from = tail_of(arena, text, len, FROM), *at = tail_of(arena, text, len, AT);
 	uint64_t ms;
 
+	/* Without its end it may be half a list. */
+	if (len < strlen(END) || memcmp(text + len - strlen(END), END, strlen(END)) != 0)
+		return false;
 	if (!from || !at || !text_u64(at, &ms) || ms > INT64_MAX)
 		return false;
 	*out = (struct frozen_text){ .from = from, .at = { (int64_t)ms }, .lines = text, .len = len };

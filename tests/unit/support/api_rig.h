@@ -102,6 +102,10 @@ size_t engine_services(const struct engine *e) { (void)e; return fake.services; 
 const char *engine_service_name(const struct engine *e, size_t i) { (void)e; (void)i; return "shop"; }
 bool engine_has_service(const struct engine *e, const char *name) { (void)e; return strcmp(name, "shop") == 0; }
 const struct config *engine_current_config(const struct engine *e) { (void)e; return fake.cfg; }
+const struct service_config *engine_service_config(const struct engine *e, const char *name)
+{
+	return config_service(engine_current_config(e), name);
+}
 
 void engine_active(const struct engine *e, const char *service, struct active_answer *out)
 {
