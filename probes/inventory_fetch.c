@@ -76,6 +76,15 @@ static void on_deadline(EV_P_ ev_timer *t, int revents)
 	fetch_end(f);
 }
 
+static void on_nobody(EV_P_ ev_timer *t, int revents)
+{
+	struct inventory_fetch *f = t->data;
+
+	(void)loop, (void)revents;
+	inventory_note(f->inv, true, "slot %s has no targets yet", slot_name(f->slot));
+	fetch_end(f);
+}
+
 /* ---- a request ---- */
 
 static bool is_default_port(bool tls, uint16_t port) { return port == (tls ? 443 : 80); }
@@ -292,10 +301,13 @@ struct inventory_fetch *inventory_fetch(struct ev_loop *loop, const struct servi
 	f->pool = httpc_pool_new(f->client, IN_FLIGHT);
 	TEXT_FORMAT(f->mark, "X-Switchd-Probe: %s/inventory", svc->name);
 	ev_timer_init(&f->pace, on_pace, 0., 0.);
-	ev_timer_init(&f->deadline, on_deadline, INVENTORY_DEADLINE_MS / 1000., 0.);
+	bool anybody = svc->slot[slot].n_targets > 0;
+
+	ev_timer_init(&f->deadline, anybody ? on_deadline : on_nobody, anybody ? INVENTORY_DEADLINE_MS / 1000. : 0., 0.);
 	f->pace.data = f->deadline.data = f;
 	ev_timer_start(loop, &f->deadline);
-	ask_document(f);
+	if (anybody)
+		ask_document(f);
 	return f;
 }
 

@@ -414,7 +414,9 @@ static void read_rest(struct reading *r)
 		todo(r, "switchd moves HTTP; the shield and the stamp need `mode http`");
 	else if (one_of(w, "cookie stick stick-table appsession"))
 		todo(r, "stickiness: after a flip nobody may stay with a server of the slot that was left");
-	else if (one_of(w, "server-template use-server dispatch"))
+	else if (strcmp(w, "server-template") == 0)
+		todo(r, "a slot whose addresses are those of a name: targets: dns:NAME:PORT");
+	else if (one_of(w, "use-server dispatch"))
 		todo(r, "targets are a list of addresses: name them");
 	else if (strcmp(w, "disabled") == 0)
 		todo(r, "the section is disabled in HAProxy; here it is carried over as if it were not");

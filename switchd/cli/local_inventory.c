@@ -137,6 +137,7 @@ static int inventory_here(struct cli *c)
 		usage_error(c, "--slot is blue or green, got '%s'", c->slot);
 		goto out;
 	}
+	(void)local_targets(c, cfg, s, false);
 	struct ev_loop *loop = ev_default_loop(0);
 
 	for (int k = BLUE; k <= GREEN; k++)
