@@ -9,7 +9,10 @@
 #include "switchd/base/arena.h"
 #include "switchd/core/address.h"
 
-enum { UNIX_PATH_MAX = 107 };   /* what fits into a socket's address */
+enum {
+	UNIX_PATH_MAX = 107,    /* what fits into a socket's address */
+	FILE_PATH_MAX = 200,    /* so that every refusal has room for it and for its reason */
+};
 
 bool target_read(struct arena *arena, const char *text, bool front_tls, struct target *out, char *why, size_t size)
 {
@@ -53,8 +56,8 @@ bool source_parse(struct arena *arena, const char *text, struct target_source *o
 
 	*out = (struct target_source){ .text = text, .host = "", .scheme = "", .path = "" };
 	if (text_starts(text, "file:")) {
-		if (text[5] != '/') {
-			text_format(why, size, "want file: and an absolute path, got \"%s\"", text);
+		if (text[5] != '/' || strlen(text) > 5 + FILE_PATH_MAX || strpbrk(text, "\r\n\t")) {
+			text_format(why, size, "want file: and an absolute path of at most 200 bytes in one line, got \"%s\"", text);
 			return false;
 		}
 		out->kind = SOURCE_FILE;

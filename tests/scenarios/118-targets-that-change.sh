@@ -19,7 +19,7 @@ site_config
 haproxy_config || fail "haproxy -c"
 haproxy_start || fail "haproxy does not start"
 addresses blue "1 2"
-LIST=file
+LIST='file'
 site_config
 switchd_start
 wait_until 20 switchd_ready blue || fail "switchd is not ready"
@@ -98,4 +98,26 @@ expect_status "phase slots.green.targets.#" "steady 2"
 step "the next deploy takes it"
 deploy green r43 flipped; expect_exit 0
 expect_status "active slots.green.targets.#" "green 3"
+run status shop
+case $SAID in *"green: file:$SITE/green.targets, 3 targets read at "*) ;; *) fail "status does not say from where they are: $SAID" ;; esac
+
+step "a reload that names another source keeps the list, and so does the restart after it"
+# reloads SED: the configuration, changed and taken.
+reloads() { local n; n=$(grep -ac " reload ok=1 " "$SITE/log/switchd"); sed -i "$1" "$CONFIG"; kill -HUP "$(pid_of switchd)"
+	wait_until 10 eval '[ "$(grep -ac " reload ok=1 " "$SITE/log/switchd")" -gt $n ]' || fail "not reloaded: $(tail -n 3 "$SITE/log/switchd")"; }
+reloads "s,$SITE/green.targets,$SITE/other.targets,"
+kept="file:$SITE/other.targets file:$SITE/green.targets 3"
+expect_status "slots.green.addresses.source slots.green.addresses.read_from slots.green.targets.#" "$kept"
+switchd_kill
+switchd_start
+wait_until 20 switchd_ready green || fail "switchd is not ready a fourth time"
+expect_status "slots.green.addresses.source slots.green.addresses.read_from slots.green.targets.#" "$kept"
+
+step "a list in the configuration ends what was kept; a source in its place begins with that list"
+reloads "s,file:$SITE/blue.targets,127.0.0.1:${TARGET_PORT[blue1]}\, 127.0.0.1:${TARGET_PORT[blue2]},"
+expect_status "slots.blue.addresses slots.blue.targets.#" "null 2"
+[ ! -e "$STATE/shop.blue.targets" ] || fail "the list that was kept is still there"
+reloads "s,127.0.0.1:${TARGET_PORT[blue1]}\, 127.0.0.1:${TARGET_PORT[blue2]},file:$SITE/blue.targets,"
+expect_status "slots.blue.addresses.read_from slots.blue.targets.#" "the configuration 2"
+wait_until 10 test -s "$STATE/shop.blue.targets" || fail "the list is not kept"
 scn_done
