@@ -430,3 +430,24 @@ static void on_feature(struct call *c, enum input_kind kind)
 
 void order_mute(struct call *c) { on_feature(c, IN_MUTE); }
 void order_unmute(struct call *c) { on_feature(c, IN_UNMUTE); }
+
+void order_note(struct call *c)
+{
+	struct input in = { .kind = IN_NOTE, .slot = NO_SLOT };
+	const json_t *deploy = json_object_get(c->body, "deploy");
+	json_t *known;
+
+	c->created = true;
+	if (deploy && (!json_is_integer(deploy) || json_integer_value(deploy) < 1)) {
+		answer_bad(c, "bad-member", "deploy is the number of one");
+		return;
+	}
+	in.about = (uint64_t)json_integer_value(deploy);
+	known = in.about ? engine_deploy(call_engine(c), c->service, in.about) : NULL;
+	if (in.about && !known && engine_has_service(call_engine(c), c->service)) {
+		answer_not_found(c, "deploy");
+		return;
+	}
+	json_decref(known);
+	send_order(c, &in);
+}

@@ -69,7 +69,7 @@ route_fn look_services, look_service, look_why, look_timeline, look_evidence, lo
 	look_archive, look_deploys, look_deploy, look_config, look_metrics, look_inventory, look_inventory_ask, look_probe,
 	look_prove;
 route_fn order_claim, order_renew, order_unclaim, order_deploy, order_abort, order_flip, order_rollback, order_hold, order_resume, order_seal,
-	order_unseal, order_pardon, order_mute, order_unmute;
+	order_unseal, order_pardon, order_mute, order_unmute, order_note;
 route_fn events_stream;
 
 /* ---- auth.c ---- */

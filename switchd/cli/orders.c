@@ -321,3 +321,24 @@ int verb_unmute(struct cli *c)
 	TEXT_FORMAT(tail, "/features/%s/mute", c->feature_word);
 	return order(c, "DELETE", tail, body_new(c), "unmuted");
 }
+
+/* note [SERVICE] TEXT: one word is the text, unless -m has it. */
+int verb_note(struct cli *c)
+{
+	size_t texts = c->message ? 0 : 1;
+	json_t *b;
+	int ex;
+
+	if (c->n_words < texts || c->n_words > texts + 1 || (c->n_words > texts && (!name_ok(c->words[0]) || !TEXT_COPY(c->service, c->words[0]))))
+		return usage_error(c, "note wants [SERVICE] 'TEXT', in quotes");
+	if (!c->message)
+		c->message = c->words[c->n_words - 1];
+	if (!c->message[0])
+		return usage_error(c, "a note is its text: it is empty");
+	if (!cli_service(c, &ex))
+		return ex;
+	b = body_new(c);
+	if (c->deploy)
+		json_object_set_new(b, "deploy", json_integer(c->deploy));
+	return order(c, "POST", "/notes", b, "noted");
+}

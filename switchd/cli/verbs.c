@@ -32,6 +32,8 @@ static const struct verb verbs[] = {
 	{ "mute", "SERVICE/FEATURE", F_FOR | MUTATION, verb_mute, false, "a feature neither moves nor blocks nor counts, 24 h at most",
 	  "switchctl mute shop/quotes --for 30m -m 'vendor down'" },
 	{ "unmute", "SERVICE/FEATURE", MUTATION, verb_unmute, false, "it counts again", "switchctl unmute shop/quotes" },
+	{ "note", "[SERVICE] TEXT", F_DEPLOY | MUTATION, verb_note, false, "say something about what happened: it stands in the post-mortem",
+	  "switchctl note shop --deploy 812 'the migration of quotes_v2 had not run'" },
 	{ "why", "[SERVICE]", 0, verb_why, false, "the last decision, the rule that fired, evidence of both slots", "switchctl why shop" },
 	{ "timeline", "[SERVICE]", F_MAX | F_LAST | F_SINCE | F_DEPLOY, verb_timeline, false, "what happened, when, by whom, why",
 	  "switchctl timeline shop --last\nswitchctl timeline shop --since 2h -o md" },

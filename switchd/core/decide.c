@@ -74,6 +74,8 @@ static void tell_event(const struct look *l, struct decision *d, enum event_kind
 	e->to = is_slot(next->active) ? next->active : NO_SLOT;
 	TEXT_COPY(e->release, about(l, d, kind));
 	e->deploy = deploy_in_flight(l->rec) || deploy_in_flight(next) ? next->deploy.id : 0;
+	if (kind == EV_NOTE && l->in->about)
+		e->deploy = l->in->about;
 	TEXT_COPY(e->detail, d->detail);
 }
 

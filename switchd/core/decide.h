@@ -22,7 +22,7 @@ enum input_kind {
 	IN_PIN,                 /* a proxy shows a pin (B5.6) */
 	IN_LATE,                /* the suite ran again and something broke since: `detail` says what */
 	IN_CLAIM, IN_RENEW, IN_UNCLAIM, IN_DEPLOY, IN_ABORT, IN_FLIP, IN_ROLLBACK,
-	IN_HOLD, IN_RESUME, IN_SEAL, IN_UNSEAL, IN_PARDON, IN_MUTE, IN_UNMUTE,
+	IN_HOLD, IN_RESUME, IN_SEAL, IN_UNSEAL, IN_PARDON, IN_MUTE, IN_UNMUTE, IN_NOTE,
 	N_INPUTS
 };
 const char *input_name(enum input_kind);
@@ -48,6 +48,7 @@ struct input {
 	/* hold, mute */
 	wall_ms until;                  /* 0 = none told (mute: 24 h at most) */
 	name_text feature;
+	uint64_t about;                 /* note: the deploy it is about; 0 = none told */
 	/* start, pin */
 	struct version found_v; enum slot found_slot; bool found, ambiguous, found_in_proxy;
 	id_text found_release;

@@ -357,3 +357,6 @@ void do_unmute(struct look *l, struct decision *d)
 		memmove(&next->mutes[i], &next->mutes[i + 1], (--next->n_mutes - i) * sizeof(next->mutes[0]));
 	say(d, "%s", l->in->feature);
 }
+
+/* For those who read the story later: nothing of the record changes but its revision. */
+void do_note(struct look *l, struct decision *d) { say(d, "%s", l->in->why); }

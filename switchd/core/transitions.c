@@ -20,6 +20,8 @@
 /* B4: what must hold before automation may put traffic back. Filling and proving are not in these rows: their idle slot is
  * being overwritten or unproved, never a rollback target. */
 #define B4 G_LOST, -G_OBSERVE, -G_GATE, -G_HELD, -G_SUSPECT, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_MAY_RECORD_BACK
+/* All of B4 but the mode: what would have been done. */
+#define WOULD G_LOST, -G_HELD, -G_SUSPECT, G_TARGET, G_FORWARD_MOVE, G_WINDOW, G_POLICY_AUTO, G_MAY_RECORD_BACK
 #define ON_DUTY (S | RD | FL | BK | ST)
 /* B3: proved, and every proxy can make the flip. */
 #define PROVED G_STORE_UP, -G_SUSPECT, G_IDLE_WHOLE, G_CONTROLLED, G_PREFLIGHT, G_SERVERS, -G_GATES_OPEN
@@ -35,6 +37,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_HUMAN_NEEDED] = "human.needed", [EV_STUCK_ENDED] = "stuck.ended", [EV_HOLD_SET] = "hold.set", [EV_HOLD_CLEARED] = "hold.cleared",
 	[EV_SEALED] = "sealed", [EV_UNSEALED] = "unsealed", [EV_PARDONED] = "pardoned", [EV_MUTED] = "muted", [EV_UNMUTED] = "unmuted",
 	[EV_PIN_ADOPTED] = "pin.adopted", [EV_FOLLOWED] = "observe.followed",
+	[EV_ROLLBACK_WOULD] = "rollback.would", [EV_NOTE] = "note",
 	[EV_MANIFEST_READ] = "manifest.read", [EV_IDENTITY_CHANGED] = "identity.changed",
 	[EV_INVENTORY_COMPARED] = "inventory.compared",
 	[EV_FEATURE_NEW] = "feature.new", [EV_LATE_BROKEN] = "late.broken",
@@ -142,6 +145,14 @@ const struct row transitions[] = {
 	  do_say_loss, "a feature is lost: the other slot is asked anew before traffic moves", 0 },
 	{ ALL, IN_TICK, { G_IDENTITY_CHANGED }, TO_ALARM, ACT_CALL_HUMAN, EV_IDENTITY_CHANGED,
 	  do_say_identity, "a live target answers as another release than the one that was flipped to", 0 },
+	{ ON_DUTY, IN_TICK, { WOULD, G_OBSERVE, -G_FRESH }, TO_NOTHING, ACT_FRESH_OTHER, EV_NONE,
+	  do_say_loss, "a feature is lost: the other slot is asked anew before it is told what would be done", 0 },
+	{ ON_DUTY, IN_TICK, { WOULD, G_GATE, -G_FRESH }, TO_NOTHING, ACT_FRESH_OTHER, EV_NONE,
+	  do_say_loss, "a feature is lost: the other slot is asked anew before it is told what would be done", 0 },
+	{ ON_DUTY, IN_TICK, { WOULD, G_OBSERVE, G_FRESH, G_BETTER }, TO_ALARM, ACT_CALL_HUMAN, EV_ROLLBACK_WOULD,
+	  do_say_loss, "a feature is lost; observe mode only watches: enforced, traffic would have gone back now", 0 },
+	{ ON_DUTY, IN_TICK, { WOULD, G_GATE, G_FRESH, G_BETTER }, TO_ALARM, ACT_CALL_HUMAN, EV_ROLLBACK_WOULD,
+	  do_say_loss, "a feature is lost; in gate mode a person puts traffic back: enforced, it would have gone back now", 0 },
 	{ ALL, IN_TICK, { G_GONE, G_OBSERVE }, TO_ALARM, ACT_CALL_HUMAN, EV_FEATURE_LOST,
 	  do_say_loss, "a feature is gone; observe mode only watches", 0 },
 	{ ALL, IN_TICK, { G_GONE, G_SUSPECT }, TO_ALARM, ACT_CALL_HUMAN, EV_FEATURE_LOST,
@@ -316,5 +327,9 @@ const struct row transitions[] = {
 	{ ALL, IN_UNMUTE, { -G_STORE_UP }, TO_REFUSED, 0, EV_NONE, NULL, "the state cannot be written", RF_STORE },
 	{ ALL, IN_UNMUTE, { G_MUTED }, TO_STAY, 0, EV_UNMUTED, do_unmute, "a person ended the mute", 0 },
 	{ ALL, IN_UNMUTE, { 0 }, TO_REFUSED, 0, EV_NONE, NULL, "that feature is not muted", RF_NOTHING },
+
+	{ ALL, IN_NOTE, { -G_STORE_UP }, TO_REFUSED, 0, EV_NONE, NULL, "the state cannot be written", RF_STORE },
+	{ ALL, IN_NOTE, { -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "a note is its text", RF_NEEDS_WHY },
+	{ ALL, IN_NOTE, { 0 }, TO_STAY, 0, EV_NOTE, do_note, "a person noted", 0 },
 };
 const size_t n_transitions = ARRAY_LEN(transitions);

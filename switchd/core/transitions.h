@@ -94,7 +94,7 @@ enum event_kind {
 	EV_DEPLOY_STARTED, EV_DEPLOY_READY, EV_DEPLOY_ABORTED, EV_DEPLOY_EXPIRED, EV_DEPLOY_WOULD_FLIP, EV_GATE_REFUSED, EV_FLIP_DECIDED,
 	EV_FLIP_OBSERVED, EV_ROLLBACK_DECIDED, EV_ROLLBACK_DONE, EV_BAKE_DONE, EV_SHIELD_PROLONGED, EV_FEATURE_LOST, EV_FEATURE_PARTIAL,
 	EV_HUMAN_NEEDED, EV_STUCK_ENDED, EV_HOLD_SET, EV_HOLD_CLEARED, EV_SEALED, EV_UNSEALED, EV_PARDONED, EV_MUTED, EV_UNMUTED, EV_PIN_ADOPTED,
-	EV_FOLLOWED, EV_MANIFEST_READ, EV_IDENTITY_CHANGED, EV_INVENTORY_COMPARED, EV_FEATURE_NEW, EV_LATE_BROKEN,
+	EV_FOLLOWED, EV_ROLLBACK_WOULD, EV_NOTE, EV_MANIFEST_READ, EV_IDENTITY_CHANGED, EV_INVENTORY_COMPARED, EV_FEATURE_NEW, EV_LATE_BROKEN,
 	N_EVENT_KINDS
 };
 extern const char *const event_kinds[N_EVENT_KINDS];
@@ -152,7 +152,7 @@ effect_fn do_observed, do_revert, do_stuck, do_baked, do_prolong, do_settle, do_
 
 /* orders.c */
 effect_fn do_claim, do_renew, do_unclaim, do_deploy, do_abort, do_flip, do_rollback, do_hold, do_resume, do_seal, do_unseal, do_pardon, do_mute,
-	  do_unmute;
+	  do_unmute, do_note;
 effect_fn tell_phase, tell_hold, tell_pin, tell_claim, tell_condemned, tell_last_good, tell_not_whole, tell_preflight, tell_no_target, tell_slot,
 	  tell_force, tell_same_deploy, tell_suspect;
 

@@ -458,6 +458,7 @@ static bool give_input(char *word)
 	else if (key_is(word, "good_before", &v)) in->good_before = true;
 	else if (key_is(word, "for", &v)) in->until.ms = WALL + span(v);
 	else if (key_is(word, "feature", &v)) TEXT_COPY(in->feature, v);
+	else if (key_is(word, "about", &v)) in->about = strtoull(v, NULL, 10);
 	else if (key_is(word, "dry_run", &v)) in->dry_run = true;
 	else if (key_is(word, "skip", &v)) TEXT_COPY(in->skip, v);
 	else if (key_is(word, "manifest", &v)) {
@@ -573,6 +574,10 @@ static void expect(char *word)
 	else if (key_is(word, "undone", &v)) want_text("undone", v, n->move.undone ? "yes" : "no");
 	else if (key_is(word, "shield", &v)) want_text("shield", v, n->shield ? "up" : "down");
 	else if (key_is(word, "event", &v)) want_text("event", v, D.event.kind);
+	else if (key_is(word, "about", &v)) {
+		TEXT_FORMAT(text, "%llu", (unsigned long long)D.event.deploy);
+		want_text("about", v, text);
+	}
 	else if (key_is(word, "blue", &v)) expect_release("blue", &n->slot[BLUE], v);
 	else if (key_is(word, "green", &v)) expect_release("green", &n->slot[GREEN], v);
 	else if (key_is(word, "outcome", &v)) want_text("outcome", v, deploy_outcome_name(n->deploy.outcome));
