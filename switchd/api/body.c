@@ -52,7 +52,7 @@ static bool members_good(struct call *c)
 	char detail[320];
 
 	json_object_foreach(c->body, key, value) {
-		bool force = strcmp(key, "force") == 0, list = strcmp(key, "skip") == 0;
+		bool force = strcmp(key, "force") == 0, list = strcmp(key, "skip") == 0, number = strcmp(key, "deploy") == 0;
 		/* As the text of a file, or as it is in JSON. */
 		bool either = strcmp(key, "manifest") == 0 && json_is_object(value);
 		char safe[65];
@@ -63,8 +63,8 @@ static bool members_good(struct call *c)
 			answer_bad(c, "unknown-member", detail);
 			return false;
 		}
-		if (!either && (force ? !json_is_boolean(value) : list ? !json_is_array(value) : !json_is_string(value))) {
-			TEXT_FORMAT(detail, "%.64s is a %s", key, force ? "boolean" : list ? "list" : "string");
+		if (!either && (force ? !json_is_boolean(value) : list ? !json_is_array(value) : number ? !json_is_integer(value) : !json_is_string(value))) {
+			TEXT_FORMAT(detail, "%.64s is a %s", key, force ? "boolean" : list ? "list" : number ? "number" : "string");
 			answer_bad(c, "bad-member", detail);
 			return false;
 		}

@@ -437,7 +437,6 @@ void order_note(struct call *c)
 	const json_t *deploy = json_object_get(c->body, "deploy");
 	json_t *known;
 
-	c->created = true;
 	if (deploy && (!json_is_integer(deploy) || json_integer_value(deploy) < 1)) {
 		answer_bad(c, "bad-member", "deploy is the number of one");
 		return;

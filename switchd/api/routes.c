@@ -19,6 +19,8 @@ const struct route routes[] = {
 	{ "GET", "/v1/services/:s/evidence/:f", ROLE_READ, false, look_evidence, NULL, "evidence of a feature" },
 	{ "GET", "/v1/services/:s/ledger", ROLE_READ, false, look_ledger, NULL, "what is remembered of its releases" },
 	{ "GET", "/v1/services/:s/blame/:f", ROLE_READ, false, look_blame, NULL, "which release took the feature away" },
+	{ "GET", "/v1/services/:s/postmortem", ROLE_READ, false, look_postmortem, NULL,
+	  "what happened, put together; deploy=N, or since= and until=; format=json, md, html or csv" },
 	{ "GET", "/v1/services/:s/archive", ROLE_READ, false, look_archive, NULL, "the newest lines of the archive; from=, until=, max=" },
 	{ "GET", "/v1/services/:s/deploys", ROLE_READ, false, look_deploys, NULL, "the last deploys" },
 	{ "GET", "/v1/services/:s/deploys/:n", ROLE_READ, false, look_deploy, NULL, "one deploy; wait= and for=" },

@@ -113,6 +113,8 @@ static int run(struct cli *c, int argc, char **argv)
 		return usage_error(c, "%s wants %s, without a feature", c->verb->name, c->verb->words);
 	if (c->output == FMT_MD && c->verb->run != verb_timeline)
 		return usage_error(c, "-o md is for timeline");
+	if ((c->output == FMT_HTML || c->output == FMT_CSV) && c->verb->run != verb_timeline)
+		return usage_error(c, "-o html and csv are for timeline");
 	if (c->output == FMT_NAGIOS && c->verb->run != verb_status)
 		return usage_error(c, "-o nagios is for status");
 	return c->verb->run(c);

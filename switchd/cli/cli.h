@@ -28,7 +28,7 @@ enum exit_code {
 	EX_DETACHED = 130,
 };
 
-enum output { FMT_TABLE, FMT_JSON, FMT_MD, FMT_NAGIOS };
+enum output { FMT_TABLE, FMT_JSON, FMT_MD, FMT_NAGIOS, FMT_HTML, FMT_CSV };
 
 /* Flags, as a set per verb: a flag that a verb does not take is an error. */
 enum {
@@ -37,6 +37,7 @@ enum {
 	F_FRONT = 1 << 14, F_BLUE = 1 << 15, F_GREEN = 1 << 16, F_ON_CANCEL = 1 << 17, F_BIND = 1 << 18, F_WATCH = 1 << 19,
 	F_MESSAGE = 1 << 20, F_DRY_RUN = 1 << 21, F_IF_EPOCH = 1 << 22, F_FEATURE = 1 << 23, F_LAST = 1 << 24, F_SINCE = 1 << 25,
 	F_RID = 1 << 26, F_RENEW = 1 << 27, F_PROVE = 1 << 28,
+	F_REPORT = 1 << 30,     /* a post-mortem: its end, and the archive to read it from */
 	F_GATES = 1 << 29,      /* a manifest, and gates set aside: of orders that are asked of the gates */
 };
 
@@ -48,7 +49,7 @@ struct cli {
 	int64_t timeout_ms;             /* 0 = the verb's own */
 	/* verb flags */
 	const char *release, *slot, *to, *claim, *digest, *wait, *message, *for_text, *policy, *is, *if_epoch, *front, *blue, *green,
-		*on_cancel, *bind, *feature[32], *since, *rid, *manifest, *skip[16];
+		*on_cancel, *bind, *feature[32], *since, *until, *archive, *rid, *manifest, *skip[16];
 	size_t n_features, n_skips;
 	char *manifest_text;            /* once it was read */
 	int64_t lock_wait_ms, max, deploy;
@@ -148,11 +149,16 @@ void skip_put(const struct cli *, json_t *body);         /* --skip-gate */
 /* ---- orders.c ---- */
 int order_said(struct cli *, const char *done, const struct answer *);    /* what came of a mutation; the exit code */
 
+/* ---- postmortem.c ---- */
+bool wants_report(const struct cli *);                   /* timeline: a span, in a form for people or programs */
+int timeline_report(struct cli *);
+
 /* ---- cli.c ---- */
 PRINTF(2, 3) int usage_error(struct cli *, const char *fmt, ...);
 /* The service: the word given, or the only one there is.  Needs the daemon when no word was given. */
 MUSTCHECK bool cli_service(struct cli *, int *exit_code);
 MUSTCHECK bool cli_duration(const char *text, int64_t *ms);
+MUSTCHECK bool cli_when(const char *text, wall_ms *out);        /* "2h" ago, or "2026-11-22T03:00:00Z" */
 MUSTCHECK bool cli_confirm(struct cli *, const char *question, const char *type_this, int *exit_code);
 
 /* Verbs: look.c, orders.c, deploy.c, init.c, local.c */

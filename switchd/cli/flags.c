@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
@@ -10,13 +11,13 @@
 
 enum { O_URL = 256, O_TOKEN, O_JSON, O_NO_COLOR, O_NO_INPUT, O_DRY, O_TIMEOUT, O_IF_EPOCH, O_CONFIG, O_RELEASE, O_SLOT, O_TO, O_CLAIM,
        O_DIGEST, O_WAIT, O_LOCK_WAIT, O_FORCE, O_FOR, O_POLICY, O_IS, O_MAX, O_DEPLOY, O_DIRECT, O_FRONT, O_BLUE, O_GREEN, O_ON_CANCEL, O_BIND,
-       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_MANIFEST, O_SKIP, O_VERSION };
+       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_MANIFEST, O_SKIP, O_UNTIL, O_ARCHIVE, O_VERSION };
 
 const struct flag cli_flags[] = {
 	{ "url", O_URL, 0, "URL", "unix:PATH or http(s)://HOST:PORT (also SWITCHD_URL; default " DEFAULT_URL ")" },
 	{ "token-file", O_TOKEN, 0, "FILE", "bearer token for http (also SWITCHD_TOKEN_FILE)" },
 	{ "config", O_CONFIG, 0, "FILE", "for verbs that work without a daemon (also SWITCHD_CONFIG)" },
-	{ "output", 'o', 0, "FORMAT", "table, json, md (timeline), nagios (status)" },
+	{ "output", 'o', 0, "FORMAT", "table, json, md, html, csv (timeline), nagios (status)" },
 	{ "json", O_JSON, 0, NULL, "the same as -o json" },
 	{ "quiet", 'q', 0, NULL, "no progress" },
 	{ "verbose", 'v', 0, NULL, "more of it" },
@@ -47,7 +48,9 @@ const struct flag cli_flags[] = {
 	{ "is", O_IS, F_IS, "SLOT", "exit 0 when it is that slot, else 1" },
 	{ "max", O_MAX, F_MAX, "N", "at most N events; of discover: at most N routes" },
 	{ "last", O_LAST, F_LAST, NULL, "the last deploy only; of inventory: the last comparison, without asking" },
-	{ "since", O_SINCE, F_SINCE, "TIME", "the last 2h, 7d..." },
+	{ "since", O_SINCE, F_SINCE, "TIME", "the last 2h, 7d..., or from 2026-11-22T03:00:00Z on" },
+	{ "until", O_UNTIL, F_REPORT, "TIME", "of a post-mortem: up to 1h ago, or 2026-11-22T04:00:00Z; now, if not told" },
+	{ "archive", O_ARCHIVE, F_REPORT, "DIR", "the post-mortem from this archive, without a daemon" },
 	{ "deploy", O_DEPLOY, F_DEPLOY, "N", "a deploy's number" },
 	{ "direct", O_DIRECT, F_DIRECT, NULL, "through the proxy's own socket, past daemon and store" },
 	{ "front", O_FRONT, F_FRONT, "URL", "the public address" },
@@ -85,6 +88,36 @@ bool cli_duration(const char *text, int64_t *ms)
 	return false;
 }
 
+/* A time with a unit is that long ago; else UTC, to the minute, the second or the millisecond. */
+bool cli_when(const char *text, wall_ms *out)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+	int64_t ms;
+
+	if (cli_duration(text, &ms)) {
+		out->ms = wall_now().ms - ms;
+		return out->ms > 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		struct tm tm = { .tm_mday = 1 };
+		const char *rest = strptime(text, forms[i], &tm);
+		int64_t part = 0;
+
+		if (!rest)
+			continue;
+		if (i == 0 && rest[0] == '.' && strspn(rest + 1, "0123456789") == 3) {
+			for (int k = 1; k <= 3; k++)
+				part = part * 10 + (rest[k] - '0');
+			rest += 4;
+		}
+		if (strcmp(rest, "Z") != 0 && rest[0])
+			continue;
+		out->ms = (int64_t)timegm(&tm) * 1000 + part;
+		return out->ms > 0;
+	}
+	return false;
+}
+
 static int number_flag(struct cli *c, const char *name, const char *text, int64_t *out)
 {
 	uint64_t v;
@@ -104,14 +137,14 @@ static int time_flag(struct cli *c, const char *name, const char *text, int64_t 
 
 static int output_flag(struct cli *c, const char *text)
 {
-	static const char *const names[] = { "table", "json", "md", "nagios" };
+	static const char *const names[] = { "table", "json", "md", "nagios", "html", "csv" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(names[i], text) == 0) {
 			c->output = (enum output)i;
 			return EX_DONE;
 		}
-	return usage_error(c, "-o knows table, json, md and nagios, not '%s'", text);
+	return usage_error(c, "-o knows table, json, md, html, csv and nagios, not '%s'", text);
 }
 
 static int take(struct cli *c, int val, const char *arg)
@@ -148,6 +181,8 @@ static int take(struct cli *c, int val, const char *arg)
 	case O_MAX: return number_flag(c, "max", arg, &c->max);
 	case O_LAST: c->last = true; break;
 	case O_SINCE: c->since = arg; break;
+	case O_UNTIL: c->until = arg; break;
+	case O_ARCHIVE: c->archive = arg; break;
 	case O_DEPLOY: return number_flag(c, "deploy", arg, &c->deploy);
 	case O_DIRECT: c->direct = true; break;
 	case O_FRONT: c->front = arg; break;

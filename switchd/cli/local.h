@@ -23,4 +23,7 @@ void local_learn(struct ev_loop *, struct probe_runner *, const struct service_c
 /* local_prove.c: --prove without a daemon.  JSON: the caller's to print, a new reference. */
 int local_prove(struct cli *, const struct config *, const struct service_config *, json_t **out);
 
+/* local_story.c: a post-mortem from the archive's files alone; NULL: it has said why, and *ex is how to end. */
+json_t *local_story(struct cli *, wall_ms from, wall_ms to, int *ex);
+
 #endif

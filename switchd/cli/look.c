@@ -154,16 +154,16 @@ int verb_timeline(struct cli *c)
 {
 	char path[160];
 	struct answer a;
-	int64_t since = 0, deploy = c->deploy, ms;
+	int64_t deploy = c->deploy;
+	wall_ms since = { 0 };
 	int ex = EX_DONE;
 
 	if (c->max && (c->max < 1 || c->max > 1000))
 		return usage_error(c, "--max is from 1 to 1000");
-	if (c->since) {
-		if (!cli_duration(c->since, &ms))
-			return usage_error(c, "--since wants a time with a unit, such as 2h, got '%s'", c->since);
-		since = wall_now().ms - ms;
-	}
+	if (c->since && !cli_when(c->since, &since))
+		return usage_error(c, "--since wants a time with a unit, such as 2h, or UTC such as 2026-11-22T03:00:00Z, got '%s'", c->since);
+	if (wants_report(c))
+		return timeline_report(c);
 	if (!cli_service(c, &ex))
 		return ex;
 	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=%lld", c->service, (long long)(c->max ? c->max : 1000));
@@ -175,7 +175,7 @@ int verb_timeline(struct cli *c)
 
 		for (size_t i = json_array_size(events); c->last && i-- > 0 && !deploy;)
 			deploy = jint(json_array_get(events, i), "deploy");
-		keep_events(a.json, since, deploy);
+		keep_events(a.json, since.ms, deploy);
 		if (c->output == FMT_JSON)
 			say_json(c, a.json);
 		else

@@ -35,8 +35,11 @@ static const struct verb verbs[] = {
 	{ "note", "[SERVICE] TEXT", F_DEPLOY | MUTATION, verb_note, false, "say something about what happened: it stands in the post-mortem",
 	  "switchctl note shop --deploy 812 'the migration of quotes_v2 had not run'" },
 	{ "why", "[SERVICE]", 0, verb_why, false, "the last decision, the rule that fired, evidence of both slots", "switchctl why shop" },
-	{ "timeline", "[SERVICE]", F_MAX | F_LAST | F_SINCE | F_DEPLOY, verb_timeline, false, "what happened, when, by whom, why",
-	  "switchctl timeline shop --last\nswitchctl timeline shop --since 2h -o md" },
+	{ "timeline", "[SERVICE]", F_MAX | F_LAST | F_SINCE | F_DEPLOY | F_REPORT, verb_timeline, false,
+	  "what happened, when, by whom, why; of a deploy or a span as md, html, csv or json: the post-mortem",
+	  "switchctl timeline shop --last\nswitchctl timeline shop --deploy 812 -o html >812.html\n"
+	  "switchctl timeline shop --since 2026-11-22T03:00Z --until 2026-11-22T04:00Z -o md\n"
+	  "switchctl timeline shop --since 2d -o md --archive /var/lib/switchd/archive" },
 	{ "evidence", "SERVICE/FEATURE", 0, verb_evidence, false, "what came back: last absent, last present before it, both slots",
 	  "switchctl evidence shop/quotes" },
 	{ "blame", "SERVICE/FEATURE", 0, verb_blame, false, "which release took the feature away, when, what else changed, where a good copy is",

@@ -21,6 +21,7 @@ enum input_kind {
 	IN_START,               /* no record in the store: first start (B3); also "a higher version is known" */
 	IN_PIN,                 /* a proxy shows a pin (B5.6) */
 	IN_LATE,                /* the suite ran again and something broke since: `detail` says what */
+	IN_COUNTED,             /* the proxies' counters were read after a move: `detail` says them */
 	IN_CLAIM, IN_RENEW, IN_UNCLAIM, IN_DEPLOY, IN_ABORT, IN_FLIP, IN_ROLLBACK,
 	IN_HOLD, IN_RESUME, IN_SEAL, IN_UNSEAL, IN_PARDON, IN_MUTE, IN_UNMUTE, IN_NOTE,
 	N_INPUTS
@@ -53,7 +54,7 @@ struct input {
 	struct version found_v; enum slot found_slot; bool found, ambiguous, found_in_proxy;
 	id_text found_release;
 	name_text proxy;
-	char detail[400];               /* late */
+	char detail[400];               /* late, counted */
 };
 
 /* What the proxies say, folded by the engine for the record's version. */

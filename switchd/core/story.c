@@ -10,9 +10,7 @@ static int64_t to_epoch(const json_t *e) { return num(json_object_get(json_objec
 
 static bool moves(const json_t *e)
 {
-	return (kind_is(e, "flip.decided") || kind_is(e, "rollback.decided") || kind_is(e, "pin.adopted") || kind_is(e, "observe.followed") ||
-		kind_is(e, "store.regressed")) &&
-	       strcmp(side_slot(e, "from"), side_slot(e, "to")) != 0;
+	return side_slot(e, "to")[0] && strcmp(side_slot(e, "from"), side_slot(e, "to")) != 0;
 }
 
 static bool seen_through(const json_t *e) { return kind_is(e, "flip.observed") || kind_is(e, "rollback.done"); }
@@ -64,7 +62,7 @@ static void read_served(struct story *t)
 			continue;
 		const json_t *seen = observation_of(t->events, i);
 
-		serve_add(t, num(seen ? seen : e, "at"), slot_of(side_slot(e, "to")), seen != NULL);
+		serve_add(t, num(seen ? seen : e, "at"), slot_of(side_slot(e, "to")), seen || kind_is(e, "service.started") || kind_is(e, "observe.followed"));
 	}
 }
 
@@ -150,8 +148,15 @@ static void read_changes(struct story *t, const json_t *changes)
 		struct track *k = slot == NO_SLOT || at > t->to ? NULL : track_of(t, str(c, "feature"), slot);
 		enum verdict v = verdict_of(str(c, "verdict"));
 
+		/* The verdict took several answers; the fault began with the first. */
+		int64_t since = num(c, "since");
+
+		if (k && since && since < at && (!k->last || since > t->spans[k->last - 1].from))
+			at = since;
+		else if (k && !since && v == V_ABSENT && at >= t->from)
+			at = first_bad_at(t, k, at);
 		if (k)
-			span_add(t, k, v == V_ABSENT && at >= t->from ? first_bad_at(t, k, at) : at, v, str(c, "release"));
+			span_add(t, k, at, v, str(c, "release"));
 	}
 }
 
@@ -223,14 +228,21 @@ static void event_fact(json_t *facts, const json_t *e)
 	fact(facts, num(e, "at"), str(e, "by"), str(e, "kind"), text[0] ? text : str(e, "kind"), "", e);
 }
 
+static bool is_loss(enum verdict v) { return v == V_ABSENT || v == V_PARTIAL; }
+
+/* That a new release is asked, and answers, is told by the events; what was lost and came back is told here. */
 static void span_facts(const struct story *t, json_t *facts)
 {
 	for (size_t i = 0; i < t->n_spans; i++) {
 		const struct span *s = &t->spans[i];
+		bool was_lost = false;
 		char text[256];
 
+		for (size_t k = 0; k < i; k++)
+			if (t->spans[k].track == s->track)
+				was_lost = is_loss(t->spans[k].verdict);
 		/* How it stood when the span of the report began is in the picture; only changes are facts. */
-		if (s->from <= t->from)
+		if (s->from <= t->from || (!is_loss(s->verdict) && !was_lost))
 			continue;
 		text_format(text, sizeof(text), "%s %s on %s%s%s%s", s->track->feature, verdict_name(s->verdict), slot_name(s->track->slot),
 			    s->release[0] ? " (" : "", s->release, s->release[0] ? ")" : "");
@@ -423,7 +435,8 @@ static json_t *missing_json(const struct story *t, const struct story_in *in)
 		json_array_append_new(all, json_sprintf("events from %s to %s were trimmed: what happened then is not in this report",
 							wall_text((wall_ms){ t->from }, a), wall_text(in->have_from, b)));
 	if (in->store_away)
-		json_array_append_new(all, json_string("the store is away: these are only the events that this switchd remembers"));
+		json_array_append_new(all, json_string("the store is away: what others wrote to it is not in this report"));
+	json_array_extend(all, (json_t *)in->missing);
 	if (t->events_left_out)
 		json_array_append_new(all, json_sprintf("%zu more events, the oldest of the span, were left out", t->events_left_out));
 	if (t->spans_left_out)
@@ -472,7 +485,8 @@ json_t *story_tell(const struct story_in *in)
 			   people_json(t), "notes", of_kind(t, "note"), "counterfactual", of_kind(t, "rollback.would"), "missing", missing_json(t, in),
 			   "picture", picture_json(t));
 	must(report != NULL);
-	json_object_set_new(report, "complete", json_boolean(in->have_from.ms <= t->from && !in->store_away && !t->events_left_out));
+	json_object_set_new(report, "complete", json_boolean(json_array_size(json_object_get(report, "missing")) == 0));
+	json_object_set(report, "events", t->events);
 	json_decref(t->events);
 	free(t);
 	return report;

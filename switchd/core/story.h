@@ -28,7 +28,8 @@ struct story_in {
 	const json_t *changes;
 	const json_t *blame;            /* {"FEATURE": blame...} for the lost ones, or NULL */
 	wall_ms have_from;              /* what is older than this was trimmed; 0 = nothing is missing */
-	bool store_away;                /* events are only what this process remembers */
+	bool store_away;                /* what others committed meanwhile is not in it */
+	const json_t *missing;          /* more that is not known, as sentences; or NULL */
 };
 
 /* A new reference. */

@@ -93,7 +93,7 @@ static json_t *requests_json(const struct story *t)
 	size_t i;
 
 	json_array_foreach(t->events, i, e)
-		json_object_foreach(json_object_get(e, "requests"), name, v) {
+		json_object_foreach(json_object_get(json_object_get(e, "evidence"), "requests"), name, v) {
 			if (!json_is_integer(v))
 				continue;
 			sum = sum ? sum : json_object();

@@ -37,7 +37,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_HUMAN_NEEDED] = "human.needed", [EV_STUCK_ENDED] = "stuck.ended", [EV_HOLD_SET] = "hold.set", [EV_HOLD_CLEARED] = "hold.cleared",
 	[EV_SEALED] = "sealed", [EV_UNSEALED] = "unsealed", [EV_PARDONED] = "pardoned", [EV_MUTED] = "muted", [EV_UNMUTED] = "unmuted",
 	[EV_PIN_ADOPTED] = "pin.adopted", [EV_FOLLOWED] = "observe.followed",
-	[EV_ROLLBACK_WOULD] = "rollback.would", [EV_NOTE] = "note",
+	[EV_ROLLBACK_WOULD] = "rollback.would", [EV_NOTE] = "note", [EV_COUNTED] = "requests.counted",
 	[EV_MANIFEST_READ] = "manifest.read", [EV_IDENTITY_CHANGED] = "identity.changed",
 	[EV_INVENTORY_COMPARED] = "inventory.compared",
 	[EV_FEATURE_NEW] = "feature.new", [EV_LATE_BROKEN] = "late.broken",
@@ -214,6 +214,9 @@ const struct row transitions[] = {
 	{ ALL, IN_LATE, { -G_STORE_UP }, TO_NOTHING, 0, EV_NONE, NULL, "the state cannot be written: it is told when it can", 0 },
 	{ ALL, IN_LATE, { 0 }, TO_STAY, ACT_CALL_HUMAN, EV_LATE_BROKEN,
 	  do_late, "the suite ran again: a feature broke since it was last seen", 0 },
+
+	{ ALL, IN_COUNTED, { -G_STORE_UP }, TO_NOTHING, 0, EV_NONE, NULL, "the state cannot be written: the counters are in the log", 0 },
+	{ ALL, IN_COUNTED, { 0 }, TO_STAY, 0, EV_COUNTED, do_late, "the proxies' own counters, from before the move until it came to rest", 0 },
 
 	/* ---- claim ---- */
 	{ ALL, IN_CLAIM, { -G_RELEASE_OK }, TO_REFUSED, 0, EV_NONE, NULL, "no such thing can be a release id", RF_RELEASE },

@@ -247,8 +247,11 @@ static void perform(struct service *s, const struct decision *d, const struct re
 		traffic_unpin(s);
 	if ((d->actions & (ACT_APPLY | ACT_UNPIN)) || (moved && !(d->actions & ACT_ADOPT_PIN)))
 		traffic_apply(s, d->mode == MOVE_AUTO || d->mode == MOVE_BACK ? ORDER_BACK : ORDER_FORWARD);
-	if (d->actions & ACT_FILLED)
+	if (d->actions & ACT_FILLED) {
 		measure_filled(s, s->rec.active == NO_SLOT ? s->rec.deploy.slot : idle);
+		requests_begin(s, s->rec.active == NO_SLOT ? s->rec.deploy.slot : idle);
+	}
+	requests_adopted(s, was);
 	if (d->actions & ACT_CONTROL)
 		measure_control(s, s->rec.active == NO_SLOT ? s->rec.deploy.slot : idle);
 	if (d->actions & ACT_PREFLIGHT)

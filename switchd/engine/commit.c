@@ -92,10 +92,12 @@ void commit_event(struct service *s, struct decision *d)
 	}
 	if (!ev->deploy)
 		ev->deploy = d->next.deploy.outcome == DO_RUNNING || d->next.deploy.ended.ms == ev->at.ms ? d->next.deploy.id : s->rec.deploy.id;
+	if (strcmp(ev->kind, "requests.counted") == 0 && s->counted_evidence)
+		TEXT_COPY(ev->evidence, s->counted_evidence);
 	if (strcmp(ev->kind, "late.broken") == 0 && s->late_evidence)
 		TEXT_COPY(ev->evidence, s->late_evidence);
 	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature.") ||
-				 text_starts(ev->kind, "identity."))) {
+				 text_starts(ev->kind, "identity.") || strcmp(ev->kind, "rollback.would") == 0)) {
 		size_t lost[MAX_FEATURES], n = 0;
 		enum slot bad = d->mode == MOVE_AUTO || !text_starts(ev->kind, "gate.") ? s->rec.active : other_slot(s->rec.active);
 

@@ -279,6 +279,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		targets_beat(s);
 		service_tick(s);
 		ledger_beat(s);
+		changes_beat(s);
 		recheck_beat(s);
 		busy = busy || s->round != ROUND_NONE || s->replaying_features;
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
@@ -361,6 +362,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	e->loop = loop;
 	e->cfg = cfg;
 	TAILQ_INIT(&e->provings);
+	TAILQ_INIT(&e->tellings);
 	e->reload_ok = true;
 	e->born = wall_now();
 	wall_follow(e);
@@ -600,6 +602,7 @@ void engine_stop(struct engine *e, void (*done)(void *), void *arg)
 		adopt_journal_now(e->services[i]);
 		ledger_look(e->services[i]);
 		ledger_save(e->services[i]);
+		changes_write(e->services[i]);
 	}
 	ev_timer_stop(e->loop, &e->heartbeat);
 	ev_timer_init(&e->stop_deadline, stop_late, STOP_MS / 1000., 0.);
@@ -634,6 +637,7 @@ void engine_free(struct engine **ep)
 	e->n = 0;
 	if (e->commands)
 		child_room_free(&e->commands);
+	story_cancel_all(e);
 	if (e->journal)
 		journal_close(&e->journal);
 	if (e->embedded)

@@ -37,6 +37,7 @@ void measure_view(struct service *s)
 	health_view(s->health, &s->rules, s->view);
 	if (!s->view->suspect)
 		s->started = true;
+	changes_look(s);
 }
 
 /* ---- evidence ---- */
@@ -196,6 +197,8 @@ static void probe_result(void *arg, const struct probe_result *measured)
 					     wall_now(), r->ended.us - r->began.us);
 
 	keep_evidence(s, r);
+	if (r->job.slot == s->rec.active && outcome_info(r->outcome)->class == OC_ABSENT)
+		requests_absent(s);
 	tell_changes(s, r->job.slot, r->job.target, feature, r);
 	ask_more(s, r, &a);
 	if (r->outcome == OUT_PRESENT)
@@ -427,6 +430,7 @@ void measure_start(struct service *s)
 	s->born = mono_now();
 	measure_control_start(s);
 	measure_compare_start(s);
+	changes_start(s);
 	measure_view(s);
 	measure_pace(s);
 }
@@ -446,6 +450,7 @@ void measure_stop(struct service *s)
 	s->last_verdict = NULL;
 	measure_control_stop(s);
 	measure_compare_stop(s);
+	changes_stop(s);
 }
 
 void measure_targets(struct service *s, const struct service_config *cfg, struct probe_runner *runner)

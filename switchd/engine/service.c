@@ -401,6 +401,9 @@ void service_free(struct service **sp)
 	traffic_stop(s);
 	probe_runner_free(&s->runner);
 	health_free(&s->health);
+	changes_free(s);
+	requests_free(s);
+	free(s->counted_evidence);
 	free(s->probes_by_outcome);
 	offline_free(s);
 	ledger_free(&s->ledger);

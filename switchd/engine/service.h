@@ -9,6 +9,8 @@
  * gates.c    what gates need: the slot's own manifest, the command
  * inventory.c both slots' routes compared
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
+ * requests.c answers that went wrong over a move, by the proxies' counters
+ * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
 #define SWITCHD_ENGINE_SERVICE_H
@@ -175,6 +177,8 @@ struct service {
 	bool asking_identity, identity_asked;   /* before a first start: which release the slot says it runs */
 	/* exposure of the last bad release: when it was first seen bad */
 	mono_us first_bad; int64_t exposed_ms;
+	struct counting *counting; char *counted_evidence;      /* requests.c */
+	struct changes *changes;        /* of verdicts, as they were told */
 	/* the ledger */
 	struct ledger *ledger;
 	bool ledger_loaded, ledger_readonly;    /* readonly: what the store holds is not understood, and is left alone */
@@ -205,6 +209,9 @@ struct service {
 };
 
 struct proving;         /* prove.c */
+struct telling;         /* story.c */
+struct changes;         /* changes.c */
+struct counting;        /* requests.c */
 struct kept_event { char *json; char id[44]; name_text service; };
 
 struct engine {
@@ -225,6 +232,7 @@ struct engine {
 	ev_check check; ev_prepare turn; int64_t turn_cpu, turn_most_us; uint64_t turns_long;      /* I10 */
 	int64_t wall_ahead_ms; bool wall_known, clock_jumped; /* wall clock minus this process's own: a jump of the one does not move deadlines */
 	TAILQ_HEAD(, proving) provings;
+	TAILQ_HEAD(, telling) tellings;         /* story.c */
 	bool stopping; void (*stopped)(void *); void *stopped_arg; ev_timer stop_deadline;
 	engine_watch_fn *watch; void *watch_arg;
 	struct kept_event events[MAX_EVENTS_KEPT]; size_t n_events;
@@ -350,6 +358,27 @@ json_t *release_manifest(const struct release *);
 void recheck_beat(struct service *);
 MUSTCHECK bool recheck_claim(struct service *, struct order *);
 void recheck_reloaded(struct service *, const struct service_config *old);
+
+/* requests.c */
+void requests_begin(struct service *, enum slot);
+void requests_absent(struct service *);         /* the active slot gave an absent answer */
+void requests_adopted(struct service *, const struct record *was);
+void requests_restarted(struct px *);
+void requests_beat(struct service *);
+void requests_stop(struct service *);
+void requests_free(struct service *);
+
+/* changes.c */
+void changes_start(struct service *);
+void changes_stop(struct service *);            /* the config goes away */
+void changes_free(struct service *);
+void changes_look(struct service *);            /* after every new view */
+void changes_beat(struct service *);
+void changes_write(struct service *);           /* what is not in the archive yet */
+json_t *changes_json(const struct service *);
+
+/* story.c */
+void story_cancel_all(struct engine *);
 
 /* export.c */
 void export_beat(struct engine *);

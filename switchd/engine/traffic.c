@@ -328,6 +328,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 
 	p->polling = false;
 	p->first_poll_done = true;
+	if (a->restarted)
+		requests_restarted(p);
 	if (p->applying) /* what it says now is older than what it is being told */
 		goto out;
 	note_value(p, a);
@@ -578,6 +580,7 @@ static void front_asks(struct service *s, struct px *p, mono_us now)
 void traffic_beat(struct service *s)
 {
 	mono_us now = mono_now();
+	requests_beat(s);
 	bool proving = s->rec.phase == PH_PROVING, ready = s->rec.phase == PH_READY;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
@@ -636,6 +639,7 @@ void traffic_start(struct service *s)
 
 void traffic_stop(struct service *s)
 {
+	requests_stop(s);
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];
 

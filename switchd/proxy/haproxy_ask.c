@@ -53,6 +53,19 @@ static void count_shield(void *arg, const struct hap_stat_row *row)
 	e->missed = row->r4xx + row->r5xx;
 }
 
+/* The line of the backend as a whole: with the answers that HAProxy gave itself when no server could be asked. */
+static void count_backend(void *arg, const struct hap_stat_row *row)
+{
+	struct haproxy *h = arg;
+	struct proxy_end *e = &h->op.end;
+
+	if (strcmp(row->backend, h->cfg->backend[h->op.call->slot]) != 0 || strcmp(row->server, "BACKEND") != 0)
+		return;
+	e->known = true;
+	e->counts = (struct proxy_counts){ .answers = row->r2xx + row->r3xx + row->r4xx + row->r5xx, .r4xx = row->r4xx, .r5xx = row->r5xx,
+					   .no_connection = row->econ, .broken = row->eresp };
+}
+
 static void cut_server(void *arg, const struct hap_stat_row *row)
 {
 	struct haproxy *h = arg;
@@ -132,6 +145,9 @@ void hap_other_start(struct haproxy *h)
 		else
 			hap_ask(h, ASK_LIST, POLL_MS, "show stat %s 4 -1", h->cfg->shield_backend);
 		return;
+	case PV_COUNT:
+		hap_ask(h, ASK_LIST, POLL_MS, "show stat %s 2 -1", h->cfg->backend[c->slot]);
+		return;
 	case PV_CUT:
 		hap_ask(h, ASK_LIST, COMMAND_MS, "show stat %s 4 -1", h->cfg->backend[c->slot]);
 		return;
@@ -158,6 +174,10 @@ void hap_other_list(struct haproxy *h, const struct hap_reply *r)
 		return;
 	case PV_SHIELD:
 		if (!hap_each_stat(r->text, count_shield, h))
+			bad = PX_REFUSED;
+		break;
+	case PV_COUNT:
+		if (!hap_each_stat(r->text, count_backend, h))
 			bad = PX_REFUSED;
 		break;
 	case PV_CUT:
@@ -259,6 +279,7 @@ void hap_other_go_on(struct haproxy *h)
 	switch (h->op.call->verb) {
 	case PV_READ_BACK: read_back_end(h); return;
 	case PV_PREFLIGHT: preflight_end(h); return;
+	case PV_COUNT:
 	case PV_SHIELD:
 		r = hap_first_bad(&h->op, &text);
 		h->op.end.known = h->op.end.known && r == PX_OK;

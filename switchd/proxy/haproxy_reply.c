@@ -154,8 +154,8 @@ static const char *csv_field(const char *p, char *out, size_t size, bool *last)
 	return *p ? p + 1 : p;
 }
 
-enum { COL_PX, COL_SV, COL_STATUS, COL_SCUR, COL_2XX, COL_3XX, COL_4XX, COL_5XX, N_COLS };
-static const char *const columns[N_COLS] = { "pxname", "svname", "status", "scur", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx" };
+enum { COL_PX, COL_SV, COL_STATUS, COL_SCUR, COL_2XX, COL_3XX, COL_4XX, COL_5XX, COL_ECON, COL_ERESP, N_COLS };
+static const char *const columns[N_COLS] = { "pxname", "svname", "status", "scur", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "econ", "eresp" };
 
 /* A field that is empty or no number (a server in a TCP backend has no 2xx) counts as none. */
 static void take_field(struct hap_stat_row *row, int column, const char *field)
@@ -173,6 +173,8 @@ static void take_field(struct hap_stat_row *row, int column, const char *field)
 	case COL_3XX: row->r3xx = n; break;
 	case COL_4XX: row->r4xx = n; break;
 	case COL_5XX: row->r5xx = n; break;
+	case COL_ECON: row->econ = n; break;
+	case COL_ERESP: row->eresp = n; break;
 	default: break;
 	}
 }

@@ -45,7 +45,7 @@ enum hap_map_answer hap_map_find(const char *text, const char *key, struct hap_m
 /* `show stat`: one row a server, found by the header's names, not by place. */
 struct hap_stat_row {
 	char backend[128], server[128], status[32];
-	uint64_t scur, r2xx, r3xx, r4xx, r5xx;
+	uint64_t scur, r2xx, r3xx, r4xx, r5xx, econ, eresp;
 };
 typedef void hap_stat_fn(void *arg, const struct hap_stat_row *);
 /* False when the header line is missing or lacks pxname, svname or status. */

@@ -9,19 +9,20 @@
 
 #include "switchd/proxy/proxy.h"
 
-enum proxy_verb { PV_APPLY, PV_READ_BACK, PV_PREFLIGHT, PV_SHIELD, PV_CUT, PV_PATHS };
+enum proxy_verb { PV_APPLY, PV_READ_BACK, PV_PREFLIGHT, PV_SHIELD, PV_CUT, PV_PATHS, PV_COUNT };
 
 struct proxy_call {
 	enum proxy_verb verb;
 	struct proxy_value value;       /* apply */
 	enum proxy_order order;
 	bool over_pin;
-	enum slot slot;                 /* preflight: to; shield: the active one; cut: the one left */
+	enum slot slot;                 /* preflight: to; shield: the active one; cut: the one left; count */
 	union {
 		proxy_done_fn *done;
 		proxy_ready_fn *ready;
 		proxy_shield_fn *shield;
 		proxy_drain_fn *drain;
+		proxy_count_fn *count;
 	} fn;
 	void *arg;
 	struct proxy_call *next;
@@ -33,6 +34,7 @@ struct proxy_end {
 	int servers_up, servers_all;
 	bool known;
 	uint64_t caught, missed, sessions;
+	struct proxy_counts counts;
 };
 
 struct proxy_kind {

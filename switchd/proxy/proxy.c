@@ -62,6 +62,7 @@ static void tell(const struct proxy_call *c, const struct proxy_end *e)
 	case PV_PATHS: c->fn.done(c->arg, &e->answer); return;
 	case PV_PREFLIGHT: c->fn.ready(c->arg, &e->answer, e->servers_up, e->servers_all); return;
 	case PV_SHIELD: c->fn.shield(c->arg, e->known, e->caught, e->missed); return;
+	case PV_COUNT: c->fn.count(c->arg, e->known, &e->counts); return;
 	case PV_CUT: c->fn.drain(c->arg, e->known, e->sessions); return;
 	}
 	never("a verb without a way to tell its end");
@@ -198,6 +199,12 @@ void proxy_preflight(struct proxy *p, enum slot to, proxy_ready_fn *ready, void 
 void proxy_shield(struct proxy *p, enum slot active, proxy_shield_fn *shield, void *arg)
 {
 	enqueue(p, &(struct proxy_call){ .verb = PV_SHIELD, .slot = active, .fn.shield = shield, .arg = arg });
+}
+
+void proxy_count(struct proxy *p, enum slot slot, proxy_count_fn *count, void *arg)
+{
+	must(slot != NO_SLOT);
+	enqueue(p, &(struct proxy_call){ .verb = PV_COUNT, .slot = slot, .fn.count = count, .arg = arg });
 }
 
 void proxy_cut_sessions(struct proxy *p, enum slot slot, proxy_drain_fn *drain, void *arg)

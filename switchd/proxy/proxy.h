@@ -64,6 +64,10 @@ void proxy_preflight(struct proxy *, enum slot to, proxy_ready_fn *, void *arg);
 /* Counters of the shield since the proxy's start: answers of the other slot that were 2xx/3xx, and 4xx/5xx. */
 typedef void proxy_shield_fn(void *arg, bool known, uint64_t caught, uint64_t missed);
 void proxy_shield(struct proxy *, enum slot active, proxy_shield_fn *, void *arg);
+/* What the proxy counted of a slot's answers since its own start, its own errors among them. */
+struct proxy_counts { uint64_t answers, r4xx, r5xx, no_connection, broken; };
+typedef void proxy_count_fn(void *arg, bool known, const struct proxy_counts *);
+void proxy_count(struct proxy *, enum slot, proxy_count_fn *, void *arg);
 /* Requests the slots' servers are answering now and the sessions to cut after drain (B5.6). */
 typedef void proxy_drain_fn(void *arg, bool known, uint64_t sessions);
 void proxy_cut_sessions(struct proxy *, enum slot, proxy_drain_fn *, void *arg);

@@ -42,7 +42,8 @@ void archive_last(struct archive *, archive_last_fn *, void *arg);
 typedef void archive_done_fn(void *arg, bool durable);
 void archive_add(struct archive *, const char *lines, size_t n_lines, archive_done_fn *done, void *arg);
 
-/* The newest `max` lines of a service ("" = all) with from <= at < until (0 = no bound), oldest first, as a JSON array. */
+/* The newest `max` lines of a service ("" = all) with from <= at < until (0 = no bound), oldest first, as a JSON array;
+ * among them every archive.gap from `from` on: what it misses may be of any service, and older. */
 struct archive_query { const char *service; wall_ms from, until; size_t max; };
 typedef void archive_read_fn(void *arg, bool complete, const char *json);
 void archive_read(struct archive *, const struct archive_query *, archive_read_fn *, void *arg);

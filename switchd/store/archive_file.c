@@ -311,10 +311,13 @@ static void scan_line(struct scan *s, const char *line, size_t len)
 {
 	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *service = json_string_value(json_object_get(o, "service"));
+	const char *kind = json_string_value(json_object_get(o, "kind"));
 	int64_t at = json_integer_value(json_object_get(o, "at"));
+	/* Events that were trimmed may be of any service, and of any time before it was found out. */
+	bool gap = kind && strcmp(kind, "archive.gap") == 0;
 
-	if (json_is_object(o) && (!s->q->service[0] || (service && strcmp(service, s->q->service) == 0)) && (!s->q->from.ms || at >= s->q->from.ms) &&
-	    (!s->q->until.ms || at < s->q->until.ms)) {
+	if (json_is_object(o) && (gap || !s->q->service[0] || (service && strcmp(service, s->q->service) == 0)) && (!s->q->from.ms || at >= s->q->from.ms) &&
+	    (gap || !s->q->until.ms || at < s->q->until.ms)) {
 		json_array_append(s->found, o);
 		if (json_array_size(s->found) > s->q->max)
 			json_array_remove(s->found, 0);
