@@ -124,7 +124,7 @@ static enum outcome judge(struct probe_handle *h, struct answer *a, const char *
 	if (j->purpose == PURPOSE_REFERENCE || j->purpose == PURPOSE_PAGE)
 		return OUT_PRESENT; /* any whole answer shows that we are not cut off */
 	if (j->purpose == PURPOSE_IDENTITY)
-		return identity_judge(r->identity, h->release, a, location, e->want, e->got, h->r.identity);
+		return identity_judge(r->identity, h->release, h->digest, a, location, e->want, e->got, h->r.identity);
 	return suite_judge(&r->suites[j->feature], h->feature->compare ? r->baselines[j->feature] : NULL, a, location, e->want, e->got);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * identity.c - assertions with a release in them. */
+ * identity.c - assertions with a release and its digest in them. */
 #include "probes/identity.h"
 
 #include <stdio.h>
@@ -10,31 +10,45 @@
 #include "switchd/base/text.h"
 #include "switchd/io/httpc.h"
 
-static const char mark[] = "{{release}}";
+static const char mark[] = "{{release}}", digest_mark[] = "{{digest}}";
+
+/* Which lines are meant: a line with a digest in it has no meaning while none is known. */
+enum lines { LINES_PLAIN, LINES_MARKED };
 
 struct identity {
 	const struct identity_config *cfg;
 	id_text release;                /* that suite and named are compiled for; "" at first: see compiled */
-	bool compiled;
+	tag_text digest;
+	bool compiled, broken;          /* broken: what was announced cannot stand in a line */
 	struct suite plain;             /* the lines without a release */
-	struct suite marked;            /* those with one; empty for "" */
+	struct suite marked;            /* those with a release or a digest; empty for "" */
 	struct jsonpath *path;          /* where the name of the release can be read: one of these, or neither */
 	char header[128];
 };
 
 /* The line with every mark replaced.  The caller frees it. */
-static char *with_release(const char *line, const char *release)
+static char *with_marks(const char *line, const char *release, const char *digest)
 {
-	struct buf b = BUF_INIT(ASSERT_MAX_LINE + ID_MAX_LEN);
-	const char *at;
+	struct buf b = BUF_INIT(4 * ASSERT_MAX_LINE);
 
-	while ((at = strstr(line, mark))) {
-		buf_add(&b, line, (size_t)(at - line));
-		buf_adds(&b, release);
-		line = at + sizeof(mark) - 1;
+	while (*line) {
+		bool r = text_starts(line, mark), d = text_starts(line, digest_mark);
+
+		if (!r && !d) {
+			buf_add(&b, line++, 1);
+			continue;
+		}
+		buf_adds(&b, r ? release : digest);
+		line += r ? sizeof(mark) - 1 : sizeof(digest_mark) - 1;
 	}
-	buf_adds(&b, line);
 	return buf_take(&b);
+}
+
+static bool wanted(const char *line, enum lines which, const char *digest)
+{
+	bool d = strstr(line, digest_mark) != NULL, marked = d || strstr(line, mark);
+
+	return which == LINES_PLAIN ? !marked : marked && (!d || digest[0]);
 }
 
 /* `subject "NAME" == "{{release}}"`: NAME, or false. */
@@ -102,8 +116,8 @@ void identity_free(struct identity **idp)
 }
 
 /* The lines of one sort, with the release in them: suite_compile on copies. */
-static int compile_some(const struct identity_config *cfg, const char *file, const char *release, bool marked, struct suite *out,
-			struct buf *errors)
+static int compile_some(const struct identity_config *cfg, const char *file, const char *release, const char *digest, enum lines which,
+			struct suite *out, struct buf *errors)
 {
 	char **lines = xcalloc(cfg->n_expect, sizeof(*lines));
 	char *quote = xcalloc(cfg->n_expect + 1, 1);
@@ -111,11 +125,11 @@ static int compile_some(const struct identity_config *cfg, const char *file, con
 	size_t n = 0;
 
 	for (size_t i = 0; i < cfg->n_expect; i++)
-		if ((strstr(cfg->expect[i], mark) != NULL) == marked) {
+		if (wanted(cfg->expect[i], which, digest)) {
 			line[n] = cfg->expect_line ? cfg->expect_line[i] : 0;
 			col[n] = cfg->expect_col ? cfg->expect_col[i] : 0;
 			quote[n] = cfg->expect_quote ? cfg->expect_quote[i] : '\0';
-			lines[n++] = with_release(cfg->expect[i], release);
+			lines[n++] = with_marks(cfg->expect[i], release, digest);
 		}
 	struct suite_source from = { file, (const char *const *)lines, n, line, col, quote };
 	int wrong = suite_compile(out, &from, errors);
@@ -132,26 +146,27 @@ static int compile_some(const struct identity_config *cfg, const char *file, con
 int identity_check(const struct identity_config *cfg, const char *file, struct buf *errors)
 {
 	struct suite s;
-	int wrong = compile_some(cfg, file, "", false, &s, errors);
+	int wrong = compile_some(cfg, file, "", "", LINES_PLAIN, &s, errors);
 
 	suite_clear(&s);
-	/* As long as the mark itself, so that the columns of errors stay true. */
-	wrong += compile_some(cfg, file, "rrrrrrrrrrr", true, &s, errors);
+	/* As long as the marks themselves, so that the columns of errors stay true. */
+	wrong += compile_some(cfg, file, "rrrrrrrrrrr", "dddddddddd", LINES_MARKED, &s, errors);
 	suite_clear(&s);
 	return wrong;
 }
 
-static void compile(struct identity *id, const char *release)
+static void compile(struct identity *id, const char *release, const char *digest)
 {
 	struct buf ignored = BUF_INIT(4096); /* checked when the config was loaded */
 
-	if (id->compiled && strcmp(id->release, release) == 0)
+	if (id->compiled && strcmp(id->release, release) == 0 && strcmp(id->digest, digest) == 0)
 		return;
 	forget(id);
 	TEXT_COPY(id->release, release);
-	compile_some(id->cfg, "", release, false, &id->plain, &ignored);
-	if (release[0])
-		compile_some(id->cfg, "", release, true, &id->marked, &ignored);
+	TEXT_COPY(id->digest, digest);
+	compile_some(id->cfg, "", release, digest, LINES_PLAIN, &id->plain, &ignored);
+	/* A digest is free text: with a quote in it a line would mean something else. */
+	id->broken = release[0] && (strpbrk(digest, "\"'\\") || compile_some(id->cfg, "", release, digest, LINES_MARKED, &id->marked, &ignored) != 0);
 	id->compiled = true;
 	buf_free(&ignored);
 }
@@ -181,16 +196,21 @@ static void read_name(const struct identity *id, struct answer *a, char named[ID
 		named[0] = '\0';
 }
 
-enum outcome identity_judge(struct identity *id, const char *release, struct answer *a, const char *location,
+enum outcome identity_judge(struct identity *id, const char *release, const char *digest, struct answer *a, const char *location,
 			    char want[ASSERT_TEXT], char got[ASSERT_TEXT], char named[ID_MAX_LEN + 1])
 {
 	static const struct suite none;
 	enum outcome o;
 
-	compile(id, release);
+	compile(id, release, digest);
 	read_name(id, a, named);
 	/* Without lines of its own the answer must at least be a good one. */
 	o = suite_judge(id->plain.n ? &id->plain : &none, NULL, a, location, want, got);
+	if (o == OUT_PRESENT && id->broken) {
+		text_format(want, ASSERT_TEXT, "%.60s %.90s", release, digest);
+		text_copy(got, ASSERT_TEXT, "a digest that no assertion can hold");
+		return OUT_IDENTITY;
+	}
 	if (o != OUT_PRESENT || !id->marked.n)
 		return o;
 	for (size_t i = 0; i < id->marked.n; i++) {

@@ -53,6 +53,7 @@ struct probe_handle {
 	void *state;                    /* the kind's own */
 	struct probe_result r;
 	id_text release;                /* r.job.release points here */
+	tag_text digest;                /* r.job.digest */
 	probe_answer_fn *on_answer;     /* or NULL */
 	probe_done_fn *done;
 	void *arg;

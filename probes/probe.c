@@ -228,6 +228,8 @@ struct probe_handle *probe_start(struct probe_runner *r, const struct probe_job 
 	h->r.job = *job;
 	TEXT_COPY(h->release, job->release ? job->release : "");
 	h->r.job.release = h->release;
+	TEXT_COPY(h->digest, job->digest ? job->digest : "");
+	h->r.job.digest = h->digest;
 	h->done = done;
 	h->arg = arg;
 	h->r.began = mono_now();

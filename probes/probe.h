@@ -46,12 +46,13 @@ struct probe_job {
 	size_t feature;                 /* index; ignored for identity, reference */
 	size_t proxy;                   /* via front: index of the proxy */
 	const char *release;            /* what {{release}} stands for; "" where nothing was announced */
+	const char *digest;             /* what {{digest}} stands for; NULL or "" = not told */
 	bool fresh;                     /* a new connection */
 	const char *path;               /* PURPOSE_PAGE: what is asked for; LENT until probe_start returns */
 };
 
 struct probe_result {
-	struct probe_job job;           /* .release is not valid here */
+	struct probe_job job;           /* .release and .digest are not valid here */
 	mono_us began, ended;
 	enum outcome outcome;
 	unsigned requests;              /* that it took; 0 = one */

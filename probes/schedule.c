@@ -75,6 +75,7 @@ struct schedule {
 	enum pace pace[3];
 	enum slot front_slot;
 	id_text release[2];
+	tag_text digest[2];
 	double stretch[2];
 	TAILQ_HEAD(, cell) urgent;
 	struct due_list due;
@@ -225,7 +226,7 @@ static void send(struct cell *c, int64_t now)
 	struct probe_job job = {
 		.via = c->via, .purpose = identity ? PURPOSE_IDENTITY : c->observe ? PURPOSE_OBSERVE : PURPOSE_VOTE,
 		.slot = c->via == VIA_FRONT ? s->front_slot : c->slot, .target = c->target, .feature = c->feature, .proxy = c->proxy,
-		.release = s->release[c->slot],
+		.release = s->release[c->slot], .digest = s->digest[c->slot],
 		.fresh = c->via == VIA_FRONT || (!identity && rule_of(s, c->feature)->fresh),
 	};
 
@@ -484,21 +485,35 @@ void schedule_front(struct schedule *s, enum slot slot, enum pace pace)
 	arm(s, now);
 }
 
-void schedule_release(struct schedule *s, enum slot slot, const char *release)
+static void ask_who(struct schedule *s, enum slot slot)
 {
 	int64_t now = now_us();
 	struct turn *t = &s->turns[slot][s->cfg->n_features];
 
-	must(slot <= GREEN);
-	if (strcmp(s->release[slot], release) == 0)
-		return;
-	TEXT_COPY(s->release[slot], release);
 	if (!eligible(s, (int)slot, s->cfg->n_features))
 		due_remove(&s->due, &t->node);
 	else
 		due_set(&s->due, &t->node, now); /* another release: who is there now? */
 	reckon(s);
 	arm(s, now);
+}
+
+void schedule_release(struct schedule *s, enum slot slot, const char *release)
+{
+	must(slot <= GREEN);
+	if (strcmp(s->release[slot], release) == 0)
+		return;
+	TEXT_COPY(s->release[slot], release);
+	ask_who(s, slot);
+}
+
+void schedule_digest(struct schedule *s, enum slot slot, const char *digest)
+{
+	must(slot <= GREEN);
+	if (strcmp(s->digest[slot], digest) == 0)
+		return;
+	TEXT_COPY(s->digest[slot], digest);
+	ask_who(s, slot);
 }
 
 static struct cell *cell_of(struct schedule *s, int w, size_t lane, size_t feature)

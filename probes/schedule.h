@@ -40,6 +40,9 @@ void schedule_front_now(struct schedule *, size_t proxy, size_t feature);
  * text, copied), and schedule_fresh asks it too.  "" = not known: identity is not asked. */
 void schedule_release(struct schedule *, enum slot, const char *release);
 
+/* What its digest is, "" = not told; as schedule_release. */
+void schedule_digest(struct schedule *, enum slot, const char *digest);
+
 /* How far the ceiling stretches the interval: 1.0 = not at all (B1.4 "says so"). */
 double schedule_stretch(const struct schedule *, enum slot);
 uint64_t schedule_sent(const struct schedule *);

@@ -110,7 +110,7 @@ struct proxy_config {
 struct identity_config {                /* gates: identity: */
 	bool on;
 	const char *path;
-	const char *const *expect; size_t n_expect;   /* "{{release}}" stands for the announced release */
+	const char *const *expect; size_t n_expect;   /* "{{release}}" stands for the announced release, "{{digest}}" for its digest */
 	const int *expect_line, *expect_col;
 	const char *expect_quote;
 };

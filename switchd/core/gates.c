@@ -158,6 +158,31 @@ static bool as_before(const struct gate_ask *a, const char *name, enum gate_resu
 	return true;
 }
 
+/* What is known of the bits that run, behind what was said of tested and built. */
+static void say_running(const struct gate_ask *a, said s)
+{
+	static const char mark[] = "; running: ";
+	const struct manifest *own = a->facts->own == SM_READ ? a->facts->manifest : NULL;
+	const char *digest = a->manifest ? a->manifest->digest : a->known ? a->known->digest : "";
+	char *was = strstr(s.at, mark);
+	bool asked = false;
+	size_t n;
+
+	if (a->when != WHEN_PROVE)
+		return;
+	for (size_t i = 0; a->cfg->identity.on && i < a->cfg->identity.n_expect; i++)
+		asked |= strstr(a->cfg->identity.expect[i], "{{digest}}") != NULL;
+	n = was ? (size_t)(was - s.at) : strlen(s.at);
+	if (asked && digest[0] && a->identity.result == GR_PASS)
+		text_format(s.at + n, s.size - n, "%severy target of %s says these", mark, slot_name(a->slot));
+	else if (asked && digest[0])
+		text_format(s.at + n, s.size - n, "%s%s is asked", mark, slot_name(a->slot));
+	else if (own && own->digest[0])
+		text_format(s.at + n, s.size - n, "%s%s's own manifest says these", mark, slot_name(a->slot));
+	else
+		text_format(s.at + n, s.size - n, "%snot asked (no {{digest}} in identity)", mark);
+}
+
 static enum gate_result ask_toolchain(const struct gate_ask *a, said s)
 {
 	enum gate_result was;
@@ -173,9 +198,16 @@ static enum gate_result ask_toolchain(const struct gate_ask *a, said s)
 			SAY(s, "%s", a->facts->own_why);
 			return GR_REFUSE;
 		}
-		return was == GR_PASS && running_differs(a, k->digest, k->builder, k->builder_version, k->lockfile, s) ? GR_REFUSE : was;
+		if (was == GR_PASS && running_differs(a, k->digest, k->builder, k->builder_version, k->lockfile, s))
+			return GR_REFUSE;
+		if (was == GR_PASS)
+			say_running(a, s);
+		return was;
 	}
-	return a->manifest ? tested_as_built(a, s) : no_manifest(a, s);
+	was = a->manifest ? tested_as_built(a, s) : no_manifest(a, s);
+	if (was == GR_PASS)
+		say_running(a, s);
+	return was;
 }
 
 static enum gate_result ask_age(const struct gate_ask *a, said s)

@@ -67,7 +67,7 @@ static const struct setting table[] = {
 	  "assertions, one a line; without them the answer is compared with the active slot's" },
 	{ "expect", AT_STEP, T_LINES, 1, 64, NULL, NULL, false, false,
 	  "assertions on the step's answer; 2xx if not told, and any below 400 of a step that always runs" },
-	{ "expect", AT_IDENTITY, T_LINES, 1, 64, NULL, NULL, true, false, "assertions; {{release}} stands for the release announced" },
+	{ "expect", AT_IDENTITY, T_LINES, 1, 64, NULL, NULL, true, false, "assertions; {{release}} stands for the release announced, {{digest}} for its digest (lines with it wait until one is told)" },
 	{ "external", AT_ASSETS, T_BOOL, 0, 1, "false", NULL, false, false, "fetch the scripts and styles of other origins too" },
 	{ "fall", PACE, T_INT, 1, 100, "2", NULL, false, false,
 	  "absents since the last clear that make a feature absent; refused connections in a row that make a target out" },

@@ -236,6 +236,7 @@ void measure_pace(struct service *s)
 		schedule_pace(s->sched, slot, p);
 		if (active)
 			schedule_front(s->sched, slot, p);
+		schedule_digest(s->sched, slot, r->slot[slot].digest);
 		schedule_release(s->sched, slot, r->slot[slot].id);
 	}
 	if (r->active == NO_SLOT)

@@ -12,6 +12,7 @@
  *   lose FEATURE|all HOW     HOW: 404 500 503 hang reset kill-worker cut slow:300ms empty
  *   restore FEATURE|all
  *   release r44              the release it says it is
+ *   digest D                 what /-/version says besides the release
  *   manifest FILE|off        what /-/manifest.json answers (404 when off); read at each request
  *   catchall on|off          every path answers index.html with 200 (a probe that cannot fail)
  *   leak on|off              the account is broken, and shows all it knows (--visit)
@@ -76,7 +77,7 @@ static struct conn conns[MAX_CONNS];
 static struct later laters[MAX_LATER];
 static uint64_t serials, n_requests, n_unknown;
 static const char *slot = "none", *target = "1";
-static char release[65] = "r0", manifest[512];
+static char release[65] = "r0", digest[97], manifest[512];
 static bool catchall, show_slot;
 static long slow_all;
 static struct ctl ctl;
@@ -271,6 +272,10 @@ static const char *command(char *verb, char *a, char *b)
 		return set_how(a, "fine", &why) ? "ok" : why;
 	if (strcmp(verb, "release") == 0 && a)
 		return set_release(a) ? "ok" : "not a release";
+	if (strcmp(verb, "digest") == 0 && a) {
+		snprintf(digest, sizeof(digest), "%s", a);
+		return "ok";
+	}
 	if (strcmp(verb, "manifest") == 0 && a) {
 		snprintf(manifest, sizeof(manifest), "%s", strcmp(a, "off") == 0 ? "" : a);
 		return "ok";
@@ -425,7 +430,7 @@ static void request(struct ev_loop *loop, struct conn *c, const char *method, ch
 		return;
 	}
 	if (strcmp(path, "/-/version") == 0) {
-		snprintf(body, sizeof(body), "{\"release\":\"%s\",\"slot\":\"%s\"}\n", release, slot);
+		snprintf(body, sizeof(body), "{\"release\":\"%s\",\"slot\":\"%s\",\"digest\":\"%s\"}\n", release, slot, digest);
 		answer(c, 200, JSON, body, keep, head, false);
 		return;
 	}
@@ -599,7 +604,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "port", 1, NULL, 'p' }, { "listen", 1, NULL, 'l' }, { "slot", 1, NULL, 's' }, { "release", 1, NULL, 'r' },
 		{ "target", 1, NULL, 't' }, { "features", 1, NULL, 'f' }, { "control", 1, NULL, 'c' }, { "catchall", 0, NULL, 'a' },
-		{ "pid-file", 1, NULL, 'P' }, { "show-slot", 0, NULL, 'S' }, { "lose", 1, NULL, 'L' }, { "slow-all", 1, NULL, 'w' }, { "manifest", 1, NULL, 'm' },
+		{ "pid-file", 1, NULL, 'P' }, { "show-slot", 0, NULL, 'S' }, { "lose", 1, NULL, 'L' }, { "slow-all", 1, NULL, 'w' }, { "manifest", 1, NULL, 'm' }, { "digest", 1, NULL, 'D' },
 		{ "visit", 0, NULL, 'v' }, { "bundle-html", 0, NULL, 'B' }, { 0 }
 	};
 	char where[128] = "127.0.0.1:0";
@@ -627,6 +632,7 @@ int main(int argc, char **argv)
 		case 'v': visit.on = true; break;
 		case 'B': visit.bundle_html = true; break;
 		case 'S': show_slot = true; break;
+		case 'D': snprintf(digest, sizeof(digest), "%s", optarg); break;
 		case 'm': snprintf(manifest, sizeof(manifest), "%s", optarg); break;
 		case 'w': slow_all = number("--slow-all", optarg, 0, 60000); break;
 		case 'L': {

@@ -23,6 +23,7 @@ invoices: /api/invoices
 customers: /api/customers
 reports: /api/reports'
 SERVICE=shop
+IDENTITY_MORE=''         # more lines of the identity gate, with a comma in front
 GATES_MORE=''            # more of gates: beside identity, as "key: value" lines
 PROXY_MORE=''           # more members of the proxy's mapping, with a comma in front
 
@@ -205,7 +206,7 @@ site_config()
 		for key in "${!SVC[@]}"; do echo "    $key: ${SVC[$key]}"; done
 		[ -z "$SVC_MORE" ] || printf '%s\n' "$SVC_MORE" | sed 's/^/    /'
 		echo "    gates:"
-		echo "      identity: { path: /-/version, expect: [ 'jsonpath \"\$.release\" == \"{{release}}\"' ] }"
+		echo "      identity: { path: /-/version, expect: [ 'jsonpath \"\$.release\" == \"{{release}}\"'$IDENTITY_MORE ] }"
 		[ -z "$GATES_MORE" ] || printf '%s\n' "$GATES_MORE" | sed 's/^/      /'
 		echo "    features:"
 		printf '%s\n' "$FEATURES" | sed 's/^/      /'
