@@ -11,7 +11,7 @@
 struct ev_loop;
 struct aside;
 
-enum { ASIDE_MAX = 64 };
+enum { ASIDE_MAX = 512 };
 
 /* failed: errno of the thread that could not be had (the work was not run); 0 = it was run. */
 typedef void aside_done_fn(void *arg, void *work, int failed);

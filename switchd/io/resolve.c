@@ -1,38 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * resolve.c - one detached thread a question; the answer is dropped when nobody waits any more. */
+ * resolve.c - one thread a question (aside.h); the answer is dropped when nobody waits any more. */
 #include "switchd/io/resolve.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <ev.h>
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "switchd/base/must.h"
 #include "switchd/base/text.h"
+#include "switchd/io/aside.h"
 
-/* Shared by two: the thread and the one who asked; the last to leave frees it. */
 struct resolve {
-	pthread_mutex_t mutex;
-	bool abandoned, answered;
-	char *host;
-	struct resolved out;
-	struct ev_loop *loop;
-	ev_async ready;
+	struct aside *aside;
 	resolve_fn *fn;
 	void *arg;
 };
 
-static void free_resolve(struct resolve *r)
-{
-	pthread_mutex_destroy(&r->mutex);
-	free(r->host);
-	free(r);
-}
+struct question { char *host; struct resolved out; };
 
 bool resolve_is_ip(const char *host)
 {
@@ -57,84 +43,51 @@ size_t resolve_now(const char *host, char (*ip)[RESOLVE_TEXT], size_t room, char
 	return n;
 }
 
-static void ask(struct resolve *r)
+static void ask(void *work)
 {
-	r->out.n = resolve_now(r->host, r->out.ip, RESOLVE_MAX, r->out.error, sizeof(r->out.error));
+	struct question *q = work;
+
+	q->out.n = resolve_now(q->host, q->out.ip, RESOLVE_MAX, q->out.error, sizeof(q->out.error));
 }
 
-static void *asker(void *arg)
+static void free_question(void *work)
+{
+	struct question *q = work;
+
+	free(q->host);
+	free(q);
+}
+
+static void answered(void *arg, void *work, int failed)
 {
 	struct resolve *r = arg;
-	bool abandoned;
+	struct question *q = work;
 
-	ask(r);
-	pthread_mutex_lock(&r->mutex);
-	abandoned = r->abandoned;
-	r->answered = true;
-	if (!abandoned)
-		ev_async_send(r->loop, &r->ready);
-	pthread_mutex_unlock(&r->mutex);
-	if (abandoned)
-		free_resolve(r);
-	return NULL;
-}
-
-static void on_ready(struct ev_loop *loop, ev_async *w, int revents)
-{
-	struct resolve *r = w->data;
-
-	(void)revents;
-	pthread_mutex_lock(&r->mutex); /* the thread has left it: it signals last, under this lock */
-	pthread_mutex_unlock(&r->mutex);
-	ev_async_stop(loop, w);
-	r->fn(r->arg, &r->out);
-	free_resolve(r);
+	if (failed)
+		text_format(q->out.error, sizeof(q->out.error), "%.80s: no thread to look it up: %s", q->host, strerror(failed));
+	r->fn(r->arg, &q->out);
+	free(r);
 }
 
 struct resolve *resolve_start(struct ev_loop *loop, const char *host, resolve_fn *fn, void *arg)
 {
 	struct resolve *r = xcalloc(1, sizeof(*r));
-	pthread_attr_t attr;
-	sigset_t all, before;
-	pthread_t thread;
-	int rc;
+	struct question *q = xcalloc(1, sizeof(*q));
 
-	pthread_mutex_init(&r->mutex, NULL);
-	r->host = xstrdup(host);
-	r->loop = loop;
+	q->host = xstrdup(host);
 	r->fn = fn;
 	r->arg = arg;
-	ev_async_init(&r->ready, on_ready);
-	r->ready.data = r;
-	ev_async_start(loop, &r->ready);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&thread, &attr, asker, r);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (rc != 0) {
-		text_format(r->out.error, sizeof(r->out.error), "%.80s: no thread to look it up: %s", host, strerror(rc));
-		r->answered = true;
-		ev_async_send(loop, &r->ready);
-	}
+	r->aside = aside_start(loop, q, ask, free_question, answered, r);
 	return r;
 }
 
 void resolve_cancel(struct resolve **rp)
 {
 	struct resolve *r = *rp;
-	bool answered;
 
 	if (!r)
 		return;
 	*rp = NULL;
-	ev_async_stop(r->loop, &r->ready);
-	pthread_mutex_lock(&r->mutex);
-	r->abandoned = true;
-	answered = r->answered;
-	pthread_mutex_unlock(&r->mutex);
-	if (answered) /* the thread saw abandoned == false and will not free it */
-		free_resolve(r);
+	aside_cancel(&r->aside);
+	free(r);
 }
