@@ -4,6 +4,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
+#include "switchd/core/record.h"
 
 /* A flip has three times; only what was observed may be called done. */
 void say_move(const json_t *m, FILE *to)
@@ -191,7 +192,7 @@ void say_why(struct cli *c, const json_t *why)
 	if (json_is_object(event)) {
 		event_what(event, what, sizeof(what));
 		printf("  last decision: %s  %s by %s\n    %s\n", wall_text((wall_ms){ jint(event, "at") }, w), jstr(event, "kind"), jstr(event, "by"), what);
-		decision_evidence(json_object_get(event, "evidence"));
+		decision_evidence(event_features(event));
 	} else {
 		printf("  last change: %s\n", jstr(why, "because"));
 	}

@@ -609,6 +609,13 @@ json_t *version_json(struct version v) { return json_pack("{s:o,s:o}", "gen", an
 
 static json_t *side_json(enum slot slot, struct version v) { return json_pack("{s:s,s:o}", "slot", slot_name(slot), "version", version_json(v)); }
 
+const json_t *event_features(const json_t *event)
+{
+	const json_t *evidence = json_object_get(event, "evidence");
+
+	return json_is_object(evidence) ? json_object_get(evidence, "features") : evidence;
+}
+
 json_t *event_json(const struct event *e)
 {
 	json_t *evidence = e->evidence[0] ? json_loads(e->evidence, JSON_REJECT_DUPLICATES, NULL) : NULL;

@@ -16,6 +16,8 @@ json_t *record_json(const struct record *);
 MUSTCHECK bool record_parse(const json_t *, struct record *out, char *why, size_t why_size);
 MUSTCHECK bool record_parse_text(const char *text, size_t len, struct record *out, char *why, size_t why_size);
 
+/* Of an event as event_json() writes it: the features in its evidence; borrowed, an array or NULL. */
+const json_t *event_features(const json_t *event);
 json_t *event_json(const struct event *);                       /* evidence becomes a JSON value; never NULL */
 json_t *condemned_json(const struct condemned *);               /* NULL as record_json() */
 MUSTCHECK bool condemned_parse(const json_t *, struct condemned *out);

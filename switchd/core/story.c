@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * story.c - what happened, put together: facts, outages as users saw them, who did what, what is missing. */
+#include "switchd/core/record.h"
 #include "switchd/core/story_parts.h"
 
 #include <stdlib.h>
@@ -126,7 +127,7 @@ static int64_t first_bad_at(const struct story *t, const struct track *k, int64_
 	json_t *e, *ev;
 
 	json_array_foreach(t->events, i, e)
-		json_array_foreach(json_object_get(e, "evidence"), n, ev) {
+		json_array_foreach((json_t *)event_features(e), n, ev) {
 			int64_t seen = num(json_object_get(ev, "here"), "first_at") ? num(json_object_get(ev, "here"), "first_at")
 										    : num(json_object_get(ev, "here"), "at");
 
@@ -167,7 +168,7 @@ static void read_losses(struct story *t)
 	json_t *e, *ev;
 
 	json_array_foreach(t->events, i, e)
-		json_array_foreach(json_object_get(e, "evidence"), n, ev) {
+		json_array_foreach((json_t *)event_features(e), n, ev) {
 			enum slot slot = slot_of(str(ev, "slot"));
 			struct track *k = slot == NO_SLOT ? NULL : track_of(t, str(ev, "feature"), slot);
 
@@ -359,7 +360,7 @@ static json_t *evidence_json_of(const struct story *t)
 	size_t i, n;
 
 	json_array_foreach(t->events, i, e)
-		json_array_foreach(json_object_get(e, "evidence"), n, ev) {
+		json_array_foreach((json_t *)event_features(e), n, ev) {
 			json_t *o = json_is_object(ev) ? json_copy(ev) : NULL;
 
 			if (!o)
@@ -499,7 +500,7 @@ json_t *story_lost(const json_t *events, wall_ms from, wall_ms to)
 	size_t i, n;
 
 	json_array_foreach((json_t *)events, i, e)
-		json_array_foreach(json_object_get(e, "evidence"), n, ev)
+		json_array_foreach((json_t *)event_features(e), n, ev)
 			if (num(e, "at") >= from.ms && num(e, "at") <= to.ms && str(ev, "feature")[0])
 				json_object_set_new(names, str(ev, "feature"), json_true());
 	json_object_foreach(names, name, v)

@@ -10,17 +10,73 @@
 
 enum { JOURNAL_AFTER_MS = 20 };
 
-static void gates_in_short(const struct service *s, char out[GATES_SHORT])
+static const char *str(const json_t *o, const char *key)
 {
-	const struct record *r = &s->rec;
+	const char *s = json_string_value(json_object_get(o, key));
 
-	out[0] = '\0';
-	for (size_t i = 0; i < r->n_gates; i++) {
-		size_t n = strlen(out);
+	return s ? s : "";
+}
 
-		if (!text_format(out + n, GATES_SHORT - n, "%s%s=%s", n ? "," : "", r->gates[i].name, gate_result_name(r->gates[i].result)))
-			out[n] = '\0';
+/* "toolchain=pass,age=refuse": of the oldest deploys that a restart remembers. */
+static json_t *gates_in_short(const json_t *gates)
+{
+	struct buf b = BUF_INIT(1024);
+	json_t *g, *out;
+	size_t i;
+
+	json_array_foreach((json_t *)gates, i, g)
+		buf_addf(&b, "%s%s=%s", i ? "," : "", json_string_value(json_object_get(g, "gate")), json_string_value(json_object_get(g, "result")));
+	out = json_string(buf_str(&b));
+	buf_free(&b);
+	return out;
+}
+
+static void gate_read(json_t *list, const char *name, const char *result, const char *text)
+{
+	char said[GATE_TEXT + 1];
+	enum gate_result r;
+
+	if (!gate_known(name) || !gate_result_parse(result, &r))
+		return;
+	json_t *g = json_pack("{s:s,s:s}", "gate", name, "result", result);
+
+	text_printable(said, sizeof(said), text, strlen(text));
+	if (text[0])
+		json_object_set_new(g, "text", json_string(said));
+	json_array_append_new(list, g);
+}
+
+/* Untrusted: either form. */
+static json_t *gates_read(const json_t *kept)
+{
+	json_t *list = json_array(), *g;
+	const char *p = json_string_value(kept);
+	char name[NAME_MAX_LEN + 1], result[32];
+	size_t i;
+
+	json_array_foreach((json_t *)kept, i, g)
+		if (i < MAX_GATES)
+			gate_read(list, str(g, "gate"), str(g, "result"), str(g, "text"));
+	for (i = 0; p && *p && i < MAX_GATES; i++) {
+		size_t n = strcspn(p, ","), at = strcspn(p, "=,");
+
+		if (at < n && text_copy_n(name, sizeof(name), p, at) && text_copy_n(result, sizeof(result), p + at + 1, n - at - 1))
+			gate_read(list, name, result, "");
+		p += n + (p[n] == ',');
 	}
+	return list;
+}
+
+static void gates_keep(struct service *s, size_t i, json_t *taken)
+{
+	json_decref(s->deploy_gates[i]);
+	s->deploy_gates[i] = taken;
+}
+
+void adopt_free(struct service *s)
+{
+	for (size_t i = 0; i < s->n_deploys; i++)
+		gates_keep(s, i, NULL);
 }
 
 void adopt_deploy(struct service *s)
@@ -38,7 +94,9 @@ void adopt_deploy(struct service *s)
 			memmove(&s->deploys[0], &s->deploys[1], (i - 1) * sizeof(s->deploys[0]));
 			memmove(&s->deploy_epoch[0], &s->deploy_epoch[1], (i - 1) * sizeof(s->deploy_epoch[0]));
 			memmove(&s->deploy_lost[0], &s->deploy_lost[1], (i - 1) * sizeof(s->deploy_lost[0]));
+			gates_keep(s, 0, NULL);
 			memmove(&s->deploy_gates[0], &s->deploy_gates[1], (i - 1) * sizeof(s->deploy_gates[0]));
+			s->deploy_gates[i - 1] = NULL;
 			memmove(&s->deploy_digest[0], &s->deploy_digest[1], (i - 1) * sizeof(s->deploy_digest[0]));
 			memmove(&s->deploy_exposed[0], &s->deploy_exposed[1], (i - 1) * sizeof(s->deploy_exposed[0]));
 			i--;
@@ -49,7 +107,8 @@ void adopt_deploy(struct service *s)
 		s->deploy_exposed[i] = -1;
 		TEXT_COPY(s->deploy_digest[i], d->slot <= GREEN ? s->rec.slot[d->slot].digest : "");
 	}
-	gates_in_short(s, s->deploy_gates[i]);
+	if (s->rec.n_gates)
+		gates_keep(s, i, gates_json(s->rec.gates, s->rec.n_gates));
 	s->deploys_dirty |= memcmp(&s->deploys[i], d, sizeof(*d)) != 0;
 	s->deploys[i] = *d;
 	s->deploy_epoch[i] = s->rec.v.epoch;
@@ -71,10 +130,32 @@ static json_t *kept_json(const struct service *s, size_t i)
 {
 	const struct deploy *d = &s->deploys[i];
 
-	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:s,s:I,s:s,s:s}", "id", (json_int_t)d->id, "release", d->release, "digest", s->deploy_digest[i],
+	return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:s,s:I,s:o,s:s}", "id", (json_int_t)d->id, "release", d->release, "digest", s->deploy_digest[i],
 			 "by", d->by, "slot", slot_name(d->slot), "outcome", deploy_outcome_name(d->outcome), "since", (json_int_t)d->since.ms, "ended",
 			 (json_int_t)d->ended.ms, "reason", d->reason, "epoch", (json_int_t)s->deploy_epoch[i], "lost", s->deploy_lost[i], "exposed_ms",
-			 (json_int_t)s->deploy_exposed[i], "gates", s->deploy_gates[i], "skip", d->skip);
+			 (json_int_t)s->deploy_exposed[i], "gates", gates_in_short(s->deploy_gates[i]), "skip", d->skip);
+}
+
+/* From the newest back: what its gates said, while there is room. */
+static char *gates_told(const struct service *s, json_t *list)
+{
+	size_t n = json_array_size(list), first = s->n_deploys - n;
+	char *text = json_dumps(list, JSON_COMPACT);
+	size_t room = text && strlen(text) < KEPT_BYTES ? KEPT_BYTES - strlen(text) : 0;
+
+	for (size_t k = n; k-- > 0;) {
+		char *longer = s->deploy_gates[first + k] ? json_dumps(s->deploy_gates[first + k], JSON_COMPACT) : NULL;
+		size_t takes = longer ? strlen(longer) : 0;
+
+		free(longer);
+		if (takes > room)
+			break;
+		room -= takes;
+		if (takes)
+			json_object_set(json_array_get(list, k), "gates", s->deploy_gates[first + k]);
+	}
+	free(text);
+	return json_dumps(list, JSON_COMPACT);
 }
 
 void adopt_deploys_save(struct service *s)
@@ -88,18 +169,11 @@ void adopt_deploys_save(struct service *s)
 	list = json_array();
 	for (size_t i = s->n_deploys > KEPT_DEPLOYS ? s->n_deploys - KEPT_DEPLOYS : 0; i < s->n_deploys; i++)
 		json_array_append_new(list, kept_json(s, i));
-	text = json_dumps(list, JSON_COMPACT);
+	text = gates_told(s, list);
 	if (text)
 		store_put(s->e->store, s->cfg->name, "deploys", text);
 	free(text);
 	json_decref(list);
-}
-
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 /* Untrusted, like everything that comes from the store: an entry that does not hold is left out. */
@@ -111,7 +185,7 @@ void adopt_deploys_load(struct service *s, const char *json)
 	if (s->n_deploys > 1) /* this process knows more already */
 		list = (json_decref(list), NULL);
 	else
-		s->n_deploys = 0;
+		adopt_free(s), s->n_deploys = 0;
 	json_array_foreach(list, k, o) {
 		struct deploy d = { .id = (uint64_t)json_integer_value(json_object_get(o, "id")) };
 		size_t i = s->n_deploys;
@@ -128,7 +202,7 @@ void adopt_deploys_load(struct service *s, const char *json)
 		s->deploy_epoch[i] = (uint64_t)json_integer_value(json_object_get(o, "epoch"));
 		s->deploy_exposed[i] = json_integer_value(json_object_get(o, "exposed_ms"));
 		text_printable(s->deploy_lost[i], sizeof(s->deploy_lost[i]), str(o, "lost"), strlen(str(o, "lost")));
-		text_printable(s->deploy_gates[i], sizeof(s->deploy_gates[i]), str(o, "gates"), strlen(str(o, "gates")));
+		gates_keep(s, i, gates_read(json_object_get(o, "gates")));
 		text_printable(d.skip, sizeof(d.skip), str(o, "skip"), strlen(str(o, "skip")));
 		s->deploys[i] = d;
 		text_printable(s->deploy_digest[i], sizeof(s->deploy_digest[i]), str(o, "digest"), strlen(str(o, "digest")));

@@ -36,14 +36,41 @@ static void fill_times(struct service *s, struct record *next)
 	}
 }
 
-/* What every gate said, and the manifest that they looked at: with the events that they are about. */
+/* What is in doubt on the slot that the event is about. */
+static void features_evidence(const struct service *s, const struct decision *d, char *out, size_t size)
+{
+	bool of_gate = text_starts(d->event.kind, "gate.");
+	enum slot bad = d->mode == MOVE_AUTO || !of_gate ? s->rec.active : other_slot(s->rec.active);
+	size_t lost[MAX_FEATURES], n = 0;
+
+	if (bad == NO_SLOT)
+		bad = d->next.deploy.slot;
+	for (size_t i = 0; i < s->view->n + s->cfg->identity.on && n < 8; i++)
+		if (s->view->f[i].votes && (s->view->f[i].at[bad] == V_ABSENT || s->view->f[i].at[bad] == V_PARTIAL))
+			lost[n++] = i;
+	measure_evidence(s, bad, lost, n, out, size);
+}
+
+/* Puts o into the event; false: it has no room. */
+static bool evidence_set(struct decision *d, const json_t *o)
+{
+	char *text = json_dumps(o, JSON_COMPACT);
+	bool ok = text && text_copy(d->event.evidence, sizeof(d->event.evidence), text);
+
+	if (!ok)
+		d->event.evidence[0] = '\0';
+	free(text);
+	return ok;
+}
+
+/* {"features":[...],"gates":[...],"manifest":{...}}: what every gate said, what was in doubt of the slot where one refused it, and
+ * the manifest that they looked at.  All gates always have room; of the rest what fits, the manifest's labels go first. */
 static void gates_evidence(struct service *s, struct decision *d)
 {
 	static const char *const kinds[] = { "claim.taken", "deploy.started", "deploy.ready", "deploy.would_flip", "manifest.read", "gate.refused", "flip.decided" };
 	const struct order *o = s->asked && (s->asked->input.kind == IN_CLAIM || s->asked->input.kind == IN_DEPLOY) ? s->asked : NULL;
 	const struct manifest *m = o ? o->manifest : strcmp(d->event.kind, "manifest.read") == 0 ? s->gates.manifest : NULL;
 	bool about = false;
-	char *text;
 	json_t *j;
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -52,17 +79,30 @@ static void gates_evidence(struct service *s, struct decision *d)
 		return;
 	j = json_object();
 	json_object_set_new(j, "gates", o ? gates_json(s->order_gates, s->n_order_gates) : gates_json(d->next.gates, d->next.n_gates));
+	evidence_set(d, j);
+	/* An order was refused before the slot was looked at. */
+	if (!o && text_starts(d->event.kind, "gate.")) {
+		enum { BESIDE = 16 };   /* ,"features": and its brackets */
+		size_t taken = strlen(d->event.evidence) + BESIDE, size = sizeof(d->event.evidence);
+		char *list = taken < size ? xcalloc(1, size - taken) : NULL;
+
+		if (list)
+			features_evidence(s, d, list, size - taken);
+		json_object_set_new(j, "features", list && list[0] ? json_loads(list, 0, NULL) : json_array());
+		free(list);
+	}
 	if (m)
 		json_object_set_new(j, "manifest", manifest_json(m));
-	text = json_dumps(j, JSON_COMPACT);
-	if (text && strlen(text) >= sizeof(d->event.evidence)) { /* labels may be long; what was compared is not */
-		free(text);
+	if (!evidence_set(d, j)) {
 		json_object_del(json_object_get(j, "manifest"), "labels");
-		text = json_dumps(j, JSON_COMPACT);
+		if (!evidence_set(d, j)) {
+			json_object_del(j, "manifest");
+			if (!evidence_set(d, j)) {
+				json_object_del(j, "features");
+				evidence_set(d, j);
+			}
+		}
 	}
-	if (!text || !text_copy(d->event.evidence, sizeof(d->event.evidence), text))
-		d->event.evidence[0] = '\0';
-	free(text);
 	json_decref(j);
 }
 
@@ -96,18 +136,9 @@ void commit_event(struct service *s, struct decision *d)
 		TEXT_COPY(ev->evidence, s->counted_evidence);
 	if (strcmp(ev->kind, "late.broken") == 0 && s->late_evidence)
 		TEXT_COPY(ev->evidence, s->late_evidence);
-	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "gate.") || text_starts(ev->kind, "feature.") ||
-				 text_starts(ev->kind, "identity.") || strcmp(ev->kind, "rollback.would") == 0)) {
-		size_t lost[MAX_FEATURES], n = 0;
-		enum slot bad = d->mode == MOVE_AUTO || !text_starts(ev->kind, "gate.") ? s->rec.active : other_slot(s->rec.active);
-
-		if (bad == NO_SLOT)
-			bad = d->next.deploy.slot;
-		for (size_t i = 0; i < s->view->n + s->cfg->identity.on && n < 8; i++)
-			if (s->view->f[i].votes && (s->view->f[i].at[bad] == V_ABSENT || s->view->f[i].at[bad] == V_PARTIAL))
-				lost[n++] = i;
-		measure_evidence(s, bad, lost, n, ev->evidence, sizeof(ev->evidence));
-	}
+	if (!ev->evidence[0] && (d->mode == MOVE_AUTO || text_starts(ev->kind, "feature.") ||
+				 text_starts(ev->kind, "identity.") || strcmp(ev->kind, "rollback.would") == 0))
+		features_evidence(s, d, ev->evidence, sizeof(ev->evidence));
 	if (!ev->evidence[0] || strcmp(ev->evidence, "[]") == 0)
 		gates_evidence(s, d);
 }

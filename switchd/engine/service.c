@@ -408,6 +408,7 @@ void service_free(struct service **sp)
 	offline_free(s);
 	ledger_free(&s->ledger);
 	json_decref(s->brought);
+	adopt_free(s);
 	free(s->late_evidence);
 	free(s->view);
 	free(s->d);

@@ -33,8 +33,8 @@
 enum {
 	MAX_ORDERS = 64,        /* waiting in line at one service */
 	MAX_EVENTS_KEPT = 256,  /* in memory, of all services, for SSE resume and while the store is away */
-	KEPT_DEPLOYS = 40,      /* across restarts: 32 kB in the store */
-	GATES_SHORT = 192,      /* results of an old deploy's gates, in short */
+	KEPT_DEPLOYS = 40,      /* across restarts: in KEPT_BYTES; what the gates of the oldest said gives way, not their results */
+	KEPT_BYTES = 31 * 1024,
 	MAX_PENDING = 16,       /* events decided while the store is away; the last one takes the place of more */
 	MAX_RIDS = 64,          /* answers remembered for a repeated request id */
 	POLL_PROXY_MS = 200,    /* haproxy.md: pid and uptime every 200 ms */
@@ -202,7 +202,7 @@ struct service {
 	uint64_t caught_total, missed_total;
 	struct deploy deploys[100]; size_t n_deploys;  /* newest last */
 	uint64_t deploy_epoch[100];
-	char deploy_gates[100][GATES_SHORT];
+	json_t *deploy_gates[100];      /* as gates_json() writes them, the text may be missing; NULL = none */
 	char deploy_lost[100][256]; int64_t deploy_exposed[100]; tag_text deploy_digest[100];
 	struct event last_move_event;           /* for why */
 	char last_because[160];
@@ -288,6 +288,7 @@ void commit_event(struct service *, struct decision *); /* fills what every even
 /* adopt.c */
 void adopt(struct service *, const struct record *now_rec, const char *stream_id);
 void adopt_deploy(struct service *);
+void adopt_free(struct service *);
 void adopt_deploys_save(struct service *);      /* when one changed: kept across restarts */
 void adopt_deploys_load(struct service *, const char *json);
 bool adopt_good_before(const struct service *, const char *release, const char *digest);

@@ -403,21 +403,6 @@ static json_t *lost_json(const char *names)
 	return list;
 }
 
-/* "toolchain=pass,age=refuse": of the deploys before the last only the results are kept. */
-static json_t *gates_short(const char *kept)
-{
-	json_t *list = json_array();
-
-	while (*kept) {
-		size_t n = strcspn(kept, ","), name = strcspn(kept, "=,");
-
-		if (name < n)
-			json_array_append_new(list, json_pack("{s:s%,s:s%}", "gate", kept, name, "result", kept + name + 1, n - name - 1));
-		kept += n + (kept[n] == ',');
-	}
-	return list;
-}
-
 static json_t *deploy_whole(struct service *s, size_t i)
 {
 	json_t *o = deploy_json(&s->deploys[i]);
@@ -425,7 +410,7 @@ static json_t *deploy_whole(struct service *s, size_t i)
 	struct world w;
 
 	service_world(s, &w);
-	put(o, "gates", last ? gates_part(s, &w) : gates_short(s->deploy_gates[i]));
+	put(o, "gates", last ? gates_part(s, &w) : s->deploy_gates[i] ? json_deep_copy(s->deploy_gates[i]) : json_array());
 
 	put(o, "phase", json_string(last ? phase_name(s->rec.phase) : "steady"));
 	put(o, "phase_left_ms", last && s->rec.phase_until.ms ? json_integer(s->rec.phase_until.ms - wall_now().ms) : json_null());
