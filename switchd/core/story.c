@@ -231,6 +231,24 @@ static void event_fact(json_t *facts, const json_t *e)
 
 static bool is_loss(enum verdict v) { return v == V_ABSENT || v == V_PARTIAL; }
 
+/* A slot that serves nobody lacks everything while it is stopped and filled anew: in the picture, and no outage. */
+static bool of_a_fill(const struct story *t, size_t i)
+{
+	const struct span *s = &t->spans[i];
+
+	if (story_seen_ms(t, s) > 0)
+		return false;
+	for (size_t k = i + 1; s->release[0] && k < t->n_spans; k++) {
+		if (t->spans[k].track != s->track)
+			continue;
+		if (strcmp(t->spans[k].release, s->release) != 0)
+			return true;
+		if (t->spans[k].verdict == V_PRESENT)
+			return false;
+	}
+	return !s->release[0];
+}
+
 /* That a new release is asked, and answers, is told by the events; what was lost and came back is told here. */
 static void span_facts(const struct story *t, json_t *facts)
 {
@@ -241,9 +259,9 @@ static void span_facts(const struct story *t, json_t *facts)
 
 		for (size_t k = 0; k < i; k++)
 			if (t->spans[k].track == s->track)
-				was_lost = is_loss(t->spans[k].verdict);
+				was_lost = is_loss(t->spans[k].verdict) && !of_a_fill(t, k);
 		/* How it stood when the span of the report began is in the picture; only changes are facts. */
-		if (s->from <= t->from || (!is_loss(s->verdict) && !was_lost))
+		if (s->from <= t->from || (!is_loss(s->verdict) && !was_lost) || (is_loss(s->verdict) && of_a_fill(t, i)))
 			continue;
 		text_format(text, sizeof(text), "%s %s on %s%s%s%s", s->track->feature, verdict_name(s->verdict), slot_name(s->track->slot),
 			    s->release[0] ? " (" : "", s->release, s->release[0] ? ")" : "");
@@ -298,7 +316,7 @@ static json_t *outages_json(const struct story *t)
 	for (size_t i = 0; i < t->n_spans; i++) {
 		const struct span *s = &t->spans[i];
 
-		if (s->verdict != V_ABSENT && s->verdict != V_PARTIAL)
+		if (!is_loss(s->verdict) || of_a_fill(t, i))
 			continue;
 		json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:I,s:I,s:s}", "feature", s->track->feature, "slot", slot_name(s->track->slot), "release",
 				      s->release, "verdict", verdict_name(s->verdict), "from", (json_int_t)s->from, "to", (json_int_t)s->to, "open",

@@ -100,8 +100,13 @@ static json_t *changes_of(const struct story_source *s)
 static wall_ms have_from(const struct story_source *s, const json_t *events)
 {
 	const json_t *oldest = json_array_get(events, 0);
+	bool older = false;
+	json_t *line;
+	size_t i;
 
-	if (json_array_size(s->before) || (oldest && (num(oldest, "at") < s->from.ms || kind_is(oldest, "service.started"))))
+	json_array_foreach((json_t *)s->before, i, line)
+		older |= num(line, "at") > 0 && num(line, "at") < s->from.ms && !kind_is(line, "archive.gap");
+	if (older || (oldest && (num(oldest, "at") < s->from.ms || kind_is(oldest, "service.started"))))
 		return (wall_ms){ 0 };
 	return (wall_ms){ oldest ? num(oldest, "at") : s->to.ms };
 }
@@ -121,16 +126,18 @@ static int64_t at_of(const json_t *events, const char *id, int64_t none)
 static void gaps(const struct story_source *s, const json_t *events, json_t *out)
 {
 	const json_t *sources[] = { s->before, s->lines };
-	char a[WALL_TEXT], b[WALL_TEXT];
-	json_t *g;
+	char a[WALL_TEXT], b[WALL_TEXT], key[120];
+	json_t *g, *seen = json_object();
 	size_t i;
 
 	for (size_t k = 0; k < ARRAY_LEN(sources); k++)
 		json_array_foreach((json_t *)sources[k], i, g) {
 			int64_t from, to;
 
-			if (!kind_is(g, "archive.gap"))
+			(void)TEXT_FORMAT(key, "%s %s", str(g, "after"), str(g, "before"));
+			if (!kind_is(g, "archive.gap") || json_object_get(seen, key))
 				continue;
+			json_object_set_new(seen, key, json_true());
 			from = at_of(events, str(g, "after"), 0);
 			to = at_of(events, str(g, "before"), num(g, "at"));
 			if (to < s->from.ms || from > s->to.ms)
@@ -139,6 +146,7 @@ static void gaps(const struct story_source *s, const json_t *events, json_t *out
 								num(g, "missing"), from ? wall_text((wall_ms){ from }, a) : "the beginning",
 								wall_text((wall_ms){ to }, b)));
 		}
+	json_decref(seen);
 }
 
 static void uncounted(const struct story_source *s, const json_t *events, json_t *out)

@@ -81,6 +81,16 @@ static void what_was_trimmed_is_named(void **state)
 					   "trimmed before they were archived");
 	json_decref(r);
 
+	/* Gaps are in every reading of the archive: told once, and no sign of something older. */
+	json_t *gap = list("[{\"kind\":\"archive.gap\",\"at\":9000,\"after\":\"1-7\",\"before\":\"1-12\",\"missing\":4}]");
+
+	s.before = gap;
+	r = report_of(&s);
+	assert_non_null(strstr(missing(r, 0), "events from 1970-01-01T00:00:01.000Z to"));
+	assert_null(strstr(missing(r, 2), "were trimmed before"));
+	json_decref(r);
+	json_decref(gap);
+
 	/* Whatever is older than the span says that nothing of its beginning is missing; the gap is of another time then. */
 	before = list("[" EV("1-6", "muted", "900", "0") "]");
 	s.before = before;
@@ -129,6 +139,33 @@ static void a_fault_begins_with_the_first_bad_answer(void **state)
 	assert_int_equal(json_array_size(json_object_get(r, "facts")), 2); /* gone, and back; that it was there is no fact of this span */
 	json_decref(r);
 	json_decref(changes);
+}
+
+static void a_slot_that_is_filled_anew_is_no_outage(void **state)
+{
+#define CH(at, verdict, release) "{\"kind\":\"feature.changed\",\"at\":" at ",\"slot\":\"green\",\"feature\":\"quotes\",\"verdict\":\"" verdict "\",\"release\":\"" release "\"}"
+	static const struct { const char *changes; size_t outages; } cases[] = {
+		{ "[" CH("1000", "present", "r1") "," CH("3000", "absent", "r1") "," CH("4000", "unknown", "r2") "," CH("5000", "present", "r2") "]", 0 },
+		{ "[" CH("1000", "present", "r1") "," CH("3000", "absent", "r1") "," CH("3500", "unknown", "r1") "," CH("4000", "unknown", "r2") "]", 0 },
+		{ "[" CH("3000", "absent", "") "," CH("4000", "present", "") "]", 0 },
+		/* it broke by itself, or came back by itself, or the new one lacks it */
+		{ "[" CH("1000", "present", "r1") "," CH("3000", "absent", "r1") "]", 1 },
+		{ "[" CH("3000", "absent", "r1") "," CH("3500", "present", "r1") "," CH("4000", "unknown", "r2") "]", 1 },
+		{ "[" CH("3000", "absent", "r1") "," CH("4000", "unknown", "r2") "," CH("5000", "absent", "r2") "]", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *changes = list(cases[i].changes);
+		struct story_source s = { .service = "shop", .from = { 2000 }, .to = { 8000 }, .changes = changes };
+		json_t *r = report_of(&s);
+
+		if (json_array_size(json_object_get(r, "outages")) != cases[i].outages)
+			fail_msg("case %zu: %zu outages", i, json_array_size(json_object_get(r, "outages")));
+		assert_int_equal(json_array_size(json_object_get(json_object_get(r, "picture"), "rows")), 1);
+		json_decref(r);
+		json_decref(changes);
+	}
 }
 
 static void a_deploy_lasts_to_its_end(void **state)
@@ -194,6 +231,7 @@ int main(void)
 		cmocka_unit_test(what_was_trimmed_is_named),
 		cmocka_unit_test(the_beginning_of_a_service_is_not_missing),
 		cmocka_unit_test(a_fault_begins_with_the_first_bad_answer),
+		cmocka_unit_test(a_slot_that_is_filled_anew_is_no_outage),
 		cmocka_unit_test(a_deploy_lasts_to_its_end),
 		cmocka_unit_test(blame_becomes_a_cause),
 		cmocka_unit_test(requests_that_nobody_counted_are_missing),
