@@ -6,33 +6,21 @@
  * no turn of the loop took more than 50 ms of CPU time.
  *
  *   hostile --page   prints the table of docs/hostile.md (make hostile) */
-#include "tests/unit/support/kind_rig.h"
-
-#include <malloc.h>
+#include "tests/unit/support/hostile_rig.h"
 
 #include "switchd/io/conn.h"
 #include "tests/unit/support/h2.h"
 #include "tests/unit/support/hostile_rows.h"
 
-enum { TURN_MOST_US = 50000, AT_ONCE = 3, ROUNDS_MOST = 6, WATCHDOG_S = 60 };
-#ifdef SWITCHD_FAILPOINTS
-enum { RELEASE = 0 };
-#else
-enum { RELEASE = 1 };
-#endif
+enum { AT_ONCE = 3, ROUNDS_MOST = 6 };
 
-static struct kind_rig rig;
 static struct hostile blue;
 static struct wire_fake wire[N_WAYS], h2;
 static struct hostile_tls tls;
 static struct blackhole hole;
 static uint16_t nobody;
 static char dir[64];
-static int64_t worst_us, worst_row_us;
-
-/* All rows are asked before the test fails by one. */
-static int wrong;
-#define WRONG(...) (print_error(__VA_ARGS__), print_error("\n"), wrong++)
+static int64_t worst_us;
 
 /* ---- the feature of a row ---- */
 
@@ -107,67 +95,6 @@ static const char *feature_of(const struct hostile_row *r, unsigned kind)
 
 /* ---- asking ---- */
 
-static const char *now_asked = "";
-
-static void on_alarm(int sig)
-{
-	static const char what[] = "hostile: the watchdog: not done in time: ";
-
-	(void)sig;
-	(void)!write(STDERR_FILENO, what, sizeof(what) - 1);
-	(void)!write(STDERR_FILENO, now_asked, strlen(now_asked));
-	(void)!write(STDERR_FILENO, "\n", 1);
-	_exit(1);
-}
-
-struct asked { int dones; enum outcome outcome; bool complete; char got[160]; };
-
-static void on_asked(void *arg, const struct probe_result *r)
-{
-	struct asked *a = arg;
-
-	a->dones++;
-	a->outcome = r->outcome;
-	a->complete = r->complete;
-	if (r->evidence) {
-		TEXT_COPY(a->got, r->evidence->got);
-		for (const char *p = r->evidence->body; *p; p++)
-			assert_true((unsigned char)*p >= ' ' || *p == '\n' || *p == '\t');
-	}
-}
-
-static void note_turn(int64_t from)
-{
-	int64_t us = cpu_now_us() - from;
-
-	worst_row_us = us > worst_row_us ? us : worst_row_us;
-}
-
-static void turn(int flags)
-{
-	int64_t from = cpu_now_us();
-
-	ev_run(rig.loop, flags);
-	note_turn(from);
-}
-
-static void begin(struct asked *a, size_t feature)
-{
-	const struct probe_job job = { .via = VIA_SLOT, .purpose = PURPOSE_VOTE, .slot = BLUE, .feature = feature, .release = "" };
-	int64_t from = cpu_now_us();
-
-	*a = (struct asked){ 0 };
-	probe_start(rig.runner, &job, on_asked, a);
-	note_turn(from);
-	assert_int_equal(a->dones, 0); /* never from inside */
-}
-
-static void until_done(const struct asked *a)
-{
-	while (!a->dones)
-		turn(EVRUN_ONCE);
-}
-
 /* As many at once as make trouble for each other; the last on what the others left behind. */
 static void round_of(const struct hostile_row *r, unsigned kind, const char *feature)
 {
@@ -205,13 +132,6 @@ static void round_of(const struct hostile_row *r, unsigned kind, const char *fea
 			WRONG("%s: %s is no complete answer", name, outcome_info(a[i].outcome)->code);
 	}
 	now_asked = "";
-}
-
-static size_t memory(void)
-{
-	struct mallinfo2 m = mallinfo2();
-
-	return m.uordblks + m.hblkhd;
 }
 
 /* What was never there before may stay (a table of the loop's that grew): a leak grows each time. */
@@ -380,13 +300,7 @@ int main(int argc, char **argv)
 		print_page(stdout);
 		return 0;
 	}
-	/* What the thread's cache and the fast bins keep would count as in use. */
-	if (!getenv("GLIBC_TUNABLES")) {
-		setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0", 1);
-		execv("/proc/self/exe", argv);
-	}
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGALRM, on_alarm);
+	hostile_main(argv);
 	start_servers();
 	rc = cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
 	print_message("longest turn of the loop: %lld us of CPU time\n", (long long)worst_us);
