@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switchd/base/clock.h"
 #include "switchd/base/text.h"
+
+/* Of CPU: a page of 30 ms and one more assertion of 10 stay under the 50 ms that one callback may take (I10). */
+enum { JUDGE_BUDGET_US = 35000 };
 
 /* In the quotes of YAML some characters stand as two: '' for one, \" and \\ too. */
 int suite_column(int col, char quote, const char *text, size_t off)
@@ -117,7 +121,15 @@ enum outcome suite_judge(const struct suite *s, const struct shape *baseline, st
 		return OUT_REDIRECT;
 	}
 	want[0] = '\0';
+	int64_t began = s->n > 1 ? cpu_now_us() : 0;
+
 	for (size_t i = 0; i < s->n; i++) {
+		/* Each has limits of its own; all of them together must be under those of the loop too. */
+		if (i && cpu_now_us() - began > JUDGE_BUDGET_US) {
+			text_format(got, ASSERT_TEXT, "the assertions before it took all the time that one answer is given");
+			text_format(want, ASSERT_TEXT, "assertion %zu of %zu", i + 1, s->n);
+			return OUT_PATTERN_COSTLY;
+		}
 		enum outcome o = assert_check(s->list[i], a, want, got);
 
 		if (o != OUT_PRESENT)
