@@ -147,6 +147,8 @@ static void on_reply(void *arg, const struct httpc_reply *reply)
 	bool suite = h->feature && h->r.job.purpose != PURPOSE_REFERENCE;
 	enum outcome o = reach_outcome(reply->result, suite && h->runner->suites[h->r.job.feature].has_duration);
 
+	if (h->feature && h->feature->follow)
+		h->r.requests = (unsigned)reply->redirects + 1;
 	evidence_begin(&e, h, k->url, k->target);
 	if (reply->result == H_OK) {
 		h->r.complete = true;

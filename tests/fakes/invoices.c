@@ -9,7 +9,9 @@
  * over the control socket or by POST /-/control?... from the same machine; the change is in
  * force before the answer is sent:
  *
- *   lose FEATURE|all HOW     HOW: 404 500 503 hang reset kill-worker cut slow:300ms empty
+ *   lose FEATURE|all HOW     HOW: 404 500 503 hang reset kill-worker cut empty slow:300ms
+ *                           creep:20ms (each answer so much later than the last) alternate:1s every:3 (the third fails)
+ *                           load:10 (what comes past 10 requests a second fails)
  *   restore FEATURE|all
  *   release r44              the release it says it is
  *   digest D                 what /-/version says besides the release
@@ -27,15 +29,17 @@
 #include "tests/fakes/visit.h"
 
 enum { IN_MAX = 64 * 1024, MAX_CONNS = 4096, MAX_LATER = 4096 };
-enum how { FINE, STATUS_404, STATUS_500, STATUS_503, HANG, RESET, KILL_WORKER, CUT, SLOW, EMPTY };
-static const char *const how_names[] = { "fine", "404", "500", "503", "hang", "reset", "kill-worker", "cut", "slow", "empty" };
+enum how { FINE, STATUS_404, STATUS_500, STATUS_503, HANG, RESET, KILL_WORKER, CUT, EMPTY, SLOW, CREEP, ALTERNATE, EVERY, LOADED };
+static const char *const how_names[] = { "fine", "404", "500", "503", "hang", "reset", "kill-worker", "cut", "empty", "slow", "creep", "alternate", "every", "load" };
 
 struct feature {
 	const char *name, *path, *type, *body, *empty;
 	bool post;              /* takes POST: 201 */
 	bool on;
 	enum how how;
-	long slow_ms;
+	long slow_ms;           /* what stands behind the colon of a HOW that has one */
+	uint64_t asked, busy;   /* since it was lost; within this second */
+	double since, second;
 	uint64_t gets, posts, probes;
 };
 
@@ -227,15 +231,19 @@ static bool set_how(const char *name, const char *how, const char **why)
 	enum how h = FINE;
 	long ms = 0;
 
-	if (strncmp(how, "slow:", 5) == 0) {
-		h = SLOW;
-		ms = duration_ms(how + 5);
-	} else
-		for (size_t i = 1; i < FAKE_LEN(how_names); i++)
-			if (i != SLOW && strcmp(how_names[i], how) == 0)
-				h = (enum how)i;
+	for (size_t i = 1; i < FAKE_LEN(how_names); i++) {
+		size_t n = strlen(how_names[i]);
+
+		if (i < SLOW ? strcmp(how_names[i], how) != 0 : strncmp(how_names[i], how, n) != 0 || how[n] != ':')
+			continue;
+		h = (enum how)i;
+		if (i >= EVERY)
+			ms = strtol(how + n + 1, NULL, 10) > 0 ? strtol(how + n + 1, NULL, 10) : -1;
+		else if (i >= SLOW)
+			ms = duration_ms(how + n + 1);
+	}
 	if (strcmp(how, "fine") != 0 && (h == FINE || ms < 0)) {
-		*why = "how: want 404 500 503 hang reset kill-worker cut slow:300ms empty";
+		*why = "how: want 404 500 503 hang reset kill-worker cut empty slow:300ms creep:20ms alternate:1s every:3 load:10";
 		return false;
 	}
 	bool all = strcmp(name, "all") == 0;
@@ -247,6 +255,8 @@ static bool set_how(const char *name, const char *how, const char **why)
 		if (all || strcmp(features[i].name, name) == 0) {
 			features[i].how = h;
 			features[i].slow_ms = ms;
+			features[i].asked = features[i].busy = 0;
+			features[i].since = features[i].second = ev_time();
 		}
 	return true;
 }
@@ -341,6 +351,21 @@ static void control_request(struct conn *c, char *query, bool keep)
 	answer(c, strcmp(said, "ok") == 0 ? 200 : 400, "text/plain", said, keep, false, false);
 }
 
+/* Is this one of the requests that it fails now? */
+static bool fails_now(struct feature *f)
+{
+	double now = ev_time();
+
+	f->asked++;
+	if (now - f->second >= 1.) {
+		f->second = now;
+		f->busy = 0;
+	}
+	f->busy++;
+	return f->how == ALTERNATE ? (long)((now - f->since) * 1000) / (f->slow_ms > 0 ? f->slow_ms : 1) % 2 == 0 :
+	       f->how == EVERY ? f->asked % (uint64_t)f->slow_ms == 0 : f->how == LOADED && f->busy > (uint64_t)f->slow_ms;
+}
+
 static void feature_request(struct ev_loop *loop, struct conn *c, struct feature *f, bool post, bool head, bool keep)
 {
 	switch (f->how) {
@@ -364,6 +389,10 @@ static void feature_request(struct ev_loop *loop, struct conn *c, struct feature
 		c->end_after = true;
 		return;
 	default:
+		if (fails_now(f)) {
+			answer(c, 500, JSON, "{\"error\":\"too many connections\"}\n", keep, head, false);
+			return;
+		}
 		break;
 	}
 	if (post) {
@@ -373,8 +402,8 @@ static void feature_request(struct ev_loop *loop, struct conn *c, struct feature
 			answer(c, 405, "text/plain", "method not allowed\n", keep, false, false);
 	} else if (f->how == CUT)
 		answer(c, 200, f->type, f->body, keep, head, true);
-	else if (f->how == SLOW || slow_all)
-		answer_later(loop, c, f, keep, head, f->how == SLOW ? f->slow_ms : slow_all);
+	else if (f->how == SLOW || f->how == CREEP || slow_all)
+		answer_later(loop, c, f, keep, head, f->how == SLOW ? f->slow_ms : f->how == CREEP ? f->slow_ms * (long)f->asked : slow_all);
 	else
 		fine(c, f, keep, head);
 }

@@ -234,7 +234,7 @@ static void test_memory_is_given_back(void **state)
 
 	(void)state;
 	/* What waits in fast bins counts as in use: none of them then, and what the thread's cache keeps is little. */
-	must(mallopt(M_MXFAST, 0) == 1);
+	(void)mallopt(M_MXFAST, 0); /* the sanitizers' heap has none, and says no */
 	for (int i = 0; i < 1000; i++) {
 		struct xpath_result r;
 		bool costly;

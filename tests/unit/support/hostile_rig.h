@@ -20,7 +20,7 @@ static struct kind_rig rig;
 static MAYBE_UNUSED int64_t worst_row_us;       /* the longest turn since it was set to 0 */
 
 /* All rows are asked before the test fails by one. */
-static int wrong;
+static MAYBE_UNUSED int wrong;
 #define WRONG(...) (print_error(__VA_ARGS__), print_error("\n"), wrong++)
 
 static MAYBE_UNUSED const char *now_asked = "";

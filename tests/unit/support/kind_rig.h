@@ -30,6 +30,7 @@ struct kind_rig {
 	struct probe_runner *runner;
 	size_t fds;
 	char target[160];               /* of blue: "127.0.0.1:8101" */
+	int max_rate;                   /* 0: what is usual, and beside the feature one that is always there */
 	const char *tls;                /* of blue: "" or "tls: { ... }" */
 	/* what was said */
 	int dones;
@@ -85,8 +86,10 @@ static MAYBE_UNUSED bool rig_load(struct kind_rig *k, const char *feature, struc
 	buf_addf(&text,
 		 "version: 1\nexec: { enabled: true, at_once: 2 }\nservices:\n  shop:\n    front: \"http://shop.test\"\n    slots:\n"
 		 "      blue: { targets: [\"%s\"]%s%s }\n      green: { targets: [\"127.0.0.1:1\"] }\n    features:\n      thing: %s\n"
-		 "      good: { path: /ok, timeout: 20s, expect: [status == 200] }\n",
-		 k->target, k->tls[0] ? ", " : "", k->tls, feature);
+		 "%s",
+		 k->target, k->tls[0] ? ", " : "", k->tls, feature, k->max_rate ? "" : "      good: { path: /ok, timeout: 20s, expect: [status == 200] }\n");
+	if (k->max_rate)
+		buf_addf(&text, "    max_rate: %d\n", k->max_rate);
 	k->cfg = config_load("switchd.yaml", buf_str(&text), text.len, rig_no_env, NULL, said, NULL);
 	ok = k->cfg && (k->runner = probe_runner_new(k->loop, k->cfg, &k->cfg->services[0], said));
 	buf_free(&text);

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# T26: all targets of both slots die at once: nothing is better than the other, so nothing is flipped; and people are told.
+. "$(dirname "$0")/lib.sh"
+SVC[bake]=120s
+scn_site 2
+deploy green r42 flipped
+expect_exit 0
+before=$(status active version.gen version.epoch)
+
+step "kill -9 of everything"
+for slot in blue green; do
+	for n in 1 2; do kill -KILL "$(pid_of $slot$n)"; done
+done
+all_out() { [ "$(status features.1.slots.blue.verdict features.1.slots.green.verdict)" != "present present" ] && alarmed; }
+alarmed() { [ "$(status 'alarms.#')" -ge 1 ]; }
+wait_until 40 all_out || fail "nobody is told: $(status alarms features.1)"
+expect_status "active version.gen version.epoch" "$before"
+expect_events rollback.decided 0
+expect_nothing_condemned
+
+step "both come back"
+for slot in blue green; do slot_start $slot "$([ $slot = green ] && echo r42 || echo r41)" || fail "targets do not start"; done
+wait_status 40 features.1.slots.green.verdict present
+expect_status "active version.gen version.epoch" "$before"
+scn_done
