@@ -12,9 +12,10 @@ step "kill -9 of everything"
 for slot in blue green; do
 	for n in 1 2; do kill -KILL "$(pid_of $slot$n)"; done
 done
-all_out() { [ "$(status features.1.slots.blue.verdict features.1.slots.green.verdict)" != "present present" ] && alarmed; }
-alarmed() { [ "$(status 'alarms.#')" -ge 1 ]; }
-wait_until 40 all_out || fail "nobody is told: $(status alarms features.1)"
+out() { [ "$(status features.1.slots.blue.verdict features.1.slots.green.verdict features.1.slots.green.compared)" = "absent absent broken_both" ]; }
+wait_until 40 out || fail "not seen: $(status features.1)"
+told() { [ "$(count_events feature.lost)" -ge 1 ]; }
+wait_until 20 told || fail "nobody is told: $(events)"
 expect_status "active version.gen version.epoch" "$before"
 expect_events rollback.decided 0
 expect_nothing_condemned

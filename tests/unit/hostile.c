@@ -233,6 +233,9 @@ static void print_page(FILE *out)
 			fprintf(out, " or `%s`", outcome_info(r->or)->code);
 		fprintf(out, " | %s |\n", outcome_class_name(outcome_info(r->want)->class));
 	}
+	fprintf(out, "\nWhat needs more than one probe, or the whole daemon:\n\n| row | the target | what must hold | played in |\n|---|---|---|---|\n");
+	for (size_t i = 0; i < ARRAY_LEN(hostile_elsewhere); i++)
+		fprintf(out, "| %s | %s | %s | %s |\n", hostile_elsewhere[i].id, hostile_elsewhere[i].what, hostile_elsewhere[i].want, hostile_elsewhere[i].file);
 }
 
 /* docs/hostile.md shows this table: make hostile writes it. */
@@ -253,6 +256,21 @@ static void the_page_shows_every_row(void **state)
 	if (!strstr(page, table))
 		fail_msg("docs/hostile.md is not up to date: make hostile");
 	free(table);
+	for (size_t i = 0; i < ARRAY_LEN(hostile_elsewhere); i++)
+		if (access(hostile_elsewhere[i].file, R_OK))
+			fail_msg("%s: there is no %s", hostile_elsewhere[i].id, hostile_elsewhere[i].file);
+	for (int t = 1; t <= 27; t++) {
+		char id[8];
+		bool there = false;
+
+		snprintf(id, sizeof(id), "T%d", t);
+		for (size_t i = 0; i < ARRAY_LEN(hostile_rows); i++)
+			there |= strcmp(hostile_rows[i].id, id) == 0;
+		for (size_t i = 0; i < ARRAY_LEN(hostile_elsewhere); i++)
+			there |= strcmp(hostile_elsewhere[i].id, id) == 0;
+		if (!there)
+			fail_msg("%s is played nowhere", id);
+	}
 }
 
 static void start_servers(void)

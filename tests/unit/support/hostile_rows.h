@@ -23,7 +23,6 @@ enum where {
 	AT_H2,          /* how: the service asked about at h2.h */
 	AT_TLS,         /* way: enum tls_flavour */
 	AT_PROGRAM,     /* how: lines of a shell script */
-	ELSEWHERE,      /* how: the file that tests it */
 };
 
 struct hostile_row {
@@ -142,5 +141,25 @@ static const struct hostile_row hostile_rows[] = {
 	{ "T19", "a program that crashes", AT_PROGRAM, "kill -SEGV $$", 0, K_EXEC, ONE(OUT_EXEC_UNKNOWN) },
 };
 #undef ONE
+
+/* What is no row of that form: where it is played, and what is asserted there. */
+static const struct { const char *id, *what, *file, *want; } hostile_elsewhere[] = {
+	{ "T20", "NXDOMAIN, SERVFAIL, REFUSED, an empty answer, a loop of names, a truncated answer, garbage", "tests/unit/hostile_net.c",
+	  "`dns` from http, steps, tcp, tls and grpc; once more from memory" },
+	{ "T20", "a resolver that hangs", "tests/unit/hostile_net.c", "`dns` at the timeout; others are asked meanwhile; one thread a name, not one a probe" },
+	{ "T20", "another address at each question, or two of which one is dead", "tests/unit/hostile_net.c",
+	  "the address that was found, kept for a while; the next where nobody is" },
+	{ "-", "256 KiB of JSON, HTML, XML or text made to be costly", "tests/unit/hostile_bodies.c",
+	  "an outcome by name, often `pattern-too-costly`; 50 ms of loop for all assertions of a feature together" },
+	{ "-", "hangs, while it should be asked again and again", "tests/unit/hostile_pace.c", "one probe of a feature in flight on a target, of every kind" },
+	{ "-", "costs many requests a probe (steps, redirects)", "tests/unit/hostile_pace.c", "every request counts towards `max_rate`" },
+	{ "T21", "a feature alternates, a second good, a second bad", "tests/scenarios/150-alternates-each-second.sh", "one flip at most" },
+	{ "T22", "a feature fails every third time, never twice in a row", "tests/scenarios/151-fails-every-third.sh", "failures add up: one rollback, and no more" },
+	{ "T23", "a feature gets slower and slower, past the timeout", "tests/scenarios/152-slower-and-slower.sh", "one flip at most" },
+	{ "T24", "a feature fails under load only", "tests/scenarios/153-fails-under-load.sh", "one flip at most" },
+	{ "T25", "a feature is gone on both slots", "tests/scenarios/35-broken-on-both-stays.sh", "no flip, nothing condemned" },
+	{ "T26", "both slots are dead", "tests/scenarios/154-both-slots-dead.sh", "no flip, nothing condemned; people are told" },
+	{ "T27", "only the slot that nobody uses is dead", "tests/scenarios/155-standby-dead.sh", "no flip, no failed request; status says that the slot is not whole" },
+};
 
 #endif
