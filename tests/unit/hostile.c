@@ -82,6 +82,11 @@ static const char *feature_of(const struct hostile_row *r, unsigned kind)
 		snprintf(text, sizeof(text), "{ grpc: { service: \"%s\"%s }, timeout: %s }", r->where == AT_H2 ? r->how : "serving",
 			 over_tls ? ", tls: true" : "", timeout);
 		break;
+	case K_ASSETS:
+		if (r->where == AT_ASSET)
+			path = "/page-of";
+		snprintf(text, sizeof(text), "{ assets: \"%s%s\", timeout: %s }", path, r->where == AT_ASSET ? r->how : "", timeout);
+		break;
 	case K_WS:
 		snprintf(text, sizeof(text), "{ websocket: { path: /ok }, timeout: %s }", timeout);
 		break;
@@ -112,7 +117,7 @@ static void round_of(const struct hostile_row *r, unsigned kind, const char *fea
 		begin(&a[i], 0);
 	for (int i = 0; i < n; i++)
 		until_done(&a[i]);
-	if (r->where == AT_HTTP) {
+	if (r->where == AT_HTTP || r->where == AT_ASSET) {
 		begin(&good, 1);
 		until_done(&good);
 		if (good.outcome != OUT_PRESENT)
@@ -198,6 +203,7 @@ ROWS(every_row_by_tls, K_TLS)
 ROWS(every_row_by_grpc, K_GRPC)
 ROWS(every_row_by_websocket, K_WS)
 ROWS(every_row_by_exec, K_EXEC)
+ROWS(every_row_by_assets, K_ASSETS)
 
 static int setup(void **state)
 {
@@ -310,7 +316,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		T(every_row_by_http), T(every_row_by_http_that_follows), T(every_row_by_steps), T(every_row_by_tcp), T(every_row_by_tls),
-		T(every_row_by_grpc), T(every_row_by_websocket), T(every_row_by_exec), cmocka_unit_test(the_page_shows_every_row),
+		T(every_row_by_grpc), T(every_row_by_websocket), T(every_row_by_exec), T(every_row_by_assets), cmocka_unit_test(the_page_shows_every_row),
 	};
 	int rc;
 

@@ -17,6 +17,7 @@ static const struct paced hanging[] = {
 	{ "tcp", "{ tcp: { send: \"a\" }, expect: ['body contains \"b\"'], interval: 20ms, timeout: 150ms }", false },
 	{ "tls", "{ tls: {}, interval: 20ms, timeout: 150ms }", false },
 	{ "grpc", "{ grpc: {}, interval: 20ms, timeout: 150ms }", false },
+	{ "assets", "{ assets: /page-of/hang, interval: 20ms, timeout: 150ms }", false },
 	{ "exec", "{ exec: [\"PLUGIN\"], reads: true, interval: 20ms, timeout: 150ms }", false },
 };
 
@@ -28,6 +29,7 @@ static const struct paced busy[] = {
 	{ "http, a long way to the page", "{ path: /see-echo, follow: 1, interval: 10ms, timeout: 5s }", false },
 	{ "http, closed each time", "{ path: /close, interval: 10ms, timeout: 5s }", false },
 	{ "steps", "{ reads: true, interval: 10ms, timeout: 5s, steps: [ { get: /ok }, { get: /ok }, { get: /echo }, { get: /ok } ] }", false },
+	{ "assets", "{ assets: /page-of/ok, interval: 10ms, timeout: 5s }", false },
 	{ "tcp", "{ tcp: {}, interval: 10ms, timeout: 5s }", true },
 	{ "tls", "{ tls: {}, interval: 10ms, timeout: 20ms }", true },
 	{ "grpc", "{ grpc: {}, interval: 10ms, timeout: 20ms }", true },

@@ -230,6 +230,13 @@ static inline enum hostile_said hostile_more(int fd, struct hostile_shared *sh, 
 				return MORE_CLOSE;
 		return hostile_put(fd, r->then, r->then_len) && r->keep ? MORE_KEEP : MORE_CLOSE;
 	}
+	if (strncmp(path, "/page-of/", 9) == 0) {
+		char page[256];
+
+		snprintf(page, sizeof(page), "<!doctype html><html><head><title>x</title><script src=\"%.*s\"></script></head></html>", (int)(n - 8), path + 8);
+		snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %zu\r\n\r\n", strlen(page));
+		return hostile_say(fd, head) && hostile_say(fd, page) ? MORE_KEEP : MORE_CLOSE;
+	}
 	if (IS("/bomb-br")) {
 		snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: %zu\r\n\r\n", sizeof(hostile_brotli));
 		hostile_say(fd, head);

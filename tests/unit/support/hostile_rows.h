@@ -10,14 +10,14 @@
 
 enum {
 	K_HTTP = 1, K_STEPS = 2, K_TCP = 4, K_TLS = 8, K_GRPC = 16, K_EXEC = 32, K_FOLLOW = 64, K_WS = 128,
-	K_ASSETS = 0,
-	K_PAGES = K_HTTP | K_STEPS, K_WIRE = K_TCP | K_TLS | K_GRPC | K_WS, K_TARGETS = K_PAGES | K_ASSETS | K_WIRE, N_KINDS = 8,
+	K_ASSETS = 256,
+	K_PAGES = K_HTTP | K_STEPS, K_WIRE = K_TCP | K_TLS | K_GRPC | K_WS, K_TARGETS = K_PAGES | K_ASSETS | K_WIRE, N_KINDS = 9,
 };
-static const char *const kind_names[N_KINDS] = { "http", "steps", "tcp", "tls", "grpc", "exec", "http (follow: 5)", "websocket" };
+static const char *const kind_names[N_KINDS] = { "http", "steps", "tcp", "tls", "grpc", "exec", "http (follow: 5)", "websocket", "assets" };
 
 enum where {
 	AT_HTTP,        /* how: the path at hostile.h */
-	AT_ASSET,       /* how: the path at hostile.h of what a page refers to */
+	AT_ASSET,       /* the same, of the script that a good page refers to */
 	AT_NOBODY, AT_HOLE, AT_NO_ROUTE,
 	AT_WIRE,        /* way: enum way */
 	AT_H2,          /* how: the service asked about at h2.h */
@@ -45,6 +45,7 @@ static const struct hostile_row hostile_rows[] = {
 	{ "T4", "takes the question and says nothing", AT_H2, "silent", 0, K_GRPC, ONE(OUT_TIMEOUT) },
 	{ "T4", "begins an answer and stalls", AT_H2, "stall", 0, K_GRPC, ONE(OUT_TIMEOUT) },
 	{ "T4", "a program that does not end, nor at SIGTERM", AT_PROGRAM, "trap '' TERM; while :; do sleep 100; done", 0, K_EXEC, ONE(OUT_TIMEOUT) },
+	{ "T4", "the script of a page is never sent", AT_ASSET, "/hang", 0, K_ASSETS, ONE(OUT_TIMEOUT) },
 	{ "T5", "a body byte by byte", AT_HTTP, "/drip", 0, K_PAGES | K_ASSETS, ONE(OUT_TIMEOUT) },
 	{ "T5", "a header byte by byte", AT_HTTP, "/drip-head", 0, K_PAGES, ONE(OUT_TIMEOUT) },
 	{ "T5", "a status line byte by byte", AT_HTTP, "/drip-status", 0, K_PAGES, ONE(OUT_TIMEOUT) },
@@ -55,10 +56,12 @@ static const struct hostile_row hostile_rows[] = {
 	{ "T6", "a message without end", AT_H2, "flood", 0, K_GRPC, ONE(OUT_TOO_LARGE) },
 	{ "T6", "a body without end over TLS", AT_TLS, "/ok", TLS_FLOOD, K_PAGES | K_TCP, ONE(OUT_TOO_LARGE) },
 	{ "T6", "a program that writes without end", AT_PROGRAM, "exec yes", 0, K_EXEC, ONE(OUT_TIMEOUT) },
+	{ "T6", "the script of a page without end", AT_ASSET, "/endless", 0, K_ASSETS, ONE(OUT_TOO_LARGE) },
 	{ "T7", "a body of 1 GiB", AT_HTTP, "/gib", 0, K_PAGES | K_ASSETS, ONE(OUT_TOO_LARGE) },
 	{ "T8", "20 kB that unzip to 20 MiB", AT_HTTP, "/bomb", 0, K_PAGES | K_ASSETS, ONE(OUT_TOO_LARGE) },
 	{ "T8", "211 bytes of Brotli that nobody asked for: 256 MiB", AT_HTTP, "/bomb-br", 0, K_PAGES, ONE(OUT_PROTOCOL) },
 	{ "T8", "the same as a transfer coding", AT_HTTP, "/bomb-te", 0, K_PAGES, ONE(OUT_PROTOCOL) },
+	{ "T8", "the script of a page unzips to 20 MiB", AT_ASSET, "/bomb", 0, K_ASSETS, ONE(OUT_TOO_LARGE) },
 	{ "T8", "eight layers of gzip", AT_HTTP, "/codings", 0, K_PAGES, ONE(OUT_PROTOCOL) },
 	{ "T8", "says gzip and is not", AT_HTTP, "/not-gzip", 0, K_PAGES, ONE(OUT_PROTOCOL) },
 	{ "T8", "an encoding of its own invention", AT_HTTP, "/unknown-coding", 0, K_PAGES, ONE(OUT_PROTOCOL) },
@@ -71,6 +74,7 @@ static const struct hostile_row hostile_rows[] = {
 	{ "T10", "redirects to gopher:", AT_HTTP, "/redirect-gopher", 0, K_HTTP | K_FOLLOW, ONE(OUT_REDIRECT) },
 	{ "T10", "redirects to another port", AT_HTTP, "/redirect-port", 0, K_HTTP | K_FOLLOW, ONE(OUT_REDIRECT) },
 	{ "T10", "redirects to 127.0.0.1:6379", AT_HTTP, "/redirect-loopback", 0, K_HTTP | K_FOLLOW, ONE(OUT_REDIRECT) },
+	{ "T10", "the script of a page redirects to 169.254.169.254", AT_ASSET, "/redirect-other", 0, K_ASSETS, ONE(OUT_ASSET_MISSING) },
 	{ "T11", "a good certificate, so that the next rows mean something", AT_TLS, "/ok", TLS_GOOD, K_PAGES | K_TCP | K_TLS, ONE(OUT_PRESENT) },
 	{ "T11", "an expired certificate", AT_TLS, "/ok", TLS_EXPIRED, K_PAGES | K_TCP | K_GRPC, ONE(OUT_TLS) },
 	{ "T11", "an expired certificate", AT_TLS, "", TLS_EXPIRED, K_TLS, ONE(OUT_TLS_ASSERTION) },
@@ -130,8 +134,10 @@ static const struct hostile_row hostile_rows[] = {
 	{ "T17", "102 Processing, for ever", AT_HTTP, "/drip-1xx", 0, K_PAGES, ONE(OUT_TIMEOUT) },
 	{ "T17", "switches protocols unasked", AT_HTTP, "/switching", 0, K_PAGES, OUT_PROTOCOL, OUT_STATUS },
 	{ "T18", "an error page with status 200", AT_HTTP, "/error-page", 0, K_PAGES, ONE(OUT_BODY) },
+	{ "T18", "the script of a page is an error page with status 200", AT_ASSET, "/error-page", 0, K_ASSETS, ONE(OUT_ASSET_TYPE) },
 	{ "T18", "HTML with status 200", AT_H2, "html", 0, K_GRPC, ONE(OUT_HEADER) },
 	{ "T19", "resets within the body", AT_HTTP, "/cut-reset", 0, K_PAGES | K_ASSETS, ONE(OUT_BODY_CUT) },
+	{ "T19", "resets within the script of a page", AT_ASSET, "/cut-reset", 0, K_ASSETS, ONE(OUT_BODY_CUT) },
 	{ "T19", "resets before an answer", AT_HTTP, "/reset", 0, K_PAGES, ONE(OUT_RESET) },
 	{ "T19", "closes before an answer", AT_HTTP, "/close", 0, K_PAGES, ONE(OUT_CLOSED) },
 	{ "T19", "resets after its first bytes", AT_WIRE, "", W_CUT_RESET, K_TCP, ONE(OUT_BODY_CUT) },
