@@ -98,6 +98,28 @@ void look_archive(struct call *c)
 	engine_archive(call_engine(c), c->service, (wall_ms){ (int64_t)n[0] }, (wall_ms){ (int64_t)n[1] }, (size_t)n[2], timeline_said, c);
 }
 
+static void report_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+
+	if (!call_orphan(c))
+		answer_or_404(c, json_incref(borrowed), "service");
+}
+
+/* since: milliseconds since 1970; the last 7 days if not told. */
+void look_report(struct call *c)
+{
+	const char *since = httpd_query(c->req, "since");
+	uint64_t n = 0;
+
+	if (!have_service(c))
+		return;
+	if (since && (!text_u64(since, &n) || n > (uint64_t)wall_now().ms))
+		answer_bad(c, "bad-query", "since is in milliseconds since 1970, and not in the future");
+	else
+		engine_report(call_engine(c), c->service, (wall_ms){ (int64_t)n }, report_said, c);
+}
+
 /* "30s", "500ms" or a bare number of seconds. */
 static bool wait_time(const char *text, int64_t *ms)
 {

@@ -392,6 +392,7 @@ void order_flip(struct call *c)
 		send_order(c, &in);
 }
 
+void order_drill(struct call *c) { plain(c, IN_DRILL); }
 void order_rollback(struct call *c) { plain(c, IN_ROLLBACK); }
 
 void order_hold(struct call *c)

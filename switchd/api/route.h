@@ -67,9 +67,9 @@ void problem_where(struct call *, json_t *problem, const char *code);
 route_fn lb_active, lb_slot, lb_livez, lb_readyz;
 route_fn look_services, look_service, look_why, look_timeline, look_evidence, look_ledger, look_blame,
 	look_archive, look_postmortem, look_deploys, look_deploy, look_config, look_metrics, look_inventory, look_inventory_ask, look_probe,
-	look_prove;
+	look_prove, look_report;
 route_fn order_claim, order_renew, order_unclaim, order_deploy, order_abort, order_flip, order_rollback, order_hold, order_resume, order_seal,
-	order_unseal, order_pardon, order_mute, order_unmute, order_note;
+	order_unseal, order_pardon, order_mute, order_unmute, order_note, order_drill;
 route_fn events_stream;
 
 /* ---- auth.c ---- */

@@ -111,8 +111,8 @@ static int run(struct cli *c, int argc, char **argv)
 				   c->words[c->n_words > 1 ? 1 : 0]);
 	if (c->feature_word[0] && !strstr(c->verb->words, "FEATURE"))
 		return usage_error(c, "%s wants %s, without a feature", c->verb->name, c->verb->words);
-	if (c->output == FMT_MD && c->verb->run != verb_timeline)
-		return usage_error(c, "-o md is for timeline");
+	if (c->output == FMT_MD && c->verb->run != verb_timeline && c->verb->run != verb_report)
+		return usage_error(c, "-o md is for timeline and report");
 	if ((c->output == FMT_HTML || c->output == FMT_CSV) && c->verb->run != verb_timeline)
 		return usage_error(c, "-o html and csv are for timeline");
 	if (c->output == FMT_NAGIOS && c->verb->run != verb_status)

@@ -162,7 +162,7 @@ MUSTCHECK bool cli_when(const char *text, wall_ms *out);        /* "2h" ago, or 
 MUSTCHECK bool cli_confirm(struct cli *, const char *question, const char *type_this, int *exit_code);
 
 /* Verbs: look.c, orders.c, deploy.c, init.c, local.c */
-verb_fn verb_blame;
+verb_fn verb_blame, verb_report, verb_drill;
 verb_fn verb_status, verb_why, verb_timeline, verb_evidence, verb_events, verb_deploys, verb_metrics;
 verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
 verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute, verb_note;

@@ -17,7 +17,7 @@ const struct flag cli_flags[] = {
 	{ "url", O_URL, 0, "URL", "unix:PATH or http(s)://HOST:PORT (also SWITCHD_URL; default " DEFAULT_URL ")" },
 	{ "token-file", O_TOKEN, 0, "FILE", "bearer token for http (also SWITCHD_TOKEN_FILE)" },
 	{ "config", O_CONFIG, 0, "FILE", "for verbs that work without a daemon (also SWITCHD_CONFIG)" },
-	{ "output", 'o', 0, "FORMAT", "table, json, md, html, csv (timeline), nagios (status)" },
+	{ "output", 'o', 0, "FORMAT", "table, json, md (timeline, report), html, csv (timeline), nagios (status)" },
 	{ "json", O_JSON, 0, NULL, "the same as -o json" },
 	{ "quiet", 'q', 0, NULL, "no progress" },
 	{ "verbose", 'v', 0, NULL, "more of it" },

@@ -39,6 +39,21 @@ static void serving_line(struct cli *c, const json_t *s)
 	printf("   mode %s\n", jstr(s, "mode"));
 }
 
+/* "green r42, warm, proved 3 s ago", or what would be missed there. */
+static void target_line(struct cli *c, const json_t *s, const char *target)
+{
+	const json_t *ready = json_object_get(s, "rollback_ready"), *proved = json_object_get(ready, "proved_ms");
+	char age[AGE_TEXT];
+
+	printf("  rollback target: %s %s", target, jstr(json_object_get(json_object_get(s, "slots"), target), "release"));
+	if (jbool(ready, "ready"))
+		printf(", warm%s%s%s", json_is_integer(proved) ? ", proved " : "", json_is_integer(proved) ? age_text(jint(ready, "proved_ms"), age) : "",
+		       json_is_integer(proved) ? " ago" : "");
+	else if (json_is_object(ready))
+		printf(", %snot ready%s: %s", ink(c, INK_YELLOW), ink(c, INK_PLAIN), jstr(ready, "why"));
+	putchar('\n');
+}
+
 static void armed_lines(struct cli *c, const json_t *s)
 {
 	const char *why = jstr(s, "armed_why"), *target = jstr(s, "rollback_target"), *none = jstr(s, "rollback_target_why");
@@ -48,7 +63,7 @@ static void armed_lines(struct cli *c, const json_t *s)
 	else
 		printf("  armed: %sNO%s, %s\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN), text_starts(why, "rollback target:") ? "there is no rollback target" : why);
 	if (target[0])
-		printf("  rollback target: %s %s\n", target, jstr(json_object_get(json_object_get(s, "slots"), target), "release"));
+		target_line(c, s, target);
 	else
 		printf("  rollback target: %s%s%s%s\n", ink(c, INK_YELLOW), text_starts(none, "none") ? none : "none", ink(c, INK_PLAIN),
 		       text_starts(none, "none") || !none[0] ? "" : none);

@@ -41,6 +41,7 @@ static const char *about(const struct look *l, const struct decision *d, enum ev
 	case EV_CLAIM_RENEWED: case EV_CLAIM_GIVEN_BACK: case EV_CLAIM_EXPIRED:
 		return l->rec->claim.release;
 	case EV_DEPLOY_STARTED: case EV_DEPLOY_READY: case EV_DEPLOY_ABORTED: case EV_DEPLOY_EXPIRED: case EV_DEPLOY_WOULD_FLIP:
+	case EV_DEPLOY_WOULD_REFUSE:
 		return r->deploy.release;
 	case EV_ROLLBACK_DECIDED:
 		return is_slot(l->a) ? l->rec->slot[l->a].id : "";
@@ -64,6 +65,8 @@ static void tell_event(const struct look *l, struct decision *d, enum event_kind
 	e->because = d->because;
 	if (kind == EV_NONE)
 		return;
+	if (kind == EV_GATE_REFUSED && d->commit && d->next.deploy.outcome == DO_WOULD_REFUSE)
+		kind = EV_DEPLOY_WOULD_REFUSE;
 	TEXT_COPY(e->kind, event_kinds[kind]);
 	TEXT_COPY(e->service, l->w->cfg->name);
 	e->at = l->w->wall;
@@ -111,7 +114,7 @@ static void check(const struct look *l, const struct decision *d)
 		must(n->v.epoch == r->v.epoch + other_value);
 	}
 	must(n->active == BLUE || n->active == GREEN || n->active == NO_SLOT);
-	must(n->move.decided.ms == r->move.decided.ms || d->mode != MOVE_NOTE);
+	must(n->move.decided.ms == r->move.decided.ms || d->mode != MOVE_NOTE || (r->drill.on && !n->drill.on));
 	if (automatic(d, l))
 		check_auto(l, d);
 	if (is_slot(n->active) && n->active != r->active && d->mode != MOVE_FORCE && l->in->kind != IN_START)

@@ -23,7 +23,7 @@ enum input_kind {
 	IN_LATE,                /* the suite ran again and something broke since: `detail` says what */
 	IN_COUNTED,             /* the proxies' counters were read after a move: `detail` says them */
 	IN_CLAIM, IN_RENEW, IN_UNCLAIM, IN_DEPLOY, IN_ABORT, IN_FLIP, IN_ROLLBACK,
-	IN_HOLD, IN_RESUME, IN_SEAL, IN_UNSEAL, IN_PARDON, IN_MUTE, IN_UNMUTE, IN_NOTE,
+	IN_HOLD, IN_RESUME, IN_SEAL, IN_UNSEAL, IN_PARDON, IN_MUTE, IN_UNMUTE, IN_NOTE, IN_DRILL,
 	N_INPUTS
 };
 const char *input_name(enum input_kind);

@@ -9,6 +9,7 @@ static const char *const inputs[N_INPUTS] = {
 	[IN_TICK] = "tick", [IN_START] = "start", [IN_PIN] = "pin", [IN_LATE] = "late", [IN_COUNTED] = "counted", [IN_CLAIM] = "claim", [IN_RENEW] = "renew", [IN_UNCLAIM] = "unclaim",
 	[IN_DEPLOY] = "deploy", [IN_ABORT] = "abort", [IN_FLIP] = "flip", [IN_ROLLBACK] = "rollback", [IN_HOLD] = "hold", [IN_RESUME] = "resume",
 	[IN_SEAL] = "seal", [IN_UNSEAL] = "unseal", [IN_PARDON] = "pardon", [IN_MUTE] = "mute", [IN_UNMUTE] = "unmute", [IN_NOTE] = "note",
+	[IN_DRILL] = "drill",
 };
 
 static const char *const actions[] = {

@@ -125,6 +125,8 @@ void move_to(struct look *l, struct decision *d, enum slot to, enum move_mode mo
 	next->active = to;
 	next->shield = false;
 	next->move = (struct move){ .mode = mode, .from = from, .to = to, .decided = l->w->wall, .acked_us = -1, .observed_us = -1 };
+	if (mode == MOVE_FORWARD || mode == MOVE_FORCE)
+		next->drill.on = false; /* somebody else's move: there is nothing to go back from any more */
 	TEXT_COPY(next->move.by, l->in->kind == IN_TICK || !l->in->by[0] ? "switchd" : l->in->by);
 	TEXT_COPY(next->move.reason, l->in->kind == IN_TICK || !l->in->why[0] ? d->because : l->in->why);
 	in->state = in->was_good && mode != MOVE_FORWARD && !release_condemned(l->w->condemned, in) ? RS_GOOD : RS_LIVE;
@@ -281,6 +283,9 @@ void do_roll_back(struct look *l, struct decision *d)
 	move_to(l, d, l->b, MOVE_AUTO);
 	next->move.undone = true;
 	TEXT_COPY(next->move.reason, d->detail);
+	/* A drill released nothing: it condemns nothing and spends nothing of what deploys may. */
+	if (l->rec->drill.on)
+		return;
 	recent_add(l, next);
 	deploy_end(l, next, l->rec->deploy.slot == l->a ? DO_ROLLED_BACK : DO_ABORTED, d->detail);
 	if (!left->id[0] || same_release(left, &l->rec->slot[l->b]))
@@ -631,6 +636,58 @@ void do_release_good(struct look *l, struct decision *d)
 {
 	good(l, d);
 	say(d, "%s on %s", l->rec->slot[l->a].id, slot_name(l->a));
+}
+
+/* ---- drills ---- */
+
+void do_drill_back(struct look *l, struct decision *d)
+{
+	struct drill *x = &d->next.drill;
+	const struct move *m = &l->rec->move;
+
+	x->turned = true;
+	x->out_acked_us = m->acked.ms ? m->acked_us : -1;
+	x->out_observed_us = m->observed.ms ? m->observed_us : -1;
+	move_to(l, d, l->b, MOVE_BACK);
+	d->next.move.undone = true;
+	say(d, "from %s to %s", slot_name(l->a), slot_name(l->b));
+}
+
+static void say_us(struct decision *d, const char *what, int64_t us)
+{
+	if (us >= 0)
+		say(d, ", %s +%lld us", what, (long long)us);
+	else
+		say(d, ", not %s", what);
+}
+
+void do_drill_done(struct look *l, struct decision *d)
+{
+	struct drill *x = &d->next.drill;
+	const struct move *m = &l->rec->move;
+	bool home = l->a == x->home, moved_back = home && m->to == x->home && m->decided.ms >= x->since.ms;
+
+	x->on = false;
+	x->ended = l->w->wall;
+	if (moved_back) {
+		x->back_acked_us = m->acked.ms ? m->acked_us : -1;
+		x->back_observed_us = m->observed.ms ? m->observed_us : -1;
+	}
+	/* As it was before: what automation may undo, and since when, is that of the release that serves. */
+	if (moved_back && l->rec->phase != PH_STUCK)
+		d->next.move = x->before;
+	if (!x->turned || !home || l->rec->phase == PH_STUCK)
+		TEXT_COPY(x->how, l->rec->phase == PH_STUCK ? "a proxy does not follow" : l->rec->phase == PH_BAKING ? d->because : m->reason[0] ? m->reason : "traffic was moved meanwhile");
+	if (!x->how[0]) {
+		say(d, "there");
+		say_us(d, "acked", x->out_acked_us);
+		say_us(d, "observed", x->out_observed_us);
+		say(d, "; back");
+		say_us(d, "acked", x->back_acked_us);
+		say_us(d, "observed", x->back_observed_us);
+	} else {
+		say(d, "cut short: %s; %s serves%s", x->how, slot_name(l->a), home ? "" : ", not the slot that served before");
+	}
 }
 
 /* ---- ends by time ---- */

@@ -202,6 +202,9 @@ static bool whole_for_bake(struct look *l)
 	return is_slot(l->a) && l->w->whole_since.us && mono_since_ms(l->w->now, l->w->whole_since) >= l->w->cfg->bake_ms;
 }
 
+static bool drill(struct look *l) { return l->rec->drill.on; }
+static bool waived(struct look *l) { return look_proof(l)->n_waived > 0; }
+
 /* Active, and not baked (a pin, a forced rollback or the first start put it there). */
 static bool live_release(struct look *l)
 {
@@ -393,6 +396,8 @@ const struct guard_info guards[N_GUARDS] = {
 	[G_BAKED_WHOLE] = { "active slot whole", "active slot not whole", baked_whole },
 	[G_CATCHES] = { "shield catches", "shield catches nothing", catches },
 	[G_PROLONGED] = { "prolonged before", "not prolonged yet", prolonged },
+	[G_DRILL] = { "a drill is on", "no drill is on", drill },
+	[G_WAIVED] = { "a lack was set aside", "nothing set aside is lacking", waived },
 	[G_WHOLE_FOR_BAKE] = { "whole and observed for a bake", "not whole for a bake", whole_for_bake },
 	[G_LIVE] = { "active release not good yet", "active release good", live_release },
 	[G_NEVER_MOVED] = { "traffic never moved", "traffic was moved", never_moved },

@@ -175,6 +175,18 @@ struct move {
 	why_text reason;
 };
 
+/* There and back on purpose. While it is on, what a move leaves behind is not judged as a release's fault, and the way back
+ * is part of the order; once it has ended the move before it stands again, so that a drill disarms nothing. */
+struct drill {
+	bool on, turned;        /* turned: it went back because it had been there; else `how` says why it ended */
+	id_text by;
+	wall_ms since, ended;   /* since 0 = there never was one */
+	enum slot home;         /* the slot that was active, and is again */
+	int64_t out_acked_us, out_observed_us, back_acked_us, back_observed_us;         /* after the decision; -1 = not known */
+	why_text how;
+	struct move before;
+};
+
 /* The record of one service: what Redis holds, and nothing that is measured. */
 struct record {
 	struct version v;
@@ -191,6 +203,7 @@ struct record {
 	struct sealed sealed;
 	struct pin pin;
 	struct move move;
+	struct drill drill;     /* the last one */
 	wall_ms recent[MAX_RECENT]; size_t n_recent;   /* automatic rollbacks, oldest first (budget) */
 	struct mute mutes[MAX_MUTES]; size_t n_mutes;
 	struct gate_said gates[MAX_GATES]; size_t n_gates;      /* of the deploy above */

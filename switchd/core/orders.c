@@ -111,6 +111,15 @@ void tell_force(struct look *l, struct decision *d)
 	say(d, "%s: no release is known to be in it (%s)", slot_name(l->to), release_state_name(l->rec->slot[l->to].state));
 }
 
+void tell_gone(struct look *l, struct decision *d)
+{
+	const struct health_view *h = l->w->health;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (h->f[i].votes && h->f[i].at[l->a] != V_PRESENT)
+			say(d, "%s%s is %s on %s", d->detail[0] ? ", " : "", feature_name(l->w->cfg, h->n, i), verdict_name(h->f[i].at[l->a]), slot_name(l->a));
+}
+
 void tell_suspect(struct look *l, struct decision *d)
 {
 	say(d, "%s", l->w->health->suspect && l->w->health->suspect_why ? l->w->health->suspect_why : "just started");
@@ -356,6 +365,24 @@ void do_unmute(struct look *l, struct decision *d)
 	if (i < next->n_mutes)
 		memmove(&next->mutes[i], &next->mutes[i + 1], (--next->n_mutes - i) * sizeof(next->mutes[0]));
 	say(d, "%s", l->in->feature);
+}
+
+/* There; the way back is part of the order and needs no other (effects.c). */
+void do_drill(struct look *l, struct decision *d)
+{
+	struct record *next = &d->next;
+	struct drill x = { .on = true, .since = l->w->wall, .home = l->a, .out_acked_us = -1, .out_observed_us = -1, .back_acked_us = -1,
+			   .back_observed_us = -1, .before = l->rec->move };
+	char why[160];
+
+	TEXT_COPY(x.by, l->in->by);
+	move_to(l, d, l->b, MOVE_FORWARD);
+	next->drill = x;
+	/* It was whole and good a moment ago, and is to be the rollback target again. */
+	next->shield = l->w->cfg->shield && decide_rollback_target(next, l->w->condemned, why);
+	say(d, "to %s (%s) and back to %s (%s)", slot_name(l->b), l->rec->slot[l->b].id, slot_name(l->a), l->rec->slot[l->a].id);
+	if (l->in->why[0])
+		say(d, "; %s", l->in->why);
 }
 
 /* For those who read the story later: nothing of the record changes but its revision. */

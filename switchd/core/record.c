@@ -97,6 +97,14 @@ static const struct member move_members[] = {
 };
 static const struct shape move_shape = SHAPE(move_members);
 
+static const struct member drill_members[] = {
+	M(struct drill, on, K_BOOL), M(struct drill, turned, K_BOOL), M(struct drill, by, K_ID), M(struct drill, since, K_WALL), M(struct drill, ended, K_WALL),
+	M(struct drill, home, K_SLOT), M(struct drill, out_acked_us, K_US), M(struct drill, out_observed_us, K_US), M(struct drill, back_acked_us, K_US),
+	M(struct drill, back_observed_us, K_US), M(struct drill, how, K_WHY),
+	{ "before", K_OBJECT, offsetof(struct drill, before), &move_shape, 0, false },
+};
+static const struct shape drill_shape = SHAPE(drill_members);
+
 static const struct member mute_members[] = {
 	M(struct mute, feature, K_NAME), M(struct mute, by, K_ID), M(struct mute, why, K_WHY), M(struct mute, until, K_WALL),
 };
@@ -121,6 +129,7 @@ static const struct member record_members[] = {
 	OBJECT(slot, "slots", slots_shape),
 	OBJECT(claim, "claim", claim_shape), OBJECT(deploy, "deploy", deploy_shape), OBJECT(hold, "hold", hold_shape),
 	OBJECT(sealed, "sealed", sealed_shape), OBJECT(pin, "pin", pin_shape), OBJECT(move, "move", move_shape),
+	{ "drill", K_OBJECT, offsetof(struct record, drill), &drill_shape, 0, true },
 	{ "recent", K_TIMES, offsetof(struct record, recent), NULL, offsetof(struct record, n_recent), false },
 	{ "mutes", K_MUTES, offsetof(struct record, mutes), &mute_shape, offsetof(struct record, n_mutes), false },
 	{ "gates", K_GATES, offsetof(struct record, gates), &gate_shape, offsetof(struct record, n_gates), true },

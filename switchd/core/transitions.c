@@ -30,7 +30,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_NONE] = "", [EV_SERVICE_STARTED] = "service.started", [EV_STORE_REGRESSED] = "store.regressed", [EV_RELEASE_GOOD] = "release.good",
 	[EV_CLAIM_TAKEN] = "claim.taken", [EV_CLAIM_RENEWED] = "claim.renewed", [EV_CLAIM_GIVEN_BACK] = "claim.given_back",
 	[EV_CLAIM_EXPIRED] = "claim.expired", [EV_DEPLOY_STARTED] = "deploy.started", [EV_DEPLOY_READY] = "deploy.ready",
-	[EV_DEPLOY_ABORTED] = "deploy.aborted", [EV_DEPLOY_EXPIRED] = "deploy.expired", [EV_DEPLOY_WOULD_FLIP] = "deploy.would_flip",
+	[EV_DEPLOY_ABORTED] = "deploy.aborted", [EV_DEPLOY_EXPIRED] = "deploy.expired", [EV_DEPLOY_WOULD_FLIP] = "deploy.would_flip", [EV_DEPLOY_WOULD_REFUSE] = "deploy.would_refuse",
 	[EV_GATE_REFUSED] = "gate.refused", [EV_FLIP_DECIDED] = "flip.decided", [EV_FLIP_OBSERVED] = "flip.observed",
 	[EV_ROLLBACK_DECIDED] = "rollback.decided", [EV_ROLLBACK_DONE] = "rollback.done", [EV_BAKE_DONE] = "bake.done",
 	[EV_SHIELD_PROLONGED] = "shield.prolonged", [EV_FEATURE_LOST] = "feature.lost", [EV_FEATURE_PARTIAL] = "feature.partial",
@@ -38,6 +38,7 @@ const char *const event_kinds[N_EVENT_KINDS] = {
 	[EV_SEALED] = "sealed", [EV_UNSEALED] = "unsealed", [EV_PARDONED] = "pardoned", [EV_MUTED] = "muted", [EV_UNMUTED] = "unmuted",
 	[EV_PIN_ADOPTED] = "pin.adopted", [EV_FOLLOWED] = "observe.followed",
 	[EV_ROLLBACK_WOULD] = "rollback.would", [EV_NOTE] = "note", [EV_COUNTED] = "requests.counted",
+	[EV_DRILL_BEGUN] = "drill.begun", [EV_DRILL_BACK] = "drill.back", [EV_DRILL_DONE] = "drill.done",
 	[EV_MANIFEST_READ] = "manifest.read", [EV_IDENTITY_CHANGED] = "identity.changed",
 	[EV_INVENTORY_COMPARED] = "inventory.compared",
 	[EV_FEATURE_NEW] = "feature.new", [EV_LATE_BROKEN] = "late.broken",
@@ -83,6 +84,8 @@ const struct row transitions[] = {
 	  do_ready_human, "proved; too many automatic rollbacks lately, so a person promotes", 0 },
 	{ PR, IN_TICK, { PROVED, G_HELD }, PH_READY, 0, EV_DEPLOY_READY,
 	  do_ready, "proved; a hold stands", 0 },
+	{ PR, IN_TICK, { PROVED, G_WAIVED }, PH_FLIPPING, ACT_APPLY | ACT_DRAIN, EV_FLIP_DECIDED,
+	  do_flip_auto, "every feature of the idle slot is present but those that a person set aside", 0 },
 	{ PR, IN_TICK, { PROVED }, PH_FLIPPING, ACT_APPLY | ACT_DRAIN, EV_FLIP_DECIDED,
 	  do_flip_auto, "every feature of the idle slot is present", 0 },
 	{ PR, IN_TICK, { G_STORE_UP, G_OVER }, PH_STEADY, 0, EV_GATE_REFUSED,
@@ -109,6 +112,10 @@ const struct row transitions[] = {
 	  do_stuck, "a live proxy does not show the new slot in time, and it may not be put back", 0 },
 
 	/* ---- baking ---- */
+	{ BK, IN_TICK, { G_STORE_UP, G_DRILL, G_WAY_BACK }, PH_REVERTING, ACT_APPLY | ACT_DRAIN, EV_DRILL_BACK,
+	  do_drill_back, "the drill was there, and goes back", 0 },
+	{ BK, IN_TICK, { G_STORE_UP, G_DRILL }, TO_STAY, ACT_CALL_HUMAN, EV_DRILL_DONE,
+	  do_drill_done, "sealed or condemned meanwhile: the drill may not go back", 0 },
 	{ BK, IN_TICK, { G_STORE_UP, G_OVER, -G_SUSPECT, G_BAKED_WHOLE, G_DONE, G_CATCHES, -G_PROLONGED }, TO_STAY, 0, EV_SHIELD_PROLONGED,
 	  do_prolong, "the shield still catches: bake once more", 0 },
 	{ BK, IN_TICK, { G_STORE_UP, G_OVER, -G_SUSPECT, G_BAKED_WHOLE, G_DONE, G_CATCHES }, PH_STEADY, ACT_APPLY | ACT_LEARN | ACT_CALL_HUMAN, EV_BAKE_DONE,
@@ -127,6 +134,10 @@ const struct row transitions[] = {
 	/* ---- stuck ---- */
 	{ ST, IN_TICK, { G_STORE_UP, -G_SUSPECT, G_WHOLE_FOR_BAKE }, PH_STEADY, ACT_APPLY | ACT_LEARN, EV_STUCK_ENDED,
 	  do_settle, "the active slot has been whole and observed for a bake", 0 },
+
+	/* ---- a drill has ended, one way or another ---- */
+	{ S | F | PR | RD | ST, IN_TICK, { G_STORE_UP, G_DRILL }, TO_STAY, 0, EV_DRILL_DONE,
+	  do_drill_done, "the drill is over", 0 },
 
 	/* ---- steady ---- */
 	{ S, IN_TICK, { G_STORE_UP, G_OBSERVE, G_SHOWS_OTHER }, PH_STEADY, 0, EV_FOLLOWED,
@@ -300,6 +311,24 @@ const struct row transitions[] = {
 	{ F, IN_ROLLBACK, { 0 }, PH_REVERTING, ACT_APPLY | ACT_DRAIN | ACT_CALL_HUMAN, EV_ROLLBACK_DECIDED, do_rollback, "a person rolled back into the claimed slot", 0 },
 	{ PR | RD, IN_ROLLBACK, { 0 }, PH_REVERTING, ACT_APPLY | ACT_DRAIN, EV_ROLLBACK_DECIDED, do_rollback, "a person rolled back; the deploy is aborted", 0 },
 	{ S | FL | BK | RV | ST, IN_ROLLBACK, { 0 }, PH_REVERTING, ACT_APPLY | ACT_DRAIN, EV_ROLLBACK_DECIDED, do_rollback, "a person rolled back", 0 },
+
+	/* ---- a drill: there and back on purpose ---- */
+	{ ALL, IN_DRILL, { G_OBSERVE }, TO_REFUSED, 0, EV_NONE, NULL, "observe mode writes no proxy", RF_OBSERVE },
+	{ ALL, IN_DRILL, { -G_STORE_UP }, TO_REFUSED, 0, EV_NONE, NULL, "the state cannot be written: nothing goes forward", RF_STORE },
+	{ ALL, IN_DRILL, { G_HOLD }, TO_REFUSED, 0, EV_NONE, tell_hold, "a hold stands: nothing goes forward", RF_HELD },
+	{ ALL, IN_DRILL, { G_PINNED }, TO_REFUSED, 0, EV_NONE, tell_pin, "pinned by hand: nothing goes forward", RF_PINNED },
+	{ ALL, IN_DRILL, { -G_ACTIVE }, TO_REFUSED, 0, EV_NONE, NULL, "no slot is active: there is nowhere to go back to", RF_NO_ACTIVE },
+	{ F, IN_DRILL, { 0 }, TO_REFUSED, 0, EV_NONE, tell_claim, "the idle slot is being overwritten", RF_CLAIMED },
+	{ ALL & ~(S | F), IN_DRILL, { 0 }, TO_REFUSED, 0, EV_NONE, tell_phase, "a drill begins in steady", RF_PHASE },
+	{ S, IN_DRILL, { G_DRILL }, TO_REFUSED, 0, EV_NONE, tell_phase, "a drill is under way", RF_PHASE },
+	{ S, IN_DRILL, { G_SEALED }, TO_REFUSED, 0, EV_NONE, tell_no_target, "sealed: the old release cannot serve any more", RF_SEALED },
+	{ S, IN_DRILL, { -G_TARGET }, TO_REFUSED, 0, EV_NONE, tell_no_target, "there is no rollback target to drill with", RF_NO_TARGET },
+	{ S, IN_DRILL, { G_SUSPECT }, TO_REFUSED, 0, EV_NONE, tell_suspect, "the prober is suspect: the slots cannot be judged", RF_SUSPECT },
+	{ S, IN_DRILL, { -G_HAS_ALL }, TO_REFUSED, 0, EV_NONE, tell_gone, "the active slot is not whole itself: this is no time for a drill", RF_NOT_WHOLE },
+	{ S, IN_DRILL, { -G_IDLE_WHOLE }, TO_REFUSED, 0, EV_NONE, tell_not_whole, "the slot is not whole", RF_NOT_WHOLE },
+	{ S, IN_DRILL, { -G_PREFLIGHT }, TO_REFUSED, 0, EV_NONE, tell_preflight, "a proxy could not make this flip", RF_PROXY },
+	{ S, IN_DRILL, { -G_SERVERS }, TO_REFUSED, 0, EV_NONE, tell_preflight, "a proxy does not yet see enough servers of that slot up", RF_PROXY },
+	{ S, IN_DRILL, { 0 }, PH_FLIPPING, ACT_APPLY, EV_DRILL_BEGUN, do_drill, "a person drills: there, and back at once", 0 },
 
 	/* ---- a person's word beside the phase ---- */
 	{ ALL, IN_HOLD, { G_UNTIL_PAST }, TO_REFUSED, 0, EV_NONE, NULL, "the hold would end in the past", RF_NOTHING },

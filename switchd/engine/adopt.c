@@ -238,6 +238,8 @@ static void note_first_bad(struct service *s, const struct record *was)
 	for (size_t i = 0; i <= s->view->n && i <= MAX_FEATURES; i++) {
 		mono_us t = s->view->f[i].first_absent[was->active];
 
+		if (t.us && t.us < s->since_flip.us)
+			t = s->since_flip; /* known before: nobody was exposed to it until then */
 		if (s->view->f[i].votes && t.us && (!s->first_bad.us || t.us < s->first_bad.us))
 			s->first_bad = t;
 	}
@@ -376,7 +378,7 @@ void adopt(struct service *s, const struct record *now_rec, const char *stream_i
 	TEXT_COPY(s->last_because, d->because);
 	TEXT_COPY(d->event.stream_id, stream_id);
 	if (d->event.kind[0]) {
-		if (d->mode != MOVE_NOTE || text_starts(d->event.kind, "gate."))
+		if (d->mode != MOVE_NOTE || text_starts(d->event.kind, "gate.") || strcmp(d->event.kind, "deploy.would_refuse") == 0)
 			s->last_move_event = d->event;
 		publish_event(s->e, &d->event);
 	}

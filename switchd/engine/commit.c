@@ -36,11 +36,16 @@ static void fill_times(struct service *s, struct record *next)
 	}
 }
 
+/* A refusal is about the slot under proof, also where it is only told. */
+static bool of_gate(const struct decision *d)
+{
+	return text_starts(d->event.kind, "gate.") || strcmp(d->event.kind, "deploy.would_refuse") == 0;
+}
+
 /* What is in doubt on the slot that the event is about. */
 static void features_evidence(const struct service *s, const struct decision *d, char *out, size_t size)
 {
-	bool of_gate = text_starts(d->event.kind, "gate.");
-	enum slot bad = d->mode == MOVE_AUTO || !of_gate ? s->rec.active : other_slot(s->rec.active);
+	enum slot bad = d->mode == MOVE_AUTO || !of_gate(d) ? s->rec.active : other_slot(s->rec.active);
 	size_t lost[MAX_FEATURES], n = 0;
 
 	if (bad == NO_SLOT)
@@ -67,7 +72,8 @@ static bool evidence_set(struct decision *d, const json_t *o)
  * the manifest that they looked at.  All gates always have room; of the rest what fits, the manifest's labels go first. */
 static void gates_evidence(struct service *s, struct decision *d)
 {
-	static const char *const kinds[] = { "claim.taken", "deploy.started", "deploy.ready", "deploy.would_flip", "manifest.read", "gate.refused", "flip.decided" };
+	static const char *const kinds[] = { "claim.taken", "deploy.started", "deploy.ready", "deploy.would_flip", "deploy.would_refuse", "manifest.read",
+					     "gate.refused", "flip.decided" };
 	const struct order *o = s->asked && (s->asked->input.kind == IN_CLAIM || s->asked->input.kind == IN_DEPLOY) ? s->asked : NULL;
 	const struct manifest *m = o ? o->manifest : strcmp(d->event.kind, "manifest.read") == 0 ? s->gates.manifest : NULL;
 	bool about = false;
@@ -81,7 +87,7 @@ static void gates_evidence(struct service *s, struct decision *d)
 	json_object_set_new(j, "gates", o ? gates_json(s->order_gates, s->n_order_gates) : gates_json(d->next.gates, d->next.n_gates));
 	evidence_set(d, j);
 	/* An order was refused before the slot was looked at. */
-	if (!o && text_starts(d->event.kind, "gate.")) {
+	if (!o && of_gate(d)) {
 		enum { BESIDE = 16 };   /* ,"features": and its brackets */
 		size_t taken = strlen(d->event.evidence) + BESIDE, size = sizeof(d->event.evidence);
 		char *list = taken < size ? xcalloc(1, size - taken) : NULL;

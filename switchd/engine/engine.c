@@ -280,6 +280,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		service_tick(s);
 		ledger_beat(s);
 		changes_beat(s);
+		watch_beat(s);
 		recheck_beat(s);
 		busy = busy || s->round != ROUND_NONE || s->replaying_features;
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
@@ -603,6 +604,7 @@ void engine_stop(struct engine *e, void (*done)(void *), void *arg)
 		ledger_look(e->services[i]);
 		ledger_save(e->services[i]);
 		changes_write(e->services[i]);
+		watch_end(e->services[i]);
 	}
 	ev_timer_stop(e->loop, &e->heartbeat);
 	ev_timer_init(&e->stop_deadline, stop_late, STOP_MS / 1000., 0.);

@@ -89,6 +89,9 @@ void engine_archive(struct engine *, const char *service, wall_ms from, wall_ms 
  * number is on record, another error when it could not be made. */
 void engine_postmortem(struct engine *, const char *service, uint64_t deploy, wall_ms from, wall_ms to, engine_events_fn *, void *arg);
 
+/* A span in numbers, and whether it is time to enforce (core/report.h); from 0 = the last 7 days. */
+void engine_report(struct engine *, const char *service, wall_ms from, engine_events_fn *, void *arg);
+
 /* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
 typedef void engine_probe_fn(void *arg, json_t *borrowed);
 void engine_probe_now(struct engine *, const char *service, enum slot, engine_probe_fn *, void *arg);

@@ -193,9 +193,12 @@ static void probe_result(void *arg, const struct probe_result *measured)
 	if (!measure_compare_judge(s, &judged))
 		return;
 	size_t feature = r->job.purpose == PURPOSE_IDENTITY ? s->cfg->n_features : r->job.feature;
+	enum verdict before = health_cell(s->health, r->job.slot, r->job.target, feature)->verdict;
 	struct health_advice a = health_note(s->health, r->job.slot, r->job.target, feature, r->outcome, r->complete, r->began, r->ended,
 					     wall_now(), r->ended.us - r->began.us);
 
+	watch_count(s, r->job.slot, feature, outcome_info(r->outcome)->class,
+		    before != V_ABSENT && health_cell(s->health, r->job.slot, r->job.target, feature)->verdict == V_ABSENT);
 	keep_evidence(s, r);
 	if (r->job.slot == s->rec.active && outcome_info(r->outcome)->class == OC_ABSENT)
 		requests_absent(s);
@@ -428,6 +431,8 @@ void measure_start(struct service *s)
 	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
 	s->evidence = xcalloc(2 * n_cells(s), sizeof(*s->evidence));
 	s->last_verdict = xcalloc(2 * MAX_TARGETS * n_cells(s), sizeof(*s->last_verdict));
+	s->counts = xcalloc(2 * n_cells(s), sizeof(*s->counts));
+	s->counts_since = wall_now();
 	s->born = mono_now();
 	measure_control_start(s);
 	measure_compare_start(s);
@@ -446,8 +451,10 @@ void measure_stop(struct service *s)
 		free(s->evidence[i].present);
 	}
 	free(s->evidence);
+	free(s->counts);
 	free(s->last_verdict);
 	s->evidence = NULL;
+	s->counts = NULL;
 	s->last_verdict = NULL;
 	measure_control_stop(s);
 	measure_compare_stop(s);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "switchd/base/log.h"
+#include "switchd/core/readiness.h"
 #include "switchd/engine/service.h"
 
 static void family(struct buf *b, const char *name, const char *type, const char *help)
@@ -67,6 +68,27 @@ static void service_gauges(const struct engine *e, struct buf *b)
 		int64_t left = r->phase == PH_BAKING ? r->phase_until.ms - wall_now().ms : 0;
 
 		buf_addf(b, "switchd_bake_remaining_seconds{service=\"%s\"} %.3f\n", e->services[i]->cfg->name, left > 0 ? (double)left / 1000. : 0.);
+	}
+}
+
+static void ready_gauges(const struct engine *e, struct buf *b)
+{
+	struct readiness r;
+	struct world w;
+
+	family(b, "switchd_rollback_ready", "gauge", "1 when the idle slot is a rollback target, whole, and was asked lately");
+	for (size_t i = 0; i < e->n; i++) {
+		service_world(e->services[i], &w);
+		readiness_look(&e->services[i]->rec, &w, &r);
+		buf_addf(b, "switchd_rollback_ready{service=\"%s\"} %d\n", e->services[i]->cfg->name, r.ready);
+	}
+	family(b, "switchd_rollback_blocked", "gauge", "1 for each reason why there is no way back now");
+	for (size_t i = 0; i < e->n; i++) {
+		service_world(e->services[i], &w);
+		readiness_look(&e->services[i]->rec, &w, &r);
+		for (int k = 0; k < N_BLOCKED; k++)
+			buf_addf(b, "switchd_rollback_blocked{service=\"%s\",reason=\"%s\"} %d\n", e->services[i]->cfg->name, blocked_name((enum blocked)k),
+				 (int)(r.blocked >> k & 1));
 	}
 }
 
@@ -244,6 +266,7 @@ static void own(const struct engine *e, struct buf *b)
 void engine_metrics(const struct engine *e, struct buf *out)
 {
 	service_gauges(e, out);
+	ready_gauges(e, out);
 	feature_gauges(e, out);
 	move_gauges(e, out);
 	counters(e, out);

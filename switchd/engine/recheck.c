@@ -159,7 +159,7 @@ bool recheck_claim(struct service *s, struct order *o)
 	struct order **end = &s->claims;
 	size_t waiting = 0;
 
-	if (o->input.kind != IN_CLAIM || o->checked || o->input.dry_run || !can_round(s) || s->rec.hold.on || s->rec.pin.on)
+	if ((o->input.kind != IN_CLAIM && o->input.kind != IN_DRILL) || o->checked || o->input.dry_run || !can_round(s) || s->rec.hold.on || s->rec.pin.on)
 		return false;
 	for (; *end; end = &(*end)->next)
 		waiting++;

@@ -153,7 +153,7 @@ static bool order_waits(struct service *s, const struct order *o)
 {
 	enum slot to;
 
-	if (o->input.kind != IN_FLIP || o->input.force || !s->cfg->n_proxies || s->rec.phase == PH_READY || s->rec.phase == PH_PROVING)
+	if ((o->input.kind != IN_FLIP && o->input.kind != IN_DRILL) || o->input.force || !s->cfg->n_proxies || s->rec.phase == PH_READY || s->rec.phase == PH_PROVING)
 		return false;
 	to = o->input.slot != NO_SLOT ? o->input.slot : other_slot(s->rec.active);
 	if (to == NO_SLOT || to == s->rec.active)
@@ -231,7 +231,7 @@ static bool step(struct service *s)
 	if (o && o->input.kind == IN_DEPLOY)
 		o->input.good_before = adopt_good_before(s, o->input.release, o->input.digest);
 	decide(&s->rec, &w, in, s->d);
-	if (o && o->input.kind == IN_FLIP)
+	if (o && (o->input.kind == IN_FLIP || o->input.kind == IN_DRILL))
 		preflight_forget(s);
 	if (o && s->d->refusal != RF_NONE) {
 		struct order_result r = { .status = ORDER_REFUSED, .refusal = s->d->refusal, .because = s->d->because };

@@ -8,6 +8,7 @@
  * targets.c  slots whose addresses change: read at claim and deploy, kept in state_dir
  * gates.c    what gates need: the slot's own manifest, the command
  * inventory.c both slots' routes compared
+ * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
@@ -41,6 +42,7 @@ enum {
 	HEARTBEAT_MS = 250,     /* the engine's own tick: gaps, timers in wall time */
 	GAP_MS = 2000,          /* B1.8 */
 	REFERENCE_MS = 1000,
+	MAX_WATCHED = 128,      /* times without a break that are remembered: 128 restarts */
 	CONTROL_EVERY_MS = 3600 * 1000,
 	CONTROL_FIRST_MS = 60 * 1000,
 };
@@ -112,6 +114,12 @@ struct feature_control { enum { CONTROL_NEVER, CONTROL_NOTICED, CONTROL_VACUOUS 
 
 struct feature_evidence { struct evidence *absent, *present; };      /* last absent; last present before it */
 
+/* Of one feature on one slot, since counts_since. */
+struct feature_count { uint64_t probes, absents, lost; };
+
+/* A time without a break in which this service was measured; the last one grows. */
+struct watched { wall_ms from, to; char why[32]; /* what was before it */ };
+
 enum round { ROUND_NONE, ROUND_ACTIVE, ROUND_IDLE };
 
 struct service {
@@ -179,6 +187,11 @@ struct service {
 	mono_us first_bad; int64_t exposed_ms;
 	struct counting *counting; char *counted_evidence;      /* requests.c */
 	struct changes *changes;        /* of verdicts, as they were told */
+	/* for the report: what was watched, and what came of single probes */
+	struct watched watched[MAX_WATCHED]; size_t n_watched;
+	bool watched_loaded, watched_asked, watching; mono_us next_watched;
+	char unwatched[32];             /* why nobody watches now */
+	struct feature_count *counts; wall_ms counts_since;     /* [slot][feature] */
 	/* the ledger */
 	struct ledger *ledger;
 	bool ledger_loaded, ledger_readonly;    /* readonly: what the store holds is not understood, and is left alone */
@@ -338,6 +351,11 @@ void measure_compare_beat(struct service *);
 /* A present answer of the new slot that the old slot's contradicts becomes shape.  False: it does not count yet. */
 MUSTCHECK bool measure_compare_judge(struct service *, struct probe_result *);
 json_t *measure_compare_json(const struct service *, size_t feature);   /* null: not configured */
+
+/* report.c */
+void watch_beat(struct service *);
+void watch_end(struct service *);               /* the end: what was watched until now is written */
+void watch_count(struct service *, enum slot, size_t feature, enum outcome_class, bool lost);
 
 /* prove.c */
 void prove_cancel_all(struct service *);                        /* their config goes away: answered as incomplete */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switchd/core/readiness.h"
 #include "switchd/core/record.h"
 #include "switchd/engine/service.h"
 
@@ -67,6 +68,16 @@ static json_t *move_json(const struct move *m)
 	put(o, "by", text(m->by));
 	put(o, "reason", text(m->reason));
 	return o;
+}
+
+static json_t *drill_json(const struct drill *d)
+{
+	if (!d->since.ms)
+		return json_null();
+	return json_pack("{s:s,s:o,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I}", "outcome", d->on ? "running" : d->turned && !d->how[0] ? "done" : "cut-short", "by",
+			 text(d->by), "since", ms(d->since), "ended", ms(d->ended), "home", slot_name(d->home), "how", text(d->how), "out_acked_us",
+			 (json_int_t)d->out_acked_us, "out_observed_us", (json_int_t)d->out_observed_us, "back_acked_us", (json_int_t)d->back_acked_us,
+			 "back_observed_us", (json_int_t)d->back_observed_us);
 }
 
 /* The worst cell of a feature on a slot: what is shown beside the verdict. */
@@ -293,6 +304,20 @@ static void record_part(const struct service *s, json_t *o, wall_ms now)
 				       : json_null());
 	put(o, "deploy", deploy_json(&r->deploy));
 	put(o, "move", move_json(&r->move));
+	put(o, "drill", drill_json(&r->drill));
+}
+
+static json_t *ready_json(const struct service *s, const struct world *w)
+{
+	struct readiness r;
+	json_t *list = json_array();
+
+	readiness_look(&s->rec, w, &r);
+	for (int k = 0; k < N_BLOCKED; k++)
+		if (r.blocked >> k & 1)
+			json_array_append_new(list, json_string(blocked_name((enum blocked)k)));
+	return json_pack("{s:b,s:s,s:o,s:o,s:o}", "ready", r.ready, "slot", slot_name(r.slot), "proved_ms",
+			 r.proved_ms >= 0 ? json_integer(r.proved_ms) : json_null(), "why", text(r.why), "blocked", list);
 }
 
 json_t *engine_status(const struct engine *e, const char *service)
@@ -320,6 +345,7 @@ json_t *engine_status(const struct engine *e, const char *service)
 	target = s->rec.active != NO_SLOT && decide_rollback_target(&s->rec, &s->condemned, why);
 	put(o, "rollback_target", target ? json_string(slot_name(other_slot(s->rec.active))) : json_null());
 	put(o, "rollback_target_why", text(target ? "" : why));
+	put(o, "rollback_ready", ready_json(s, &w));
 	put(o, "safe_to_flip", safe_to_flip(s));
 	put(o, "gates", gates_part(s, &w));
 	put(slots, "blue", slot_json(s, BLUE));

@@ -236,6 +236,17 @@ static bool give_state(char *word)
 		r->move.decided.ms = WALL - span(v);
 		G.w.since_flip.us = NOW - span(v) * 1000;
 	} else if (key_is(word, "undone", &v)) r->move.undone = true;
+	else if (key_is(word, "drill", &v)) {
+		/* from blue to green, and back; before it blue was flipped to an hour ago */
+		r->drill = (struct drill){ .on = true, .turned = v && strcmp(v, "turned") == 0, .by = "ann", .since = { WALL - 500 }, .home = BLUE,
+					   .out_acked_us = -1, .out_observed_us = -1, .back_acked_us = -1, .back_observed_us = -1,
+					   .before = { .mode = MOVE_FORWARD, .from = GREEN, .to = BLUE, .decided = { WALL - 3600000 } } };
+		r->move.decided.ms = WALL - 100;
+		r->move.acked.ms = r->move.observed.ms = WALL - 50;
+		r->move.acked_us = 2000;
+		r->move.observed_us = 3000;
+		TEXT_COPY(r->move.reason, "because of the move");
+	}
 	else if (key_is(word, "deploy", &v)) {
 		parts(v, p, 3);
 		r->deploy.slot = slot_of(p[0]);
@@ -578,6 +589,9 @@ static void expect(char *word)
 		TEXT_FORMAT(text, "%llu", (unsigned long long)D.event.deploy);
 		want_text("about", v, text);
 	}
+	else if (key_is(word, "drill", &v)) want_text("drill", v, n->drill.on ? n->drill.turned ? "turned" : "on" : "off");
+	else if (key_is(word, "how", &v)) want_text("how", v, n->drill.how[0] ? "cut-short" : "done");
+	else if (key_is(word, "decided", &v)) want_text("decided", v, n->move.decided.ms == WALL ? "now" : n->move.decided.ms == WALL - 3600000 ? "before" : "lately");
 	else if (key_is(word, "blue", &v)) expect_release("blue", &n->slot[BLUE], v);
 	else if (key_is(word, "green", &v)) expect_release("green", &n->slot[GREEN], v);
 	else if (key_is(word, "outcome", &v)) want_text("outcome", v, deploy_outcome_name(n->deploy.outcome));

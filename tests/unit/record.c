@@ -58,6 +58,9 @@ static struct record *full(void)
 	r->hold = (struct hold){ .on = true, .by = "uid:1000", .why = "INC-123 \\ 漢", .since = { 9 }, .until = { 10 } };
 	r->sealed = (struct sealed){ .on = true, .by = "ci", .why = "migration 118", .since = { 11 } };
 	r->pin = (struct pin){ .on = true, .slot = BLUE, .since = { 12 }, .proxy = "haproxy-2" };
+	r->drill = (struct drill){ .on = true, .turned = true, .by = "ann", .since = { 31 }, .ended = { 32 }, .home = GREEN, .out_acked_us = 33,
+				   .out_observed_us = 34, .back_acked_us = -1, .back_observed_us = 36, .how = "a proxy refused",
+				   .before = { .mode = MOVE_AUTO, .from = GREEN, .to = BLUE, .decided = { 37 }, .by = "eve", .reason = "x" } };
 	r->move = (struct move){ .mode = MOVE_FORCE, .from = BLUE, .to = GREEN, .undone = true, .decided = { 13 }, .acked = { 14 }, .observed = { 15 },
 				 .acked_us = 300, .observed_us = -1, .by = "anna", .reason = "db fixed" };
 	for (r->n_recent = 0; r->n_recent < MAX_RECENT; r->n_recent++)
@@ -193,7 +196,7 @@ static void test_shape(void **state)
 	struct record *r = full();
 	json_t *j = record_json(r), *v = json_object_get(j, "version");
 	static const char *const members[] = { "version", "rev", "cid", "active", "shield", "phase", "phase_since", "phase_until", "slots", "claim",
-					       "deploy", "hold", "sealed", "pin", "move", "recent", "mutes", "gates" };
+					       "deploy", "hold", "sealed", "pin", "move", "drill", "recent", "mutes", "gates" };
 
 	assert_int_equal(json_object_size(j), ARRAY_LEN(members));
 	for (size_t i = 0; i < ARRAY_LEN(members); i++)
