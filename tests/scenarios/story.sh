@@ -190,6 +190,13 @@ story_users()
 	line "$(load_stats story,over requests) requests in all; those of the features that worked: 0 failed; failed: $paths"
 }
 
+story_postmortem()
+{
+	act "the report that wrote itself"
+	show timeline "$SERVICE" --since 1h -o md
+	told "exit code of timeline" $RC 0
+}
+
 story_play()
 {
 	story_day1
@@ -198,4 +205,5 @@ story_play()
 	story_last_copy
 	story_forced
 	story_users
+	story_postmortem
 }
