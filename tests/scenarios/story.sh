@@ -193,8 +193,23 @@ story_users()
 story_postmortem()
 {
 	act "the report that wrote itself"
+	ctl note "$SERVICE" "the tool's new major version needed a change in the application" >/dev/null || told "exit code of note" $? 0
+	# What the proxies counted of the last move comes a moment after it.
+	wait_until 10 event requests.counted at >/dev/null || told "what the proxies counted" none "requests.counted"
 	show timeline "$SERVICE" --since 1h -o md
 	told "exit code of timeline" $RC 0
+	says "the headline" "# $SERVICE: expenses" "quotes" "traffic went back to blue"
+	says "the outages" "| expenses | green | r1 | absent |" "| quotes | green | r2 | absent |"
+	says "where expenses went" "**expenses**: the last release that had it: r0 (blue)" "the first that had not: r1 (green)"
+	says "where quotes went" "the first that had not: r2 (green)" "builder.version: 3.9.1 -> 4.0.2"
+	says "the claim that was refused" "gate.refused" "toolchain: tests ran with builder\\_version 3.9.1, build used 4.0.2"
+	says "the alarm" "feature.new" "blue r0 brings it: switchctl flip $SERVICE --to blue"
+	says "who forced what, and why" "toolchain (the tool is fine)" "toolchain,features (quotes will come)"
+	says "the ways back" "a person moved the traffic; to blue (r0)" "green \\> blue: the new release lost a feature the old one has"
+	says "the evidence" "### expenses at" "### quotes at" "wanted status == 200, got 404" "- blue, present"
+	says "what stayed green" "home, invoices, customers, reports, identity"
+	says "the note" "the tool's new major version needed a change in the application"
+	says "where it is from" "| measured |"
 }
 
 story_play()
