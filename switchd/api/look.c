@@ -63,8 +63,8 @@ static bool event_id_ok(const char *id)
 
 void look_timeline(struct call *c)
 {
-	const char *after = httpd_query(c->req, "after"), *max = httpd_query(c->req, "max");
-	uint64_t n = MAX_EVENTS;
+	const char *after = httpd_query(c->req, "after"), *max = httpd_query(c->req, "max"), *since = httpd_query(c->req, "since");
+	uint64_t n = MAX_EVENTS, from = 0;
 
 	if (!have_service(c))
 		return;
@@ -76,7 +76,11 @@ void look_timeline(struct call *c)
 		answer_bad(c, "bad-query", "after is the id of an event");
 		return;
 	}
-	engine_timeline(call_engine(c), c->service, after ? after : "", (size_t)n, timeline_said, c);
+	if (since && (!text_u64(since, &from) || from > INT64_MAX)) {
+		answer_bad(c, "bad-query", "since is in milliseconds since 1970");
+		return;
+	}
+	engine_timeline(call_engine(c), c->service, after ? after : "", (wall_ms){ (int64_t)from }, (size_t)n, timeline_said, c);
 }
 
 /* from and until in milliseconds since 1970, as events have them. */

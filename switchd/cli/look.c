@@ -167,6 +167,8 @@ int verb_timeline(struct cli *c)
 	if (!cli_service(c, &ex))
 		return ex;
 	TEXT_FORMAT(path, "/v1/services/%s/timeline?max=%lld", c->service, (long long)(c->max ? c->max : 1000));
+	if (since.ms)
+		text_format(path + strlen(path), sizeof(path) - strlen(path), "&since=%lld", (long long)since.ms);
 	client_ask(c, "GET", path, NULL, c->timeout_ms, &a);
 	if (!a.reached || a.status != 200 || !a.json) {
 		ex = say_failed(c, c->service, &a);

@@ -364,6 +364,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	e->cfg = cfg;
 	TAILQ_INIT(&e->provings);
 	TAILQ_INIT(&e->tellings);
+	TAILQ_INIT(&e->timelines);
 	e->reload_ok = true;
 	e->born = wall_now();
 	wall_follow(e);
@@ -640,6 +641,7 @@ void engine_free(struct engine **ep)
 	if (e->commands)
 		child_room_free(&e->commands);
 	story_cancel_all(e);
+	timeline_cancel_all(e);
 	if (e->journal)
 		journal_close(&e->journal);
 	if (e->embedded)

@@ -80,7 +80,7 @@ const struct service_config *engine_service_config(const struct engine *, const 
 
 /* Events for a timeline, from the store (or from memory while it is away): `{"complete":bool,"events":[...]}`. */
 typedef void engine_events_fn(void *arg, json_t *borrowed);
-void engine_timeline(struct engine *, const char *service, const char *after_id, size_t max, engine_events_fn *, void *arg);
+void engine_timeline(struct engine *, const char *service, const char *after_id, wall_ms since, size_t max, engine_events_fn *, void *arg);
 
 /* The newest `max` lines of the archive, with from <= at < until (0 = no bound), service "" = all: `{"complete":bool,"lines":[...]}`. */
 void engine_archive(struct engine *, const char *service, wall_ms from, wall_ms until, size_t max, engine_events_fn *, void *arg);

@@ -246,6 +246,7 @@ struct engine {
 	int64_t wall_ahead_ms; bool wall_known, clock_jumped; /* wall clock minus this process's own: a jump of the one does not move deadlines */
 	TAILQ_HEAD(, proving) provings;
 	TAILQ_HEAD(, telling) tellings;         /* story.c */
+	TAILQ_HEAD(, timeline) timelines;       /* timeline.c */
 	bool stopping; void (*stopped)(void *); void *stopped_arg; ev_timer stop_deadline;
 	engine_watch_fn *watch; void *watch_arg;
 	struct kept_event events[MAX_EVENTS_KEPT]; size_t n_events;
@@ -398,6 +399,9 @@ json_t *changes_json(const struct service *);
 
 /* story.c */
 void story_cancel_all(struct engine *);
+
+/* timeline.c */
+void timeline_cancel_all(struct engine *);
 
 /* export.c */
 void export_beat(struct engine *);

@@ -538,40 +538,7 @@ bool engine_ready(const struct engine *e, char *why, size_t why_size)
 	return true;
 }
 
-/* ---- timelines and probes on demand ---- */
-
-struct timeline { struct engine *e; name_text service; char after[44]; size_t max; engine_events_fn *done; void *arg; };
-
-static void timeline_said(void *arg, bool ok, const char *json)
-{
-	struct timeline *t = arg;
-	json_t *events = ok ? json_loads(json, 0, NULL) : NULL;
-	bool complete = events != NULL;
-	json_t *o;
-
-	if (!events)
-		events = publish_kept(t->e, t->service, t->after, t->max);
-	o = json_pack("{s:s,s:b,s:o}", "service", t->service, "complete", complete, "events", events);
-	t->done(t->arg, o);
-	json_decref(o);
-	free(t);
-}
-
-void engine_timeline(struct engine *e, const char *service, const char *after_id, size_t max, engine_events_fn *done, void *arg)
-{
-	struct timeline *t = xcalloc(1, sizeof(*t));
-
-	t->e = e;
-	TEXT_COPY(t->service, service);
-	TEXT_COPY(t->after, after_id);
-	t->max = max;
-	t->done = done;
-	t->arg = arg;
-	if (store_is_up(e->store))
-		store_events(e->store, service, after_id, max, timeline_said, t);
-	else
-		timeline_said(t, false, NULL);
-}
+/* ---- probes on demand ---- */
 
 struct asked { struct engine *e; name_text service; enum slot slot; mono_us began; engine_probe_fn *done; void *arg; ev_timer t; };
 

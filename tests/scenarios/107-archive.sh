@@ -33,10 +33,25 @@ wait_until 15 whole || fail "not caught up after a deploy: newest $(newest), arc
 [ "$(metric switchd_archive_up)" = 1 ] || fail "switchd_archive_up: $(metric switchd_archive_up)"
 [ "$(metric switchd_archive_lines_total)" -ge "$(archived | wc -l)" ] || fail "lines: $(metric switchd_archive_lines_total)"
 
-step "the stream is trimmed: the archive has what it had"
+step "the stream is trimmed: the archive has what it had, and timelines are whole"
+wait_until 15 eval '[ "$(count_events requests.counted)" = 1 ]' || fail "not counted: $(events)"
+wait_until 15 whole || fail "not caught up: newest $(newest), archived $(archived | tail -n 1)"
 n=$(archived | wc -l)
+before=$(events)
+second=$(ctl timeline shop --json | "$FAKES/jget" events.1.id)
+third=$(ctl timeline shop --json | "$FAKES/jget" events.2.id events.2.at | paste -sd' ' -)
 "$FAKES/sockcmd" -t 1 "$SITE/redis.sock" XTRIM "switchd:{0}:ev" MAXLEN 1 >/dev/null 2>&1
-wait_until 5 eval '[ "$(ctl timeline shop --json | "$FAKES/jget" events.#)" -le 1 ]' || fail "the stream was not trimmed"
+case $("$FAKES/sockcmd" -t 1 "$SITE/redis.sock" XLEN "switchd:{0}:ev" 2>/dev/null) in :1*) ;; *) fail "the stream was not trimmed" ;; esac
+timeline() { SAID=$("$FAKES/ask" -u "$SITE/switchd.sock" "/v1/services/shop/timeline?$1"); }
+expect_eq "events before and after the trim" "$(events)" "$before"
+timeline max=1000
+expect_eq "complete" "$(said complete)" true
+timeline "after=$second&max=2"
+expect_eq "after an id that was trimmed" "$(said complete 'events.#' events.0.id)" "true 2 ${third% *}"
+timeline "since=${third#* }"
+[ "$(said complete)" = true ] && [ "$(said events.0.at)" -ge "${third#* }" ] || fail "since: $SAID"
+timeline "since=x"
+expect_eq "since=x" "$(said code)" bad-query
 expect_eq "archived before and after the trim" "$(archived | wc -l)" "$n"
 
 step "kill -9, a torn last line, a restart: it goes on after the last one"
@@ -72,4 +87,9 @@ rm "$ARCHIVE"
 mv "$ARCHIVE.away" "$ARCHIVE"
 wait_until 60 eval '[ "$(metric switchd_archive_up)" = 1 ]' || fail "it does not recover"
 wait_until 15 whole || fail "what was missed is not made up for: newest $(newest), archived $(archived | tail -n 1)"
+
+step "what neither has is said to be missing"
+rm -f "$ARCHIVE"/*.jsonl
+timeline max=1000
+expect_eq "complete" "$(said complete)" false
 scn_done

@@ -206,9 +206,9 @@ static inline void fake_events(void)
 	json_decref(j);
 }
 
-void engine_timeline(struct engine *e, const char *service, const char *after, size_t max, engine_events_fn *done, void *arg)
+void engine_timeline(struct engine *e, const char *service, const char *after, wall_ms since, size_t max, engine_events_fn *done, void *arg)
 {
-	(void)e; (void)service; (void)after; (void)max;
+	(void)e; (void)service; (void)after; (void)max; (void)since;
 	fake.asked++;
 	fake.events = done;
 	fake.events_arg = arg;
