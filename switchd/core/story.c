@@ -95,7 +95,8 @@ static void span_add(struct story *t, struct track *k, int64_t at, enum verdict 
 {
 	struct span *last = k->last ? &t->spans[k->last - 1] : NULL;
 
-	if (last && last->verdict == v && strcmp(last->release, release) == 0)
+	/* A slot that is handed out holds no known release any more: what is absent there goes on to be. */
+	if (last && last->verdict == v && (!release[0] || strcmp(last->release, release) == 0))
 		return;
 	if (at < t->from)
 		at = t->from;

@@ -198,7 +198,7 @@ story_postmortem()
 	wait_until 10 event requests.counted at >/dev/null || told "what the proxies counted" none "requests.counted"
 	show timeline "$SERVICE" --since 1h -o md
 	told "exit code of timeline" $RC 0
-	says "the headline" "# $SERVICE: expenses" "quotes" "traffic went back to blue"
+	says "the headline" "# $SERVICE: expenses gone from green r1; quotes gone from green r2: traffic went back to blue"
 	says "the outages" "| expenses | green | r1 | absent |" "| quotes | green | r2 | absent |"
 	says "where expenses went" "**expenses**: the last release that had it: r0 (blue)" "the first that had not: r1 (green)"
 	says "where quotes went" "the first that had not: r2 (green)" "builder.version: 3.9.1 -> 4.0.2"
