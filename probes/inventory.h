@@ -40,8 +40,6 @@ MUSTCHECK bool inventory_links(struct inventory *, const struct inventory_doc *,
 MUSTCHECK bool inventory_log(struct inventory *, const struct inventory_doc *, char *err, size_t);
 /* "<title>" of a page, trimmed; false when it has none. */
 MUSTCHECK bool inventory_title(const char *html, size_t len, char *out, size_t size);
-/* An expression that can be compiled. */
-MUSTCHECK bool inventory_xpath_ok(const char *expr, char *err, size_t);
 /* Reads JSON or YAML; NULL: err says why, with the place. */
 json_t *inventory_document(const char *text, size_t len, char *err, size_t err_size);
 /* Of an OpenAPI document: what a $ref leads to; the path before all paths; a GET's path with examples in it (false: not all

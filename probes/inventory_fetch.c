@@ -2,7 +2,8 @@
  * inventory_fetch.c - one slot's routes: its documents, then each route once, at half of max_rate.
  *
  * One request for a document at a time, from the first target that answers; four at most for
- * routes.  A source that cannot be had is a note and makes the list incomplete: never a short list. */
+ * routes.  A source that cannot be had is a note and makes the list incomplete: never a short list.  One that is
+ * not there at all (404) is told apart: the release that brings it must have a way in (inventory_compare). */
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "probes/inventory_work.h"
 #include "probes/jsonpath.h"
 #include "probes/shape.h"
+#include "probes/xpath.h"
+#include "probes/reach.h"
 #include "switchd/io/httpc.h"
 
 enum { DOC_TIMEOUT_MS = 10000, ROUTE_TIMEOUT_MS = 5000, IN_FLIGHT = 4 };
@@ -30,7 +33,7 @@ struct inventory_fetch {
 	size_t source;                  /* whose document is being read */
 	struct inventory_children children; size_t child;       /* of an index of sitemaps */
 	bool in_child;
-	char mark[2 * NAME_MAX_LEN + 32];
+	struct header_lines headers;    /* the service's own, and who we are */
 	struct httpc_req *req;
 	struct inventory_work *work;
 	/* asking */
@@ -59,6 +62,7 @@ static void fetch_end(struct inventory_fetch *f)
 		inventory_free(&inv);
 	else
 		inventory_sort(inv);
+	header_lines_free(&f->headers);
 	f->done(f->arg, f->slot, inv);
 	free(f);
 }
@@ -93,15 +97,18 @@ static bool is_default_port(bool tls, uint16_t port) { return port == (tls ? 443
 static struct httpc_req *send(struct inventory_fetch *f, const char *path, int64_t timeout_ms, size_t body_max, httpc_done_fn *fn, void *arg)
 {
 	const struct slot_config *slot = &f->svc->slot[f->slot];
-	const struct target *t = &slot->targets[f->target], *pub = f->svc->front[0] ? &f->svc->front_target : t;
-	const char *headers[] = { f->mark, "User-Agent: switchd-probe" };
+	static const struct target nameless = { .host = "localhost", .port = 80 };
+	const struct target *t = &slot->targets[f->target];
+	bool socket = t->unix_path && t->unix_path[0];
+	const struct target *pub = f->svc->front[0] ? &f->svc->front_target : socket ? &nameless : t;
 	char url[1024 + INVENTORY_MAX_PATH], port[16] = "";
 
 	if (!is_default_port(pub->tls, pub->port))
 		TEXT_FORMAT(port, ":%u", pub->port);
 	must(TEXT_FORMAT(url, strchr(pub->host, ':') ? "%s://[%s]%s%s" : "%s://%s%s%s", t->tls ? "https" : "http", pub->host, port, path));
 	struct httpc_request r = {
-		.url = url, .connect_host = t->host, .connect_port = t->port, .headers = headers, .n_headers = ARRAY_LEN(headers),
+		.url = url, .connect_host = t->host, .connect_port = t->port, .unix_path = socket ? t->unix_path : NULL,
+		.proxy_protocol = slot->proxy_protocol, .headers = (const char *const *)f->headers.line, .n_headers = f->headers.n,
 		.ca_file = slot->tls.ca_file, .cert_file = slot->tls.cert_file, .key_file = slot->tls.key_file, .insecure = !slot->tls.verify,
 		.timeout_ms = timeout_ms, .body_max = body_max,
 	};
@@ -247,6 +254,13 @@ static void on_document(void *arg, const struct httpc_reply *r)
 		ask_document(f);
 		return;
 	}
+	if (r->result == H_OK && !f->in_child && (r->status == 404 || r->status == 410)) {
+		const struct inventory_source *s = &f->svc->inventory[f->source];
+
+		inventory_absent(f->inv, (int)f->source, "%s %s: answered %ld", inventory_kind_name(s->kind), s->where, r->status);
+		next_document(f);
+		return;
+	}
 	if (r->result == H_OK)
 		TEXT_FORMAT(what, "answered %ld", r->status);
 	else if (r->result == H_TOO_LARGE)
@@ -297,9 +311,10 @@ struct inventory_fetch *inventory_fetch(struct ev_loop *loop, const struct servi
 	f->arg = arg;
 	f->inv = inventory_new();
 	f->inv->at = wall_now();
+	f->inv->slot = slot;
 	f->client = httpc_new(loop);
 	f->pool = httpc_pool_new(f->client, IN_FLIGHT);
-	TEXT_FORMAT(f->mark, "X-Switchd-Probe: %s/inventory", svc->name);
+	f->headers = reach_headers(svc, svc->headers, svc->n_headers, "inventory");
 	ev_timer_init(&f->pace, on_pace, 0., 0.);
 	bool anybody = svc->slot[slot].n_targets > 0;
 
@@ -330,7 +345,10 @@ int inventory_check(const struct config *cfg, const struct service_config *svc, 
 		bool ok = true;
 
 		if (s->kind == INV_LINKS) {
-			ok = inventory_xpath_ok(s->pick, err, sizeof(err));
+			struct xpath *x = xpath_compile(s->pick, strlen(s->pick), err, sizeof(err), &off);
+
+			ok = x != NULL;
+			xpath_free(&x);
 		} else if (s->kind == INV_ROUTES) {
 			struct jsonpath *p = jsonpath_compile(s->pick, strlen(s->pick), err, sizeof(err), &off);
 

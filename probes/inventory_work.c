@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
-#include <libxml/parser.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "probes/xdoc.h"
 #include "switchd/base/arena.h"
 
 struct inventory_work {
@@ -131,7 +131,7 @@ struct inventory_work *inventory_work_start(struct ev_loop *loop, const struct i
 	pthread_t thread;
 	int rc;
 
-	xmlInitParser(); /* once, before any thread uses it: it is idempotent */
+	xml_once(); /* before any thread uses it */
 	pthread_mutex_init(&w->mutex, NULL);
 	w->loop = loop;
 	w->fn = fn;

@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * inventory_xml.c - routes out of a sitemap, and out of the links of a page (libxml2: no network, no entities). */
-#include <libxml/HTMLparser.h>
-#include <libxml/parser.h>
-#include <libxml/xpath.h>
+ * inventory_xml.c - routes out of a sitemap, and out of the links of a page (xdoc.h: no network, no entities, bounded). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "probes/inventory.h"
+#include "probes/xdoc.h"
 
-enum { XPATH_OPS = 500000, MAX_LINKS = 10000 };
+enum { MAX_LINKS = 10000 };
 
-/* libxml2 writes to stderr unless told not to; per thread, so it is told here each time. */
-static void hush(void *arg, const char *fmt, ...)
-{
-	(void)arg;
-	(void)fmt;
-}
-
-static void hush_structured(void *arg, xmlErrorPtr e)
-{
-	(void)arg;
-	(void)e;
-}
-
-static void quiet(void)
-{
-	xmlSetGenericErrorFunc(NULL, hush);
-	xmlSetStructuredErrorFunc(NULL, (xmlStructuredErrorFunc)hush_structured);
-}
+/* On a thread of its own: a whole document may take what the loop does not have. */
+static const struct xdoc_limits at_leisure = { .bytes = INVENTORY_DOC_MAX, .nodes = 400000, .parse_us = 2000000, .eval_us = 1000000 };
 
 /* ---- sitemap ---- */
 
@@ -70,22 +52,22 @@ bool inventory_sitemap(struct inventory *inv, const struct inventory_doc *doc, s
 {
 	char ref[4 * INVENTORY_MAX_PATH];
 	size_t locs = 0;
+	bool costly = false;
 
 	if (doc->len >= 2 && (unsigned char)doc->text[0] == 0x1f && (unsigned char)doc->text[1] == 0x8b) {
 		text_format(err, size, "a gzip file: name the sitemap that is served as XML");
 		return false;
 	}
-	quiet();
-	xmlDocPtr xml = xmlReadMemory(doc->text, (int)doc->len, "sitemap", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	const xmlNode *root = xml ? xmlDocGetRootElement(xml) : NULL;
+	struct xdoc *xml = xdoc_parse_within(&at_leisure, doc->text, doc->len, "application/xml", &costly, err, size);
+	const xmlNode *root = xml ? xmlDocGetRootElement(xml->doc) : NULL;
 	bool index = root && is_element(root, "sitemapindex"), ok = root && (index || is_element(root, "urlset"));
 
-	if (!xml)
-		text_format(err, size, "not XML");
-	else if (xml->intSubset || xml->extSubset)
+	if (xml && (xml->doc->intSubset || xml->doc->extSubset))
 		text_format(err, size, "it has a document type: no sitemap has one");
-	else if (!ok)
-		text_format(err, size, "not a sitemap: its root is <%.40s>", root ? (const char *)root->name : "");
+	else if ((!xml && !costly) || (xml && ok && !xml->well_formed)) /* half a list would look like a short one */
+		text_format(err, size, "not XML");
+	else if (xml && !ok)
+		text_format(err, size, "not a sitemap: its root is <%.40s>", (const char *)root->name);
 	else if (index && !children)
 		text_format(err, size, "an index of sitemaps inside an index of sitemaps");
 	ok = ok && !err[0];
@@ -99,77 +81,65 @@ bool inventory_sitemap(struct inventory *inv, const struct inventory_doc *doc, s
 		text_format(err, size, "it lists nothing");
 		ok = false;
 	}
-	xmlFreeDoc(xml);
+	xdoc_free(&xml);
 	return ok;
 }
 
 /* ---- pages ---- */
 
-static htmlDocPtr read_page(const char *html, size_t len)
-{
-	quiet();
-	return htmlReadMemory(html, (int)len, "page", "UTF-8", HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_RECOVER);
-}
-
-static xmlXPathObjectPtr evaluate(xmlXPathContextPtr x, const char *expr, char *err, size_t size)
-{
-	xmlXPathObjectPtr found;
-
-	x->opLimit = XPATH_OPS;
-	found = xmlXPathEvalExpression((const xmlChar *)expr, x);
-	if (!found)
-		text_format(err, size, x->opCount >= x->opLimit ? "%.100s: too costly on this page" : "%.100s: cannot be evaluated", expr);
-	else if (found->type != XPATH_NODESET)
-		text_format(err, size, "%.100s: does not name nodes", expr);
-	else
-		return found;
-	xmlXPathFreeObject(found);
-	return NULL;
-}
+struct linking { struct inventory *inv; const struct inventory_doc *doc; size_t n; };
 
 /* A path with a fragment router's "#/x" is no route of the server: resolving cuts it off, and the page itself stays. */
+static bool take_link(void *arg, const char *text, size_t len)
+{
+	struct linking *l = arg;
+	char path[INVENTORY_MAX_PATH + 1];
+
+	if (l->n++ >= MAX_LINKS)
+		l->inv->left_out++;
+	else if (inventory_resolve(l->doc->base, l->doc->host, text, len, path))
+		inventory_add(l->inv, path, strlen(path), l->doc->number, l->doc->source->ask, false);
+	return true;
+}
+
 bool inventory_links(struct inventory *inv, const struct inventory_doc *doc, char *err, size_t size)
 {
-	htmlDocPtr page = read_page(doc->text, doc->len);
-	xmlXPathContextPtr x = page ? xmlXPathNewContext(page) : NULL;
-	xmlXPathObjectPtr found = x ? evaluate(x, doc->source->pick, err, size) : NULL;
-	size_t n = found && found->nodesetval ? (size_t)found->nodesetval->nodeNr : 0;
-	char ref[4 * INVENTORY_MAX_PATH], path[INVENTORY_MAX_PATH + 1];
+	const char *pick = doc->source->pick;
+	struct linking l = { .inv = inv, .doc = doc };
+	char why[160] = "";
+	size_t off;
+	bool costly, ok = false;
+	struct xpath *x = xpath_compile(pick, strlen(pick), why, sizeof(why), &off);
+	struct xdoc *page = x ? xdoc_parse_within(&at_leisure, doc->text, doc->len, "text/html", &costly, why, sizeof(why)) : NULL;
 
 	if (!page)
-		text_format(err, size, "not a page");
-	else if (found && !n)
-		text_format(err, size, "%.100s: finds nothing on the page", doc->source->pick);
-	for (size_t i = 0; i < n && i < MAX_LINKS; i++) {
-		const xmlNode *node = found->nodesetval->nodeTab[i];
-
-		if (node->type != XML_ATTRIBUTE_NODE && node->type != XML_ELEMENT_NODE && node->type != XML_TEXT_NODE)
-			continue;
-		size_t len = node->type == XML_TEXT_NODE ? 0 : own_text(node, ref, sizeof(ref));
-
-		if (inventory_resolve(doc->base, doc->host, ref, len, path))
-			inventory_add(inv, path, strlen(path), doc->number, doc->source->ask, false);
-	}
-	if (n > MAX_LINKS)
-		inv->left_out += n - MAX_LINKS;
-	xmlXPathFreeObject(found);
-	xmlXPathFreeContext(x);
-	xmlFreeDoc(page);
-	return n > 0;
+		text_format(err, size, x ? "not a page that can be read: %s" : "%s", why);
+	else if (xpath_each(x, page, take_link, &l, why, sizeof(why)) != XPATH_OK)
+		text_format(err, size, "%.100s: %s", pick, why);
+	else if (!l.n)
+		text_format(err, size, "%.100s: finds nothing on the page", pick);
+	else
+		ok = true;
+	xdoc_free(&page);
+	xpath_free(&x);
+	return ok;
 }
 
 bool inventory_title(const char *html, size_t len, char *out, size_t size)
 {
-	htmlDocPtr page = len && len <= INVENTORY_DOC_MAX ? read_page(html, len) : NULL;
-	xmlXPathContextPtr x = page ? xmlXPathNewContext(page) : NULL;
-	char err[160] = "", text[1024];
-	xmlXPathObjectPtr found = x ? evaluate(x, "/html/head/title", err, sizeof(err)) : NULL;
-	const char *p = text;
-	size_t n = 0;
+	static const char title[] = "/html/head/title";
+	char why[160];
+	size_t off;
+	bool costly;
+	struct xpath *x = xpath_compile(title, strlen(title), why, sizeof(why), &off);
+	struct xdoc *page = x && len ? xdoc_parse(html, len, "text/html", &costly, why, sizeof(why)) : NULL;
+	struct xpath_result r = { .kind = XP_NODES };
 
 	out[0] = '\0';
-	if (found && found->nodesetval && found->nodesetval->nodeNr) {
-		n = own_text(found->nodesetval->nodeTab[0], text, sizeof(text));
+	if (page && xpath_eval(x, page, &r, why, sizeof(why)) == XPATH_OK && r.text) {
+		const char *p = r.text;
+		size_t n = r.len;
+
 		while (n && (unsigned char)*p <= ' ') {
 			p++;
 			n--;
@@ -179,25 +149,8 @@ bool inventory_title(const char *html, size_t len, char *out, size_t size)
 		if (!text_copy_n(out, size, p, n))
 			out[0] = '\0';
 	}
-	xmlXPathFreeObject(found);
-	xmlXPathFreeContext(x);
-	xmlFreeDoc(page);
+	xpath_clear(&r);
+	xdoc_free(&page);
+	xpath_free(&x);
 	return out[0] != '\0';
-}
-
-bool inventory_xpath_ok(const char *expr, char *err, size_t size)
-{
-	quiet();
-	xmlXPathContextPtr x = xmlXPathNewContext(NULL);
-
-	must(x != NULL);
-	x->opLimit = XPATH_OPS;
-	xmlXPathCompExprPtr compiled = xmlXPathCtxtCompile(x, (const xmlChar *)expr);
-	bool ok = compiled != NULL;
-
-	if (!ok)
-		text_format(err, size, "xpath: cannot be compiled: \"%.100s\"", expr);
-	xmlXPathFreeCompExpr(compiled);
-	xmlXPathFreeContext(x);
-	return ok;
 }

@@ -95,9 +95,9 @@ void xml_once(void)
 
 struct parse {
 	xmlParserCtxtPtr ctxt;
-	size_t nodes;
+	size_t nodes, nodes_max;
 	size_t odd, odds;               /* since the last tag; all of these, each with its place in its row */
-	bool declares, crowded, gave_up;
+	bool declares, crowded, gave_up, well_formed;
 };
 
 static void step(xmlParserCtxtPtr ctxt, size_t nodes)
@@ -105,7 +105,7 @@ static void step(xmlParserCtxtPtr ctxt, size_t nodes)
 	struct parse *p = ctxt->_private;
 
 	p->nodes += nodes;
-	p->crowded |= p->nodes > NODES_MAX;
+	p->crowded |= p->nodes > p->nodes_max;
 	if (meter_tick(1 + nodes) || p->crowded)
 		xmlStopParser(ctxt);
 }
@@ -384,6 +384,7 @@ static xmlDocPtr parse(const char *body, size_t len, const char *type, struct pa
 	else
 		doc = htmlCtxtReadMemory(ctxt, body, (int)len, NULL, encoding_of(body, len, type), common | HTML_PARSE_IGNORE_ENC);
 	p->gave_up = ctxt->disableSAX != 0;     /* 256 levels, a name without end: half a page would look like an absent feature */
+	p->well_formed = ctxt->wellFormed != 0;
 	if (!doc && ctxt->myDoc)
 		xmlFreeDoc(ctxt->myDoc);
 	ctxt->myDoc = NULL;
@@ -408,23 +409,31 @@ static void register_prefixes(struct xdoc *d)
 		(void)xmlXPathRegisterNs(d->ctx, ns->prefix ? ns->prefix : BAD_CAST "_", ns->href);
 }
 
+const struct xdoc_limits xdoc_on_loop = { .bytes = XPATH_MAX_DOC, .nodes = 40000, .parse_us = 30000, .eval_us = 10000 };
+
 struct xdoc *xdoc_parse(const char *body, size_t len, const char *content_type, bool *costly, char *err, size_t err_size)
 {
-	struct parse p = { .nodes = 0 };
+	return xdoc_parse_within(&xdoc_on_loop, body, len, content_type, costly, err, err_size);
+}
+
+struct xdoc *xdoc_parse_within(const struct xdoc_limits *most, const char *body, size_t len, const char *content_type, bool *costly, char *err,
+			       size_t err_size)
+{
+	struct parse p = { .nodes_max = most->nodes };
 	struct meter m;
 
 	*costly = false;
 	xml_once();
 	if (!body || !len)
 		return refuse(costly, err, err_size, NULL);
-	if (len > XPATH_MAX_DOC) {
-		text_format(err, err_size, "the body has %zu bytes: XPath reads %d at most", len, XPATH_MAX_DOC);
+	if (len > most->bytes) {
+		text_format(err, err_size, "the body has %zu bytes: XPath reads %zu at most", len, most->bytes);
 		*costly = true;
 		return NULL;
 	}
 	if (too_many_attributes(body, len))
 		return refuse(costly, err, err_size, "a tag of the page has too many attributes");
-	meter_begin(&m, PARSE_BUDGET_US, NULL);
+	meter_begin(&m, most->parse_us, NULL);
 	xmlDocPtr doc = parse(body, len, content_type, &p);
 
 	meter_end();
@@ -442,7 +451,8 @@ struct xdoc *xdoc_parse(const char *body, size_t len, const char *content_type, 
 
 	d->doc = doc;
 	d->nodes = p.nodes;
-	d->left_us = EVAL_BUDGET_US;
+	d->well_formed = p.well_formed;
+	d->left_us = most->eval_us;
 	(void)xmlXPathOrderDocElems(doc);
 	d->ctx = xmlXPathNewContext(doc);
 	must(d->ctx != NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * xdoc.h - a parsed page and the meter that runs while libxml2 works: private to xdoc.c and xpath.c. */
+ * xdoc.h - a parsed page and the meter that runs while libxml2 works: private to xdoc.c, xpath.c and inventory_xml.c. */
 #ifndef PROBES_XDOC_H
 #define PROBES_XDOC_H
 
@@ -11,10 +11,7 @@
 #include "probes/xpath.h"
 
 enum {
-	PARSE_BUDGET_US = 30000,        /* of CPU for one page... */
-	EVAL_BUDGET_US = 10000,         /* ...and for all expressions on it: together under the loop's 50 ms */
 	OP_LIMIT = 500000,              /* libxml2's own count: a cubic expression stops after 10 ms */
-	NODES_MAX = 40000,              /* elements, attributes and texts; some 12 MB */
 	NODES_WIDE = 12000,             /* for expressions that compare sets of nodes with each other */
 };
 
@@ -22,7 +19,8 @@ struct xdoc {
 	xmlDocPtr doc;
 	xmlXPathContextPtr ctx;
 	size_t nodes;
-	int64_t left_us;                /* of EVAL_BUDGET_US */
+	bool well_formed;               /* false: read as far as it could be, as browsers do */
+	int64_t left_us;                /* of eval_us */
 };
 
 /* Looks at the clock now and then, from wherever libxml2 calls us: for memory, with an event, with an error.

@@ -10,10 +10,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "switchd/base/must.h"
 
 enum { XPATH_MAX_DOC = 256 * 1024 };    /* bytes: 241 KB of HTML parse in 19 ms, the longest single block on the loop */
+
+/* How much of a document is read, and for how long (CPU of this thread). */
+struct xdoc_limits {
+	size_t bytes;
+	size_t nodes;                   /* elements, attributes and texts */
+	int64_t parse_us, eval_us;      /* eval: all expressions on it together */
+};
+extern const struct xdoc_limits xdoc_on_loop;   /* together under the loop's 50 ms; some 12 MB */
 
 struct xpath;
 struct xdoc;
@@ -25,6 +34,8 @@ void xpath_free(struct xpath **);
 /* XML where the content type or, without one, the first bytes say so; else HTML, as lenient as
  * browsers.  NULL: err is a sentence, *costly whether a limit was hit.  The body is not kept. */
 struct xdoc *xdoc_parse(const char *body, size_t len, const char *content_type, bool *costly, char *err, size_t err_size);
+struct xdoc *xdoc_parse_within(const struct xdoc_limits *, const char *body, size_t len, const char *content_type, bool *costly, char *err,
+			       size_t err_size);
 void xdoc_free(struct xdoc **);
 
 enum xpath_kind { XP_NODES, XP_TEXT, XP_NUMBER, XP_BOOLEAN };

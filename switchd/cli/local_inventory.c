@@ -78,6 +78,8 @@ static int said(struct cli *c, const json_t *o)
 		printf("coverage: %lld of %lld routes have a probe (%lld %%)\n", (long long)jint(o, "probed"), (long long)jint(o, "active_routes"),
 		       (long long)jint(o, "coverage_percent"));
 	}
+	if (compared && known && !jint(counts, "lost") && jstr(o, "why")[0])
+		printf("%s\n", jstr(o, "why"));
 	if (compared && !known)
 		complain(c, "%s: not wholly known: %s", jstr(o, "service"), jstr(o, "why"));
 	return ex;

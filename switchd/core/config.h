@@ -159,6 +159,7 @@ struct service_config {
 	int64_t tests_age_ms;           /* gates: age: ; 0 = any */
 	const char *manifest_path;      /* where a target tells its own manifest; "" = nowhere */
 	const struct inventory_source *inventory; size_t n_inventory;
+	const struct header *headers; size_t n_headers;         /* of the service and the defaults: of what is asked for the inventory */
 	struct target reference; bool has_reference;
 	uint64_t fingerprint;
 	int line;

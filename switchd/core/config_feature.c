@@ -85,7 +85,7 @@ void feature_secret(struct loading *ld, struct feature *f, const char *value)
 }
 
 /* Merged by name from the nearest block outwards. */
-static void load_headers(const struct block *b, struct feature *f)
+const struct header *headers_load(const struct block *b, size_t *count)
 {
 	size_t room = 0, n = 0;
 
@@ -108,8 +108,8 @@ static void load_headers(const struct block *b, struct feature *f)
 				all[n++] = (struct header){ name, map->pairs[i].value->text };
 		}
 	}
-	f->headers = all;
-	f->n_headers = n;
+	*count = n;
+	return all;
 }
 
 static void check_writes(const struct block *b, const struct feature *f)
@@ -312,7 +312,7 @@ static void feature_load(struct loading *ld, const char *name, struct mark mark,
 		f->kind = kind;
 	}
 	load_rule(&b, s, f->kind, &f->rule);
-	load_headers(&b, f);
+	f->headers = headers_load(&b, &f->n_headers);
 	f->http2 = block_n(&b, "http2") != 0;
 	if (node)
 		load_block(&b, f);

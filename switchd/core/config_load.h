@@ -70,6 +70,8 @@ struct target target_of(struct loading *, const char *text, bool front_tls);
 
 void service_load(struct loading *, struct yaml_pair *, const struct block *defaults, const struct block *budget, struct service_config *out);
 void features_load(struct loading *, struct yaml_node *, const struct block *service, struct service_config *out);
+/* `headers:` of the block and of those around it. */
+const struct header *headers_load(const struct block *, size_t *n);
 void inventory_load(struct loading *, const struct block *service, struct service_config *out);
 /* After everything else: its text is what a reload compares. */
 uint64_t service_fingerprint(const struct service_config *);

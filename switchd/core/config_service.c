@@ -403,6 +403,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	proxies_load(ld, &b, out);
 	front_tls_load(ld, &b, out);
 	gates_load(ld, &b, out);
+	out->headers = headers_load(&b, &out->n_headers);
 	inventory_load(ld, &b, out);
 	load_own(ld, &b, &budget, out);
 	/* A features: key that was wrong must not turn into the default one. */

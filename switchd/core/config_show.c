@@ -354,6 +354,8 @@ static void show_service(const struct show *w, const struct service_config *s)
 	for (size_t i = 0; i < s->n_proxies; i++)
 		show_proxy(w, &s->proxies[i]);
 	show_own(w, s);
+	if (s->n_inventory && !s->default_feature)
+		show_headers(w, "    ", s->headers, s->n_headers);
 	show_inventory(w, s);
 	if (s->default_feature) {
 		/* Its pace stands in the service: a features: key would make it one that was chosen. */

@@ -39,6 +39,18 @@ void inventory_note(struct inventory *inv, bool failed, const char *fmt, ...)
 	text_printable(inv->notes[inv->n_notes++], INVENTORY_NOTE, text, strlen(text));
 }
 
+void inventory_absent(struct inventory *inv, int source, const char *fmt, ...)
+{
+	char text[INVENTORY_NOTE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	inventory_note(inv, false, "%s", text);
+	inv->absent |= 1u << source;
+}
+
 /* ---- finding ---- */
 
 static uint32_t hash(const char *s, size_t n)

@@ -39,9 +39,11 @@ struct inventory {
 	uint32_t *index; size_t index_size;     /* path -> number + 1 */
 	size_t left_out;                /* routes past the maximum, paths that are none, addresses of other hosts */
 	bool failed;                    /* a source could not be read: this is not the whole list */
+	unsigned absent;                /* bit i: the i-th source is not there: its document is a 404 */
 	bool late;                      /* the deadline came before every route was asked */
 	char notes[INVENTORY_MAX_NOTES][INVENTORY_NOTE]; size_t n_notes;        /* what could not be read, and what was left out */
 	wall_ms at;
+	enum slot slot;
 	id_text release;                /* that was in the slot */
 	char target[96];                /* who answered */
 };
@@ -52,6 +54,8 @@ void inventory_free(struct inventory **);
 bool inventory_add(struct inventory *, const char *path, size_t len, int source, bool ask, bool alike);
 struct inventory_route *inventory_find(const struct inventory *, const char *path);
 void inventory_note(struct inventory *, bool failed, const char *fmt, ...) PRINTF(3, 4);
+/* Of a source that is not there; the words become a note. */
+void inventory_absent(struct inventory *, int source, const char *fmt, ...) PRINTF(3, 4);
 void inventory_sort(struct inventory *);        /* by path; forgets nothing */
 
 /* A reference found in a document at `base` (a path) of `host` ("" = any host will do), made a path.
@@ -80,13 +84,15 @@ struct inventory_diff {
 	size_t count[N_FATES];
 	size_t routes, probed;          /* of the active slot (of the idle one when none is active): all, and with a feature that asks it */
 	bool known;                     /* both lists are whole and nothing is unknown: lost is all that is lost */
-	char why[256];                  /* when not known: what could not be told; else who lost what, or "" */
+	char why[256];                  /* when not known: what could not be told; else who lost what, or has no list yet, or "" */
 };
 
 /* Whether what comes back has kept its shape is probes' to say (shape.h). */
 typedef bool inventory_same_fn(const char *shape_active, const char *shape_idle);
 
 /* removes: paths (a * at the end covers what begins so) and names of features.  active may be NULL: nothing to lose.
+ * A source that is not there on the active slot and is on the idle one lists nothing yet: the first release that brings it
+ * must be able to pass.  Never the other way round: on the idle slot it is a list that could not be read.
  * The rows point into the two lists. */
 void inventory_compare(const struct service_config *, const struct inventory *active, const struct inventory *idle, const char *const *removes,
 		       size_t n_removes, inventory_same_fn *, struct inventory_diff *out);

@@ -157,13 +157,15 @@ static const char *first_trouble(const struct inventory *inv) { return inv->n_no
 
 static void conclude(struct inventory_diff *d, const struct inventory *active, const struct inventory *idle)
 {
-	bool bad_active = active && (active->failed || active->late), bad_idle = idle->failed || idle->late;
+	bool bad_active = active && (active->failed || active->late), bad_idle = idle->failed || idle->late || idle->absent;
 
 	d->known = !bad_active && !bad_idle && !d->count[FATE_UNKNOWN];
 	if (bad_active || bad_idle)
 		TEXT_FORMAT(d->why, "%s slot: %s", bad_idle ? "idle" : "active", first_trouble(bad_idle ? idle : active));
 	else if (d->count[FATE_UNKNOWN])
 		name_some(d, FATE_UNKNOWN, "no answer for", d->why, sizeof(d->why));
+	else if (active && active->absent)
+		TEXT_FORMAT(d->why, "no inventory on %s yet: %s", slot_name(active->slot), first_trouble(active));
 	if (d->count[FATE_LOST])
 		name_some(d, FATE_LOST, "lost", d->why, sizeof(d->why));
 }
@@ -228,7 +230,7 @@ json_t *inventory_json(const struct inventory *inv)
 	for (size_t i = 0; i < inv->n; i++)
 		json_array_append_new(routes, route_json(&inv->routes[i]));
 	return json_pack("{s:I,s:s,s:s,s:b,s:I,s:o,s:o}", "at", (json_int_t)inv->at.ms, "release", inv->release, "target", inv->target, "complete",
-			 !inv->failed && !inv->late, "left_out", (json_int_t)inv->left_out, "notes", notes, "routes", routes);
+			 !inv->failed && !inv->late && !inv->absent, "left_out", (json_int_t)inv->left_out, "notes", notes, "routes", routes);
 }
 
 static json_t *side_json(const struct inventory_route *r)

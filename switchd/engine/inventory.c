@@ -85,8 +85,8 @@ static void conclude(struct inventories *v)
 	else if (!d->known)
 		TEXT_FORMAT(v->view.detail, "unknown: %s", d->why);
 	else
-		TEXT_FORMAT(v->view.detail, "%zu routes present, none lost%s", d->count[FATE_PRESENT] + d->count[FATE_CHANGED],
-			    d->count[FATE_REMOVED] ? " but those declared" : "");
+		TEXT_FORMAT(v->view.detail, "%zu routes present, none lost%s%s%s", d->count[FATE_PRESENT] + d->count[FATE_CHANGED],
+			    d->count[FATE_REMOVED] ? " but those declared" : "", d->why[0] ? "; " : "", d->why);
 }
 
 static void answer(struct inventories *v)
@@ -108,7 +108,7 @@ static void remember(struct inventories *v, enum slot slot)
 {
 	const struct inventory *inv = v->slot[slot];
 	struct ledger_route *routes = xcalloc(inv->n + 1, sizeof(*routes));
-	bool whole = !inv->failed && !inv->late && !inv->left_out;
+	bool whole = !inv->failed && !inv->late && !inv->absent && !inv->left_out;
 	size_t n = 0;
 
 	for (size_t i = 0; i < inv->n; i++) {

@@ -9,8 +9,12 @@
 
 #include <cmocka.h>
 
+#include <ev.h>
+#include <unistd.h>
+
 #include "probes/inventory.h"
 #include "probes/shape.h"
+#include "tests/unit/support/hostile.h"
 
 /* Every route as "path" ("path!" = a pattern or one that cannot be asked), blank separated, in order. */
 static char *told(struct inventory *inv)
@@ -49,7 +53,9 @@ static const struct { enum inventory_kind kind; const char *pick, *text, *routes
 	  "<url><loc><![CDATA[/rel/../b]]></loc></url></urlset>", "/ /a?x=1&y=2 /b", "" },
 	{ INV_SITEMAP, "", "<html><body>nothing</body></html>", "", "not a sitemap: its root is <html>" },
 	{ INV_SITEMAP, "", "<!doctype html><html><p>x", "", "not XML" },
-	{ INV_SITEMAP, "", "<!DOCTYPE u [<!ENTITY a \"/x\">]><urlset><url><loc>&a;</loc></url></urlset>", "", "it has a document type: no sitemap has one" },
+	{ INV_SITEMAP, "", "<!DOCTYPE u [<!ENTITY a \"/x\">]><urlset><url><loc>&a;</loc></url></urlset>", "",
+	  "the document declares entities or types of its own" },
+	{ INV_SITEMAP, "", "<!DOCTYPE urlset><urlset><url><loc>/a</loc></url></urlset>", "", "it has a document type: no sitemap has one" },
 	{ INV_SITEMAP, "", "<urlset></urlset>", "", "it lists nothing" },
 	{ INV_SITEMAP, "", "\x1f\x8b gzip", "", "a gzip file: name the sitemap that is served as XML" },
 	{ INV_LINKS, "//a/@href", "<html><a href='x'>1</a><a href='/y#top'>2</a><A HREF='?q=1'>3</A><a href='../../z'>4</a><a href='mailto:a@b.c'>5</a>"
@@ -57,7 +63,11 @@ static const struct { enum inventory_kind kind; const char *pick, *text, *routes
 	  "<a href='y&amp;z'>10</a>", "/ /dir/page?q=1 /dir/x /dir/y&z /y /z", "" },
 	{ INV_LINKS, "//nav//a/@href", "<nav><ul><a href=/in>x</a></ul></nav><a href=/out>y</a>", "/in", "" },
 	{ INV_LINKS, "//nav//a/@href", "<p>none</p>", "", "//nav//a/@href: finds nothing on the page" },
-	{ INV_LINKS, "count(//a)", "<a href=/x>", "", "count(//a): does not name nodes" },
+	{ INV_LINKS, "count(//a)", "<a href=/x>", "", "count(//a): it finds no nodes but a single value" },
+	{ INV_LINKS, "//a[", "<a href=/x>", "", "the XPath does not compile" },
+	{ INV_LINKS, "//loc/text()", "<loc>/t</loc>", "/t", "" },
+	/* What a browser would make of half a document is no list. */
+	{ INV_SITEMAP, "", "<urlset><url><loc>/a</loc></url><url><loc>/b</l", "", "not XML" },
 	{ INV_ROUTES, "$.routes[*].path", "{\"routes\":[{\"path\":\"/a\"},{\"path\":\"b\"},{\"path\":7}]}", "/a /dir/b", "" },
 	{ INV_ROUTES, "$[*]", "[\"/x\",\"/x\",\"https://shop.example.com/y\"]", "/x /y", "" },
 	{ INV_ROUTES, "$.routes[*].path", "{\"other\":1}", "", "$.routes[*].path: finds nothing" },
@@ -254,6 +264,21 @@ static void test_incomplete(void **state)
 	assert_false(d.known);
 	assert_string_equal(d.why, "idle slot: sitemap /sitemap.xml: answered 404");
 	inventory_diff_free(&d);
+	idle->failed = false;
+	/* The release that brings the list has nothing to be compared with; one that lost it is unknown. */
+	idle->n_notes = 0;
+	active->slot = GREEN;
+	inventory_absent(active, 0, "routes /routes.json: answered 404");
+	inventory_compare(&cfg, active, idle, NULL, 0, inventory_same, &d);
+	assert_true(d.known);
+	assert_string_equal(d.why, "no inventory on green yet: routes /routes.json: answered 404");
+	inventory_diff_free(&d);
+	inventory_absent(idle, 0, "routes /routes.json: answered 404");
+	inventory_compare(&cfg, active, idle, NULL, 0, inventory_same, &d);
+	assert_false(d.known);
+	assert_string_equal(d.why, "idle slot: routes /routes.json: answered 404");
+	inventory_diff_free(&d);
+	active->absent = idle->absent = 0;
 	/* No active slot: nothing can be lost. */
 	idle->failed = false;
 	inventory_compare(&cfg, NULL, idle, NULL, 0, inventory_same, &d);
@@ -333,13 +358,87 @@ static void test_shapes(void **state)
 		free(text[i]);
 }
 
+/* ---- fetched from a slot ---- */
+
+static struct hostile app;
+
+static void taken(void *arg, enum slot slot, struct inventory *inv)
+{
+	assert_int_equal(slot, BLUE);
+	*(struct inventory **)arg = inv;
+}
+
+static struct inventory *fetch(struct ev_loop *loop, const struct service_config *svc)
+{
+	struct inventory *inv = NULL;
+
+	inventory_fetch(loop, svc, BLUE, taken, &inv);
+	while (!inv)
+		ev_run(loop, EVRUN_ONCE);
+	return inv;
+}
+
+/* A list behind a login; a document that is not there, and one that cannot be had. */
+static void test_fetch(void **state)
+{
+	static const struct { int status; bool failed; unsigned absent; } rows[] = {
+		{ 404, false, 1 }, { 410, false, 1 }, { 403, true, 0 }, { 500, true, 0 }, { 302, true, 0 },
+	};
+	struct ev_loop *loop = ev_loop_new(0);
+	struct buf text = BUF_INIT(4096), errors = BUF_INIT(4096);
+	struct inventory *inv;
+
+	(void)state;
+	alarm(60);
+	buf_addf(&text,
+		 "version: 1\ndefaults: { headers: { Authorization: Basic YTpi, X-Who: nobody } }\nservices:\n  shop:\n    front: http://shop.test\n"
+		 "    headers: { X-Who: \"me\" }\n    slots: { blue: [ \"127.0.0.1:%u\" ], green: [ \"127.0.0.1:1\" ] }\n"
+		 "    features: { root: { path: /, headers: { X-Own: \"1\" } } }\n    inventory: [ { routes: /body, jsonpath: \"$[*]\" } ]\n", app.port);
+	struct config *cfg = config_load("t.yaml", buf_str(&text), text.len, NULL, NULL, &errors, NULL);
+
+	if (!cfg)
+		fail_msg("%s", buf_str(&errors));
+	const struct service_config *svc = &cfg->services[0];
+
+	assert_true(TEXT_COPY(app.shared->body, "[\"/ok\"]"));
+	inv = fetch(loop, svc);
+	assert_int_equal(inv->n, 1);
+	assert_false(inv->failed);
+	assert_int_equal(inv->routes[0].status, 200);
+	assert_non_null(strstr(app.shared->last, "GET /ok "));
+	assert_non_null(strstr(app.shared->last, "Authorization: Basic YTpi\r\n"));
+	assert_non_null(strstr(app.shared->last, "X-Who: me\r\n"));
+	assert_non_null(strstr(app.shared->last, "X-Switchd-Probe: shop/inventory\r\n"));
+	assert_null(strstr(app.shared->last, "X-Own"));
+	inventory_free(&inv);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		atomic_store(&app.shared->status, rows[i].status);
+		inv = fetch(loop, svc);
+		assert_non_null(strstr(app.shared->last, "Authorization: Basic YTpi\r\n"));
+		assert_int_equal(inv->n, 0);
+		assert_int_equal(inv->failed, rows[i].failed);
+		assert_int_equal(inv->absent, rows[i].absent);
+		assert_int_equal(inv->n_notes, 1);
+		inventory_free(&inv);
+	}
+	config_free(&cfg);
+	ev_loop_destroy(loop);
+	buf_free(&text);
+	buf_free(&errors);
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_documents), cmocka_unit_test(test_index), cmocka_unit_test(test_normalise), cmocka_unit_test(test_unsafe),
 		cmocka_unit_test(test_bounds), cmocka_unit_test(test_compare), cmocka_unit_test(test_incomplete), cmocka_unit_test(test_long_names), cmocka_unit_test(test_coverage),
-		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_shapes), cmocka_unit_test(test_fetch),
 	};
+	int rc;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	hostile_start(&app, "app");
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	hostile_stop(&app);
+	return rc;
 }
