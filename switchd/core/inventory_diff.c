@@ -180,6 +180,8 @@ void inventory_compare(const struct service_config *cfg, const struct inventory 
 		const struct inventory_route *a = &active->routes[k], *i = inventory_find(idle, a->path);
 		enum fate fate = fate_of(a, i, same);
 
+		if (!i && fate == FATE_LOST && (idle->failed || idle->absent)) /* it may stand on the list that could not be read */
+			fate = FATE_UNKNOWN;
 		if ((fate == FATE_LOST || fate == FATE_UNKNOWN) && declared(cfg, a->path, removes, n_removes))
 			fate = FATE_REMOVED;
 		add(cfg, out, a, i, fate);

@@ -278,7 +278,18 @@ static void test_incomplete(void **state)
 	assert_false(d.known);
 	assert_string_equal(d.why, "idle slot: routes /routes.json: answered 404");
 	inventory_diff_free(&d);
-	active->absent = idle->absent = 0;
+	/* What is not on half a list is not lost: it may stand on the other half. */
+	struct inventory *empty = list("");
+
+	active->absent = 0;
+	inventory_absent(empty, 0, "routes /routes.json: answered 404");
+	inventory_compare(&cfg, active, empty, NULL, 0, inventory_same, &d);
+	assert_int_equal(d.count[FATE_LOST], 0);
+	assert_int_equal(d.count[FATE_UNKNOWN], 1);
+	assert_string_equal(d.why, "idle slot: routes /routes.json: answered 404");
+	inventory_diff_free(&d);
+	inventory_free(&empty);
+	idle->absent = 0;
 	/* No active slot: nothing can be lost. */
 	idle->failed = false;
 	inventory_compare(&cfg, NULL, idle, NULL, 0, inventory_same, &d);
