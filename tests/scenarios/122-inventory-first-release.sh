@@ -18,7 +18,7 @@ case $SAID in *"no inventory on blue yet: routes /-/manifest.json: answered 404"
 expect_events inventory.compared 1
 
 step "the next release has no list any more: nobody can tell what it lacks"
-FILL= deploy blue r43 baked
+FILL='' deploy blue r43 baked
 expect_exit 10
 expect_eq "outcome" "$(said outcome active)" "refused green"
 run deploys shop
