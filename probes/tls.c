@@ -24,10 +24,11 @@ static enum outcome tls_judge(struct probe_handle *h, const struct conn_result *
 		TEXT_COPY(e->got, r->invalid[0] ? r->invalid : "no certificate");
 		return OUT_TLS_ASSERTION;
 	}
-	left = (r->cert->not_after - wall_now().ms / 1000) / DAY_S;
+	left = (r->cert->chain_not_after - wall_now().ms / 1000) / DAY_S;
 	if (left < t->days) {
 		TEXT_FORMAT(e->want, "valid for %d days", t->days);
-		TEXT_FORMAT(e->got, "%lld day%s left", (long long)left, left == 1 ? "" : "s");
+		TEXT_FORMAT(e->got, "%lld day%s left%s", (long long)left, left == 1 ? "" : "s",
+			    r->cert->chain_not_after < r->cert->not_after ? ", of a certificate of its issuers" : "");
 		return OUT_TLS_ASSERTION;
 	}
 	return judge_expect(h, a, e);

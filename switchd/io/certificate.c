@@ -95,11 +95,16 @@ bool certificate_of_session(void *session, struct certificate *out)
 {
 	SSL *ssl = session;
 	X509 *x = ssl ? SSL_get1_peer_certificate(ssl) : NULL;
-	STACK_OF(X509) *chain = ssl ? SSL_get_peer_cert_chain(ssl) : NULL;
+	STACK_OF(X509) *chain = NULL;
 
 	memset(out, 0, sizeof(*out));
 	if (!x)
 		return false;
+	/* Servers send more than is needed: one that ended long ago and that nobody follows is no fault. */
+	if (SSL_get_verify_result(ssl) == X509_V_OK)
+		chain = SSL_get0_verified_chain(ssl);
+	if (!chain)
+		chain = SSL_get_peer_cert_chain(ssl);
 	name_text(out->subject, sizeof(out->subject), X509_get_subject_name(x));
 	name_text(out->issuer, sizeof(out->issuer), X509_get_issuer_name(x));
 	serial_text(out->serial, sizeof(out->serial), x);

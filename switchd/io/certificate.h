@@ -17,7 +17,7 @@ struct certificate {
 	char serial[96];                /* hexadecimal, lower case */
 	char names[1024];               /* subject alternative names, separated by spaces; addresses as text */
 	int64_t not_before, not_after;  /* unix s */
-	int64_t chain_not_after;        /* the earliest of all certificates that were sent */
+	int64_t chain_not_after;        /* the earliest of all by which it is trusted; of all that were sent where it is not */
 };
 
 /* `session` is OpenSSL's SSL * of a connection whose handshake is done.  False: it has no certificate. */

@@ -4,9 +4,11 @@
 
 #include "probes/grpc_frame.h"
 #include "tests/unit/support/h2.h"
+#include "tests/unit/support/tls.h"
 
 static struct kind_rig rig;
 static struct wire_fake h2, fake[N_WAYS];
+static struct tls_front tls;
 
 static int setup(void **state) { (void)state; rig_begin(&rig, h2.port); return 0; }
 static int teardown(void **state) { (void)state; rig_end(&rig); return 0; }
@@ -70,6 +72,26 @@ static void test_other_servers(void **state)
 	assert_true(plain == OUT_TLS || plain == OUT_RESET || plain == OUT_CLOSED);
 }
 
+static void test_over_tls(void **state)
+{
+	char f[200], with_ca[192];
+
+	(void)state;
+	snprintf(with_ca, sizeof(with_ca), "tls: { ca_file: %s }", tls.ca);
+	rig.tls = with_ca;
+	snprintf(f, sizeof(f), "{ grpc: { service: serving, port: %u, tls: true }, timeout: 20s }", tls.port);
+	RIG_IS(&rig, f, OUT_PRESENT);
+	assert_true(rig.r.complete);
+	snprintf(f, sizeof(f), "{ grpc: { service: not, port: %u, tls: true }, timeout: 20s }", tls.port);
+	RIG_IS(&rig, f, OUT_ASSERTION);
+	assert_string_equal(rig.e.got, "NOT_SERVING");
+	snprintf(f, sizeof(f), "{ grpc: { port: %u, tls: true }, expect: ['certificate \"Issuer\" contains \"ca.test\"'], timeout: 20s }", tls.port);
+	RIG_IS(&rig, f, OUT_PRESENT);
+	/* Signed by nobody that the system trusts: who answered is not known. */
+	rig.tls = "";
+	RIG_IS(&rig, f, OUT_TLS);
+}
+
 static void test_it_can_fail(void **state)
 {
 	(void)state;
@@ -123,16 +145,18 @@ static void test_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_answers), T(test_waits), T(test_other_servers), T(test_it_can_fail), cmocka_unit_test(test_frames),
+		T(test_answers), T(test_waits), T(test_other_servers), T(test_over_tls), T(test_it_can_fail), cmocka_unit_test(test_frames),
 	};
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN);
 	fake_start(&h2, h2_serve, W_GREET);
+	tls_start(&tls, h2.port, "tcp");
 	for (int i = 0; i < N_WAYS; i++)
 		fake_start(&fake[i], wire_serve, (enum way)i);
 	rc = cmocka_run_group_tests_name("probe_grpc", tests, NULL, NULL);
 	fake_stop(&h2);
+	tls_stop(&tls);
 	for (int i = 0; i < N_WAYS; i++)
 		fake_stop(&fake[i]);
 	return rc;

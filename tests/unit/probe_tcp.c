@@ -5,7 +5,9 @@
 #include <sys/un.h>
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
+#include <openssl/x509.h>
 
 #include "switchd/io/conn.h"
 #include "tests/unit/support/names.h"
@@ -134,6 +136,79 @@ static void test_tls(void **state)
 	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 300ms }", fake[W_SILENT].port), OUT_TIMEOUT);
 	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 20s }", fake[W_GARBAGE].port), OUT_TLS);
 	rig_refuses(&rig, "{ tls: {}, expect: ['body contains \"x\"'] }", "body: has no meaning for a probe of kind tls");
+}
+
+/* The certificate in srv.pem with other days, signed again: no openssl(1) of all versions makes one that is over. */
+static void redate(const char *dir, const char *ca_key, int from, int to)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/srv.pem", dir);
+	f = fopen(path, "r");
+	X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	fclose(f);
+	snprintf(path, sizeof(path), "%s/%s", dir, ca_key);
+	f = fopen(path, "r");
+	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+	fclose(f);
+	assert_true(x && key);
+	assert_non_null(X509_time_adj_ex(X509_getm_notBefore(x), from, 0, NULL));
+	assert_non_null(X509_time_adj_ex(X509_getm_notAfter(x), to, 0, NULL));
+	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+	snprintf(path, sizeof(path), "%s/srv.pem", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(PEM_write_X509(f, x), 1);
+	fclose(f);
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+/* Two fronts of their own, each for one test. */
+static void test_expired(void **state)
+{
+	struct tls_front t;
+	char ca[192];
+
+	(void)state;
+	tls_start(&t, fake[W_GREET].port, "tcp");
+	kill(t.pid, SIGKILL);
+	waitpid(t.pid, NULL, 0);
+	redate(t.dir, "ca.key", -40, -10);
+	tls_run(t.dir, "cat srv.pem srv.key >both.pem");
+	char bind[160];
+	snprintf(bind, sizeof(bind), "ssl crt %s/both.pem", t.dir);
+	tls_run_haproxy(&t, hostile_listen(&t.port, 128), fake[W_GREET].port, "tcp", bind);
+	snprintf(ca, sizeof(ca), "tls: { ca_file: %s }", t.ca);
+	rig.tls = ca;
+	RIG_IS(&rig, at("{ tls: { port: %u }, timeout: 20s }", t.port), OUT_TLS_ASSERTION);
+	assert_string_equal(rig.e.got, "certificate has expired");
+	assert_true(rig.r.complete);
+	RIG_IS(&rig, at("{ tcp: { port: %u, tls: true }, timeout: 20s }", t.port), OUT_TLS);
+	tls_stop(&t);
+}
+
+/* What ends first is what counts: here that of the authority between. */
+static void test_days_of_the_chain(void **state)
+{
+	struct tls_front t;
+	char ca[192];
+
+	(void)state;
+	tls_start_with(&t, fake[W_GREET].port, "tcp",
+		       TLS_MAKE_CA " && " TLS_MAKE_REQUEST " && "
+		       "openssl req -newkey rsa:2048 -nodes -keyout mid.key -out mid.csr -subj /CN=mid.test && echo basicConstraints=CA:TRUE >mid.ext && "
+		       "openssl x509 -req -in mid.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out mid.pem -days 20 -extfile mid.ext && "
+		       "openssl x509 -req -in srv.csr -CA mid.pem -CAkey mid.key -CAcreateserial -out srv.pem -days 60 -extfile ext && "
+		       "cat srv.pem mid.pem srv.key >both.pem");
+	snprintf(ca, sizeof(ca), "tls: { ca_file: %s }", t.ca);
+	rig.tls = ca;
+	RIG_IS(&rig, at("{ tls: { port: %u, days: 19 }, timeout: 20s }", t.port), OUT_PRESENT);
+	RIG_IS(&rig, at("{ tls: { port: %u, days: 30 }, timeout: 20s }", t.port), OUT_TLS_ASSERTION);
+	assert_string_equal(rig.e.want, "valid for 30 days");
+	assert_non_null(strstr(rig.e.got, " days left, of a certificate of its issuers")); /* 19, or 20 within the first second */
+	tls_stop(&t);
 }
 
 static void test_unix_socket(void **state)
@@ -314,7 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_connects), T(test_sends_and_reads), T(test_hostile_servers), T(test_tcp_over_tls), T(test_tls), T(test_unix_socket),
-		T(test_names), T(test_cancel_and_leftovers), T(test_websocket),
+		T(test_expired), T(test_days_of_the_chain), T(test_names), T(test_cancel_and_leftovers), T(test_websocket),
 	};
 	int rc;
 

@@ -71,8 +71,8 @@ static inline void plain_front_start(struct tls_front *t, uint16_t behind, const
 	tls_run_haproxy(t, fd, behind, "http", bind);
 }
 
-/* A certificate for shop.test, signed by a CA of its own. mode: "http" or "tcp". */
-static inline void tls_start(struct tls_front *t, uint16_t behind, const char *mode)
+/* `make` is shell: it leaves ca.pem, which verifies the server, and both.pem, its certificates and key. mode: "http" or "tcp". */
+static inline void tls_start_with(struct tls_front *t, uint16_t behind, const char *mode, const char *make)
 {
 	char bind[256];
 	int fd = hostile_listen(&t->port, 128);
@@ -81,14 +81,23 @@ static inline void tls_start(struct tls_front *t, uint16_t behind, const char *m
 	if (!mkdtemp(t->dir))
 		abort();
 	snprintf(t->ca, sizeof(t->ca), "%s/ca.pem", t->dir);
-	tls_run(t->dir,
-		"openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 90 -subj /CN=ca.test && "
-		"openssl req -newkey rsa:2048 -nodes -keyout srv.key -out srv.csr -subj /CN=shop.test && "
-		"echo subjectAltName=DNS:shop.test >ext && "
-		"openssl x509 -req -in srv.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out srv.pem -days 30 -extfile ext && "
-		"cat srv.pem srv.key >both.pem");
+	tls_run(t->dir, make);
 	snprintf(bind, sizeof(bind), "ssl crt %s/both.pem alpn h2,http/1.1", t->dir);
 	tls_run_haproxy(t, fd, behind, mode, bind);
+}
+
+#define TLS_MAKE_CA "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 90 -subj /CN=ca.test"
+#define TLS_MAKE_REQUEST                                                                         \
+	"openssl req -newkey rsa:2048 -nodes -keyout srv.key -out srv.csr -subj /CN=shop.test && " \
+	"echo subjectAltName=DNS:shop.test >ext"
+
+/* A certificate for shop.test, signed by a CA of its own. */
+static inline void tls_start(struct tls_front *t, uint16_t behind, const char *mode)
+{
+	tls_start_with(t, behind, mode,
+		       TLS_MAKE_CA " && " TLS_MAKE_REQUEST " && "
+		       "openssl x509 -req -in srv.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out srv.pem -days 30 -extfile ext && "
+		       "cat srv.pem srv.key >both.pem");
 }
 
 static inline void tls_stop(struct tls_front *t)
