@@ -266,7 +266,7 @@ static void the_page_shows_every_row(void **state)
 		if (access(hostile_elsewhere[i].file, R_OK))
 			fail_msg("%s: there is no %s", hostile_elsewhere[i].id, hostile_elsewhere[i].file);
 	for (int t = 1; t <= 27; t++) {
-		char id[8];
+		char id[16];
 		bool there = false;
 
 		snprintf(id, sizeof(id), "T%d", t);
