@@ -21,7 +21,9 @@ struct inventories {
 	struct inventory *fresh[2];     /* of the round under way */
 	size_t open;                    /* fetches under way */
 	bool of_deploy;                 /* this round is the gate's */
+	bool live;                      /* of a release that serves already: remembered only */
 	uint64_t deploy;                /* the deploy that the view is of */
+	uint64_t remembered;            /* the deploy whose routes the ledger has, or is about to have */
 	int tries; mono_us again_at;
 	enum slot active, idle;         /* of the last comparison; idle NO_SLOT = there was none */
 	bool compared;
@@ -148,7 +150,7 @@ static void round_done(struct inventories *v)
 		if (proving)
 			conclude(v);
 		say(v, text, sizeof(text));
-		v->note_due = proving || strcmp(text, v->noted) != 0;
+		v->note_due = proving || (!v->live && strcmp(text, v->noted) != 0);
 		TEXT_COPY(v->noted, text);
 	}
 	answer(v);
@@ -170,6 +172,9 @@ static void fetched(void *arg, enum slot slot, struct inventory *taken)
 static void round_begin(struct inventories *v, bool of_deploy)
 {
 	v->of_deploy = of_deploy;
+	v->live = of_deploy && v->s->rec.phase != PH_PROVING;
+	if (of_deploy)
+		v->remembered = v->s->rec.deploy.id;
 	v->open = 2;
 	for (int k = BLUE; k <= GREEN; k++)
 		v->fetch[k] = inventory_fetch(v->s->e->loop, v->s->cfg, (enum slot)k, fetched, v);
@@ -226,13 +231,18 @@ void inventory_stop(struct service *s)
 	s->inventories = NULL;
 }
 
-/* The features are there: now the lists.  A release that lacks a feature is refused without them. */
+/* The features are there: now the lists.  A release that lacks a feature is refused without them; one that goes live all the
+ * same, because a person set a gate aside, is asked once it does: what it had is asked for later (blame). */
 void inventory_beat(struct service *s)
 {
 	struct inventories *v = s->inventories;
 	const struct record *rec = &s->rec;
 
-	if (!s->cfg->n_inventory || rec->phase != PH_PROVING || rec->deploy.slot == NO_SLOT)
+	if (!s->cfg->n_inventory || rec->deploy.slot == NO_SLOT)
+		return;
+	if ((rec->phase == PH_FLIPPING || rec->phase == PH_BAKING) && v->remembered != rec->deploy.id && !v->open)
+		round_begin(v, true);
+	if (rec->phase != PH_PROVING)
 		return;
 	if (v->deploy != rec->deploy.id) {
 		v->of_deploy = false; /* a round under way was begun before this release was whole */

@@ -86,7 +86,14 @@ static void the_table_says_what_the_documents_say(void **state)
 		{ "GET", "/active/:s", ROLE_NONE }, { "GET", "/slot/:s/:x", ROLE_NONE }, { "GET", "/livez", ROLE_NONE }, { "GET", "/readyz", ROLE_NONE },
 		{ "GET", "/metrics", ROLE_NONE }, { "GET", "/v1/services", ROLE_READ }, { "GET", "/v1/services/:s", ROLE_READ },
 		{ "GET", "/v1/events", ROLE_READ }, { "GET", "/v1/config", ROLE_READ }, { "POST", "/v1/services/:s/probe", ROLE_READ },
-		{ "POST", "/v1/services/:s/prove", ROLE_READ },
+		{ "POST", "/v1/services/:s/prove", ROLE_READ }, { "GET", "/active", ROLE_NONE }, { "GET", "/slot/:x", ROLE_NONE },
+		{ "GET", "/v1/services/:s/why", ROLE_READ }, { "GET", "/v1/services/:s/timeline", ROLE_READ },
+		{ "GET", "/v1/services/:s/evidence/:f", ROLE_READ }, { "GET", "/v1/services/:s/ledger", ROLE_READ },
+		{ "GET", "/v1/services/:s/blame/:f", ROLE_READ }, { "GET", "/v1/services/:s/postmortem", ROLE_READ }, { "GET", "/v1/services/:s/report", ROLE_READ }, { "POST", "/v1/services/:s/drill", ROLE_OPERATE },
+		{ "GET", "/v1/services/:s/archive", ROLE_READ }, { "GET", "/v1/services/:s/deploys", ROLE_READ },
+		{ "GET", "/v1/services/:s/deploys/:n", ROLE_READ }, { "GET", "/v1/services/:s/inventory", ROLE_READ },
+		{ "POST", "/v1/services/:s/inventory", ROLE_READ }, { "POST", "/v1/services/:s/claim/renew", ROLE_DEPLOY },
+		{ "POST", "/v1/services/:s/notes", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY }, { "DELETE", "/v1/services/:s/claim", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/deploys", ROLE_DEPLOY }, { "DELETE", "/v1/services/:s/deploys/:n", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/flip", ROLE_OPERATE }, { "POST", "/v1/services/:s/rollback", ROLE_OPERATE },
@@ -102,6 +109,14 @@ static void the_table_says_what_the_documents_say(void **state)
 
 		if (!r || r->role != want[i].role)
 			fail_msg("%s %s", want[i].method, want[i].path);
+	}
+	for (size_t i = 0; i < n_routes; i++) { /* every route is in the list: a new one was thought about */
+		bool listed = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(want); k++)
+			listed |= route_of(want[k].method, want[k].path) == &routes[i];
+		if (!listed)
+			fail_msg("%s %s is not in this test's list", routes[i].method, routes[i].path);
 	}
 	for (size_t i = 0; i < n_routes; i++) { /* nothing that changes anything is free, and the health listener only looks */
 		bool get = strcmp(routes[i].method, "GET") == 0;
@@ -597,6 +612,46 @@ static void what_is_not_utf8_hides_nothing(void **state)
 	reply_free(&got);
 }
 
+/* Queries reach the engine as they were asked, and what the ledger says comes out. */
+static void looking_back(void **state)
+{
+	static const char *const bad[] = { "timeline?since=x", "timeline?since=-1", "timeline?since=99999999999999999999", "timeline?max=0", "timeline?after=x",
+					   "archive?from=x", "archive?until=1h", "archive?max=0", "blame/-" };
+	struct reply got;
+	char path[120];
+
+	(void)state;
+	expect(ON_UNIX, NULL, "GET", "/v1/services/shop/timeline?after=7-9&since=1700000000000&max=5", NULL, 200);
+	assert_string_equal(fake.after, "7-9");
+	assert_int_equal(fake.since.ms, 1700000000000);
+	assert_int_equal(fake.max, 5);
+	expect(ON_UNIX, NULL, "GET", "/v1/services/shop/timeline", NULL, 200);
+	assert_string_equal(fake.after, "");
+	assert_int_equal(fake.since.ms, 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		TEXT_FORMAT(path, "/v1/services/shop/%s", bad[i]);
+		ask(&got, ON_UNIX, NULL, "GET", path, NULL, NULL);
+		if (got.status != 400 && got.status != 404 && got.status != 422)
+			fail_msg("%s: %d %s", path, got.status, got.body);
+		reply_free(&got);
+	}
+	ask(&got, ON_UNIX, NULL, "GET", "/v1/services/shop/ledger", NULL, NULL);
+	assert_int_equal(got.status, 200);
+	assert_non_null(strstr(got.body, "r41"));
+	assert_non_null(strstr(got.body, "\"quotes\""));
+	reply_free(&got);
+	ask(&got, ON_UNIX, NULL, "GET", "/v1/services/shop/blame/quotes", NULL, NULL);
+	assert_int_equal(got.status, 200);
+	json_t *o = json_loads(got.body, 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(o, "answer")), "found");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "good"), "release")), "r41");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "bad"), "release")), "r42");
+	json_decref(o);
+	reply_free(&got);
+	expect(ON_UNIX, NULL, "GET", "/v1/services/shop/blame/nothing", NULL, 404);
+	expect(ON_UNIX, NULL, "GET", "/v1/services/none/ledger", NULL, 404);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_begin, rig_end)
@@ -606,7 +661,7 @@ int main(void)
 		T(every_refusal_has_its_status), T(every_end_of_an_order_has_its_status), T(a_claim_of_another_is_not_told),
 		T(dry_run_reaches_the_engine_on_every_mutation), T(headers_reach_the_engine), T(times_become_deadlines), T(hostile_bodies),
 		T(bodies_deep_and_large), T(content_types), T(members_that_cannot_be), T(names_and_methods), T(load_balancers),
-		T(what_is_not_utf8_hides_nothing),
+		T(what_is_not_utf8_hides_nothing), T(looking_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

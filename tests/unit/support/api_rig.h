@@ -29,6 +29,7 @@
 
 #include "switchd/api/route.h"
 #include "switchd/base/log.h"
+#include "switchd/core/blame.h"
 
 /* ---- the engine of this test ---- */
 
@@ -45,7 +46,7 @@ static struct fake {
 	struct input in; char rid[80]; bool has_match; struct version match;
 	/* owed */
 	order_done_fn *done; void *done_arg; ev_timer soon;
-	engine_events_fn *events; void *events_arg;
+	engine_events_fn *events; void *events_arg; char after[44]; wall_ms since; size_t max;
 	engine_probe_fn *probe; void *probe_arg;
 	const char *prove_error;        /* NULL: it can be told */
 	bool no_inventory, asks_full;
@@ -151,12 +152,44 @@ json_t *engine_evidence(const struct engine *e, const char *s, const char *f)
 	return strcmp(s, "shop") || strcmp(f, "quotes") ? NULL : said("{\"feature\":\"quotes\"}");
 }
 
-json_t *engine_ledger(const struct engine *e, const char *s) { (void)e; return strcmp(s, "shop") ? NULL : said("{\"service\":\"shop\",\"releases\":[]}"); }
+/* A real ledger: r41 had quotes, r42 has not; nothing is known of expenses. */
+static inline struct ledger *fake_ledger(void)
+{
+	static struct record rec;
+	struct ledger *l = ledger_new();
+
+	rec = (struct record){ .active = BLUE, .slot = { { .id = "r41", .state = RS_GOOD, .arrived = { 1000 } }, { .id = "r42", .state = RS_GOOD, .arrived = { 5000 } } } };
+	l->features[l->n_features++] = (struct ledger_feature){ .name = "quotes", .probe = 7, .since = { 500 }, .watched = true };
+	ledger_record(l, &rec, (wall_ms){ 5000 });
+	for (int k = BLUE; k <= GREEN; k++) {
+		struct ledger_sight x = { .feature = "quotes", .probe = 7, .verdict = k == BLUE ? V_PRESENT : V_ABSENT, .at = { 6000 }, .now = { 6000 } };
+
+		assert_true(ledger_note(l, ledger_in_slot(l, (enum slot)k), &x));
+	}
+	return l;
+}
+
+json_t *engine_ledger(const struct engine *e, const char *s)
+{
+	struct ledger *l = fake_ledger();
+	json_t *o = strcmp(s, "shop") ? NULL : ledger_json(l, s);
+
+	(void)e;
+	fake.asked++;
+	ledger_free(&l);
+	return o;
+}
 
 json_t *engine_blame(const struct engine *e, const char *s, const char *f)
 {
+	struct blame_now now = { .service = s, .feature = f, .path = "/q", .at = { V_PRESENT, V_ABSENT }, .active = BLUE, .release = { "r41", "r42" }, .watched = true };
+	struct ledger *l = fake_ledger();
+	json_t *o = strcmp(s, "shop") || strcmp(f, "quotes") ? NULL : blame_json(l, &now);
+
 	(void)e;
-	return strcmp(s, "shop") || strcmp(f, "quotes") ? NULL : said("{\"feature\":\"quotes\",\"answer\":\"intact\"}");
+	fake.asked++;
+	ledger_free(&l);
+	return o;
 }
 
 static inline void engine_archive_say(engine_events_fn *done, void *arg, wall_ms from, wall_ms until, size_t max)
@@ -208,7 +241,10 @@ static inline void fake_events(void)
 
 void engine_timeline(struct engine *e, const char *service, const char *after, wall_ms since, size_t max, engine_events_fn *done, void *arg)
 {
-	(void)e; (void)service; (void)after; (void)max; (void)since;
+	(void)e; (void)service;
+	TEXT_COPY(fake.after, after);
+	fake.since = since;
+	fake.max = max;
 	fake.asked++;
 	fake.events = done;
 	fake.events_arg = arg;
