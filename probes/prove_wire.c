@@ -165,6 +165,7 @@ static void websocket_hear(struct talk *t)
 	say(t, text, strlen(text));
 	memcpy(frame + 2, error, sizeof(error) - 1);
 	say(t, frame, 2 + sizeof(error) - 1);
+	hang_up(t); /* that was all: a probe that wants another message need not wait for it */
 }
 
 /* ---- a certificate that nobody signed ---- */

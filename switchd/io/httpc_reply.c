@@ -54,6 +54,9 @@ static enum httpc_result timed_out(struct easy *e)
 {
 	if (e->head_seen)
 		return H_TIMEOUT_SENT;
+	/* 8.14 notices that no HTTP/2 is spoken, and waits on. */
+	if (mentions(e, "SETTINGS frame"))
+		return H_PROTOCOL;
 	if (number(e, CURLINFO_REQUEST_SIZE) > e->sent_before)
 		return measure(e, CURLINFO_SIZE_UPLOAD_T) >= (curl_off_t)e->asked->r.body_len ? H_TIMEOUT_SENT : H_TIMEOUT_SENDING;
 	if (!was_connected(e))

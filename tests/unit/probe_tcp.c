@@ -231,7 +231,7 @@ static void test_unix_socket(void **state)
 static void test_names(void **state)
 {
 	static const char *const features[] = {
-		"{ tcp: {}, timeout: 100ms }", "{ tls: {}, timeout: 100ms }", "{ websocket: /live, timeout: 100ms }",
+		"{ tcp: {}, timeout: 100ms }", "{ tls: {}, timeout: 100ms }", "{ websocket: { path: /live }, timeout: 100ms }",
 	};
 	struct buf said = BUF_INIT(8192);
 

@@ -208,12 +208,12 @@ static void a_websocket(void **state)
 	(void)state;
 	if (!conn_has_websocket())
 		skip();
-	load("      up: { websocket: /live }\n"
+	load("      up: { websocket: { path: /live } }\n"
 	     "      says: { websocket: { path: /live, send: hello }, expect: [ 'jsonpath \"$.rows\" count >= 1' ] }\n"
 	     "      any: { websocket: { path: /live, send: hello }, expect: [ 'body contains \"error\"' ] }\n");
 	prove(&s, NULL);
 	expect_marks(&s, 0, "nnnnn", PROOF_PROVEN);
-	expect_marks(&s, 1, "nnnnnnnn-------n", PROOF_PROVEN);
+	expect_marks(&s, 1, "nnnnn----------n", PROOF_PROVEN);
 	assert_int_equal(s.rows[1].stub[STUB_WEBSOCKET].outcome, OUT_JSON);
 	expect_marks(&s, 2, "nnnnn----------f", PROOF_VACUOUS);
 	json_decref(s.json);
