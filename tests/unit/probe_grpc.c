@@ -155,8 +155,8 @@ int main(void)
 	for (int i = 0; i < N_WAYS; i++)
 		fake_start(&fake[i], wire_serve, (enum way)i);
 	rc = cmocka_run_group_tests_name("probe_grpc", tests, NULL, NULL);
+	tls_stop(&tls); /* first: it holds connections open, and with them children of the servers behind it */
 	fake_stop(&h2);
-	tls_stop(&tls);
 	for (int i = 0; i < N_WAYS; i++)
 		fake_stop(&fake[i]);
 	return rc;
