@@ -2,6 +2,7 @@
  * evidence.c - what came back, made fit for people, logs and records: printable, bounded, no secrets.
  *
  * Runs for every probe, so that what is not needed is not touched: plain text is copied in runs. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,6 +126,42 @@ void evidence_end(struct evidence *e, const struct feature *f, enum outcome o)
 {
 	e->outcome = o;
 	strike_secrets(e, f);
+}
+
+struct kept_evidence *evidence_keep(struct kept_evidence *k, const struct evidence *e)
+{
+	bool short_form = e->outcome == OUT_PRESENT;
+	const char *const text[] = { e->url, e->target, e->want, e->got, e->head, e->body };
+	size_t n[ARRAY_LEN(text)], size = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(text); i++) {
+		n[i] = strlen(text[i]);
+		if (short_form && text[i] == e->head && n[i] > KEPT_HEAD)
+			n[i] = KEPT_HEAD;
+		if (short_form && text[i] == e->body && n[i] > KEPT_BODY)
+			n[i] = KEPT_BODY;
+		size += n[i] + 1;
+	}
+	if (!k || k->room < size || k->room > size + 256) {
+		free(k);
+		k = xmalloc(sizeof(*k) + size);
+		k->room = size;
+	}
+	k->at = e->at;
+	k->outcome = e->outcome;
+	k->latency_us = e->latency_us;
+	k->status = e->status;
+	k->body_len = e->body_len;
+
+	const char **const to[] = { &k->url, &k->target, &k->want, &k->got, &k->head, &k->body };
+	char *at = (char *)(k + 1);
+
+	for (size_t i = 0; i < ARRAY_LEN(text); i++) {
+		*to[i] = memcpy(at, text[i], n[i]);
+		at[n[i]] = '\0';
+		at += n[i] + 1;
+	}
+	return k;
 }
 
 /* An answer that is as it should be is written out four times a second and target at most: people are shown the

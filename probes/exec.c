@@ -35,7 +35,8 @@ static void *exec_open(struct probe_runner *r)
 	for (size_t i = 0; i < r->svc->n_features && !m->room; i++)
 		if (exec_mine(&r->svc->features[i]))
 			m->room = child_room_new(r->loop, r->cfg->exec_at_once > 0 ? (size_t)r->cfg->exec_at_once : 1);
-	m->why = xcalloc(r->svc->n_features, sizeof(*m->why));
+	if (m->room)
+		m->why = xcalloc(r->svc->n_features, sizeof(*m->why));
 	return m;
 }
 

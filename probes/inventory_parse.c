@@ -67,7 +67,7 @@ json_t *inventory_document(const char *text, size_t len, char *err, size_t err_s
 	struct diag d;
 
 	diag_init(&d, "document", text, len);
-	struct yaml_node *tree = yaml_tree_read(arena, &d, text, len);
+	struct yaml_node *tree = yaml_tree_read(arena, arena, &d, text, len);
 
 	o = tree && !d.errors ? from_yaml(tree) : NULL;
 	if (!o) {

@@ -38,6 +38,21 @@ struct evidence {
 	size_t body_len;        /* of the whole body */
 };
 
+/* The same in one block of as many bytes as it has, made to be kept for every feature of a slot: of a present answer
+ * the first KEPT_HEAD and KEPT_BODY bytes. */
+enum { KEPT_HEAD = 512, KEPT_BODY = 1024 };
+struct kept_evidence {
+	size_t room;            /* of the block, past this struct */
+	wall_ms at;
+	enum outcome outcome;
+	int64_t latency_us;
+	long status;
+	size_t body_len;
+	const char *url, *target, *want, *got, *head, *body;
+};
+/* Into the old block where that is large enough and not far too large; NULL = a new one. free() it. */
+struct kept_evidence *evidence_keep(struct kept_evidence *old, const struct evidence *);
+
 struct probe_job {
 	enum probe_via via;
 	enum probe_purpose purpose;

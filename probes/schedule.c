@@ -22,10 +22,15 @@
 enum {
 	WRITES_EVERY_MS = 60000,        /* B1.4: a probe that writes, at any pace */
 	SLACK_US = 1000,                /* what is due so soon goes with what is due now: one wake-up */
+	GRID_US = 1000,
 	BURST_US = 10000,               /* above 100/s a lane may send in small groups: the loop is no metronome */
 	DEBT_US = 1000000,              /* ordinary probes give way for so long at most */
 	MANY_US = 10000000,             /* a probe of many requests is paid for at this much at most */
 	AT_ONCE = 256,                  /* probes started in one go: no callback holds the loop (I10) */
+	/* Ordinary probes started in one turn of the loop by all schedules together, and past that by each: a prober that
+	 * is behind stays late, and answers, time-outs and decisions do not wait for it to catch up. */
+	STARTS_A_TURN = 64, STARTS_EACH = 1,
+	BEHIND_US = 20000,              /* so late a turn is our own slowness */
 	OUT_AFTER = 2,
 	FRONT = 2,                      /* the third "slot" of turns */
 };
@@ -82,11 +87,25 @@ struct schedule {
 	ev_timer timer;
 	int64_t armed_for;              /* 0 = not armed */
 	uint64_t random, sent;
+	struct spread late;             /* turns, after they were due */
+	bool behind;
 	int depth;                      /* done() is on the stack */
 	bool doomed;
 };
 
 static int64_t now_us(void) { return mono_now().us; }
+
+/* How many more may be started in this turn; all schedules of a process share one loop, or take turns. */
+static struct { const struct ev_loop *loop; unsigned turn; int left; } starts;
+
+static int starts_left(const struct schedule *s)
+{
+	unsigned turn = ev_iteration(s->loop);
+
+	if (starts.loop != s->loop || starts.turn != turn)
+		starts.loop = s->loop, starts.turn = turn, starts.left = STARTS_A_TURN;
+	return starts.left;
+}
 
 /* ---- what the config and the paces say ---- */
 
@@ -238,6 +257,7 @@ static void send(struct cell *c, int64_t now)
 	if (c->via == VIA_FRONT)
 		charge_front(s, now, 1, DEBT_US);
 	s->sent++;
+	starts.left--;
 	c->flight = probe_start(s->runner, &job, on_probe, c);
 }
 
@@ -260,8 +280,9 @@ static void serve_lane(struct schedule *s, struct lane *l, int64_t now)
 static void want(struct cell *c)
 {
 	if (c->flight) {
-		/* At the fast pace a slow answer is followed by the next probe at once. */
-		c->missed = c->s->pace[c->via == VIA_FRONT ? FRONT : (int)c->slot] == PACE_FAST && !writes(c->s, c->feature);
+		/* At the fast pace a slow answer is followed by the next probe at once, unless it is we who are slow:
+		 * who is behind and asks more for it never catches up. */
+		c->missed = !c->s->behind && c->s->pace[c->via == VIA_FRONT ? FRONT : (int)c->slot] == PACE_FAST && !writes(c->s, c->feature);
 	} else if (!c->in_line && !c->is_urgent) {
 		c->in_line = true;
 		TAILQ_INSERT_TAIL(&c->lane->line, c, line);
@@ -298,6 +319,10 @@ static void strike(struct schedule *s, struct turn *t, int64_t now)
 	int w = t->where;
 	size_t n = s->n_lanes[w];
 
+	int64_t late = now_us() - t->node.at;
+
+	spread_add(&s->late, late);
+	s->behind = late > BEHIND_US;
 	due_set(&s->due, &t->node, now + jittered(s, period_us(s, w, t->feature), writes(s, t->feature)));
 	t->sent = now;
 	for (size_t k = 0; k < n; k++) {
@@ -329,6 +354,9 @@ static void arm(struct schedule *s, int64_t now)
 	const struct due *first = due_first(&s->due);
 	int64_t due = !TAILQ_EMPTY(&s->urgent) ? now : first ? first->at : 0;
 
+	/* The schedules of all services wake in the same moments: one turn of the loop for what is due in one ms. */
+	if (due > now)
+		due += (GRID_US - due % GRID_US) % GRID_US;
 	if (due == s->armed_for && due)
 		return;
 	ev_timer_stop(s->loop, &s->timer);
@@ -341,8 +369,13 @@ static void arm(struct schedule *s, int64_t now)
 
 static void tick(struct schedule *s, int64_t now)
 {
+	uint64_t before = s->sent;
+
 	for (int n = 0; n < AT_ONCE && due_first(&s->due) && due_first(&s->due)->at <= now + SLACK_US; n++) {
 		struct due *top = due_first(&s->due);
+
+		if (starts_left(s) <= 0 && s->sent - before >= STARTS_EACH)
+			break;
 
 		if (top->kind == NODE_TURN) {
 			strike(s, (struct turn *)top, now);
@@ -568,6 +601,7 @@ void schedule_front_now(struct schedule *s, size_t proxy, size_t feature)
 }
 
 double schedule_stretch(const struct schedule *s, enum slot slot) { return slot <= GREEN ? s->stretch[slot] : 1.; }
+const struct spread *schedule_late(const struct schedule *s) { return &s->late; }
 uint64_t schedule_sent(const struct schedule *s) { return s->sent; }
 
 /* ---- birth and death ---- */

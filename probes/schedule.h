@@ -8,6 +8,7 @@
 #define PROBES_SCHEDULE_H
 
 #include "probes/probe.h"
+#include "switchd/base/spread.h"
 
 struct schedule;
 
@@ -46,5 +47,7 @@ void schedule_digest(struct schedule *, enum slot, const char *digest);
 /* How far the ceiling stretches the interval: 1.0 = not at all (B1.4 "says so"). */
 double schedule_stretch(const struct schedule *, enum slot);
 uint64_t schedule_sent(const struct schedule *);
+/* How late each turn came after it was due. */
+const struct spread *schedule_late(const struct schedule *);
 
 #endif

@@ -170,7 +170,9 @@ struct config *config_load(const char *name, const char *text, size_t len, confi
 	diag_init(&d, name, text, len);
 	l->c.arena = arena;
 	l->c.file = arena_str(arena, name);
-	struct yaml_node *root = yaml_tree_read(arena, &d, text, len);
+	/* Half of what a large config takes, and looked at only here; the texts are the config's own. */
+	struct arena *nodes = arena_new();
+	struct yaml_node *root = yaml_tree_read(nodes, arena, &d, text, len);
 	if (root)
 		load_top(&ld, root);
 	else if (!d.errors)
@@ -180,10 +182,13 @@ struct config *config_load(const char *name, const char *text, size_t len, confi
 	diag_free(&d);
 	if (n_errors)
 		*n_errors = count;
+	if (count || !ld.keep_nodes)
+		arena_free(&nodes);
 	if (count) {
 		arena_free(&arena);
 		return NULL;
 	}
+	l->nodes = nodes;
 	return &l->c;
 }
 
@@ -193,6 +198,7 @@ void config_free(struct config **cp)
 		return;
 	struct arena *arena = (*cp)->arena;
 
+	arena_free(&((struct loaded *)*cp)->nodes);
 	*cp = NULL;
 	arena_free(&arena);
 }

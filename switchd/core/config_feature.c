@@ -59,7 +59,7 @@ static void load_rule(const struct block *b, const struct service_config *s, con
 	load_via(b, s, kind, r);
 }
 
-enum { SECRETS_OF_A_FEATURE = 64 };
+enum { SECRETS_AT_FIRST = 2 };
 
 /* What came from files anywhere in the configuration is secret in every feature. */
 static void feature_secrets_begin(struct loading *ld, struct feature *f)
@@ -68,20 +68,26 @@ static void feature_secrets_begin(struct loading *ld, struct feature *f)
 
 	for (const struct secret_text *s = ld->secrets; s; s = s->next)
 		n++;
-	const char **all = arena_alloc(ld->arena, (n + SECRETS_OF_A_FEATURE) * sizeof(*all));
+	const char **all = arena_alloc(ld->arena, (n + SECRETS_AT_FIRST) * sizeof(*all));
 
 	f->secrets = all;
 	for (const struct secret_text *s = ld->secrets; s; s = s->next)
 		all[f->n_secrets++] = s->value;
-	f->room_secrets = n + SECRETS_OF_A_FEATURE;
+	f->room_secrets = n + SECRETS_AT_FIRST;
 }
 
 void feature_secret(struct loading *ld, struct feature *f, const char *value)
 {
-	(void)ld;
-	must(f->n_secrets < f->room_secrets);
-	if (value[0])
-		((const char **)f->secrets)[f->n_secrets++] = value;
+	if (!value[0])
+		return;
+	if (f->n_secrets == f->room_secrets) {
+		const char **more = arena_alloc(ld->arena, 2 * f->room_secrets * sizeof(*more));
+
+		memcpy(more, f->secrets, f->n_secrets * sizeof(*more));
+		f->secrets = more;
+		f->room_secrets *= 2;
+	}
+	((const char **)f->secrets)[f->n_secrets++] = value;
 }
 
 /* Merged by name from the nearest block outwards. */

@@ -18,7 +18,7 @@ struct raw_text { const struct raw_text *next; const char *value, *raw; };
 struct secret_text { const struct secret_text *next; const char *value; };
 
 /* config_load() hands out &loaded.c. */
-struct loaded { struct config c; const struct raw_text *raws; };
+struct loaded { struct config c; const struct raw_text *raws; struct arena *nodes; /* NULL: no part of the tree is shown */ };
 
 struct loading {
 	struct loaded *l;
@@ -28,6 +28,7 @@ struct loading {
 	void *env_arg;
 	const char *state_dir;
 	const struct secret_text *secrets;
+	bool keep_nodes;                /* something points into the tree */
 };
 
 /* One mapping of settings, checked against the table; `up` is what it inherits from. */

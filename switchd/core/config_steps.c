@@ -289,7 +289,7 @@ static void load_body(struct reading *r, const struct block *b, struct step *s)
 	else if (first[0] == 'f')
 		s->form = load_pairs(r, found, "form", &s->n_form);
 	else
-		s->json = json_text(r, s->json_tree = found);
+		s->json = json_text(r, s->json_tree = found), r->ld->keep_nodes = true;
 }
 
 /* ---- one step ---- */

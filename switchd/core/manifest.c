@@ -324,16 +324,16 @@ static const struct yaml_node *tree(struct arena *a, struct diag *d, const char 
 	while (blank < len && strchr(" \t\r\n", text[blank]) && text[blank])
 		blank++;
 	if (blank == len || text[blank] != '{' || memchr(text, '\0', len))
-		return yaml_tree_read(a, d, text, len);
+		return yaml_tree_read(a, a, d, text, len);
 	j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	char *again = j ? json_dumps(j, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
 
 	json_decref(j);
-	root = yaml_tree_read(a, d, text, len);
+	root = yaml_tree_read(a, a, d, text, len);
 	if (!root && again) {
 		diag_free(d);
 		diag_init(d, "", arena_str(a, again), strlen(again));
-		root = yaml_tree_read(a, d, d->text, d->len);
+		root = yaml_tree_read(a, a, d, d->text, d->len);
 	}
 	free(again);
 	return root;

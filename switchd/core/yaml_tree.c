@@ -7,7 +7,7 @@
 #include <yaml.h>
 
 struct reader {
-	struct arena *arena;
+	struct arena *arena, *texts;
 	struct diag *diag;
 	yaml_parser_t parser;
 	size_t skipped;         /* a byte order mark */
@@ -107,7 +107,7 @@ static struct yaml_node *read_text(struct reader *r, const yaml_event_t *e)
 		n->bad = true;
 		len = 0;
 	}
-	n->text = arena_strn(r->arena, value, len);
+	n->text = arena_strn(r->texts, value, len);
 	return n;
 }
 
@@ -308,9 +308,9 @@ static struct yaml_node *read_document(struct reader *r)
 	}
 }
 
-struct yaml_node *yaml_tree_read(struct arena *arena, struct diag *diag, const char *text, size_t len)
+struct yaml_node *yaml_tree_read(struct arena *arena, struct arena *texts, struct diag *diag, const char *text, size_t len)
 {
-	struct reader r = { .arena = arena, .diag = diag };
+	struct reader r = { .arena = arena, .texts = texts, .diag = diag };
 
 	if (!check_bytes(diag, text, len))
 		return NULL;

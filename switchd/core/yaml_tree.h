@@ -36,7 +36,8 @@ struct yaml_node {
 
 struct yaml_pair { struct yaml_node *key, *value; };
 
-struct yaml_node *yaml_tree_read(struct arena *, struct diag *, const char *text, size_t len);
+/* The nodes live in the one arena, the texts of scalars in the other, which may outlive it (or be the same). */
+struct yaml_node *yaml_tree_read(struct arena *nodes, struct arena *texts, struct diag *, const char *text, size_t len);
 
 /* `key:` with nothing behind it, ~ and null. */
 bool yaml_is_null(const struct yaml_node *);

@@ -208,6 +208,7 @@ static void turn_begins(EV_P_ ev_check *w, int revents)
 	(void)loop;
 	(void)revents;
 	e->turn_cpu = cpu_now_us();
+	e->turn_began = mono_now();
 }
 
 static void turn_ends(EV_P_ ev_prepare *w, int revents)
@@ -217,6 +218,8 @@ static void turn_ends(EV_P_ ev_prepare *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (e->turn_began.us)
+		spread_add(&e->turn_wall, mono_since_us(mono_now(), e->turn_began));
 	if (us > e->turn_most_us)
 		e->turn_most_us = us;
 	if (us > TURN_MOST_US) {

@@ -54,7 +54,7 @@ static void keep_evidence(struct service *s, const struct probe_result *r)
 	if (!r->evidence || r->job.slot > GREEN || r->job.feature >= n_cells(s) || (c != OC_PRESENT && c != OC_ABSENT))
 		return;
 	struct feature_evidence *ev = evidence_of(s, r->job.slot, r->job.feature);
-	struct evidence **where = c == OC_ABSENT ? &ev->absent : &ev->present;
+	struct kept_evidence **where = c == OC_ABSENT ? &ev->absent : &ev->present;
 
 	/* A present after an absent does not replace the present before it until the absent is history. */
 	if (c == OC_PRESENT && ev->absent && ev->present) {
@@ -63,12 +63,10 @@ static void keep_evidence(struct service *s, const struct probe_result *r)
 		if (cell && cell->absents > 0)
 			return;
 	}
-	if (!*where)
-		*where = xmalloc(sizeof(**where));
-	**where = *r->evidence;
+	*where = evidence_keep(*where, r->evidence);
 }
 
-json_t *evidence_json(const struct evidence *e)
+json_t *evidence_json(const struct kept_evidence *e)
 {
 	if (!e)
 		return json_null();
@@ -120,7 +118,7 @@ void measure_evidence(const struct service *s, enum slot slot, const size_t *fea
 static void tell_changes(struct service *s, enum slot slot, size_t target, size_t feature, const struct probe_result *r)
 {
 	const struct cell *c = health_cell(s->health, slot, target, feature);
-	enum verdict *told = &s->last_verdict[((size_t)slot * MAX_TARGETS + target) * n_cells(s) + feature];
+	enum verdict *told = &s->last_verdict[(slot * s->cfg->slot[BLUE].n_targets + target) * n_cells(s) + feature];
 
 	if (!c || c->verdict == *told)
 		return;
@@ -430,7 +428,7 @@ void measure_start(struct service *s)
 		s->health = health_new(s->cfg);
 	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
 	s->evidence = xcalloc(2 * n_cells(s), sizeof(*s->evidence));
-	s->last_verdict = xcalloc(2 * MAX_TARGETS * n_cells(s), sizeof(*s->last_verdict));
+	s->last_verdict = xcalloc((s->cfg->slot[BLUE].n_targets + s->cfg->slot[GREEN].n_targets) * n_cells(s), sizeof(*s->last_verdict));
 	s->counts = xcalloc(2 * n_cells(s), sizeof(*s->counts));
 	s->counts_since = wall_now();
 	s->born = mono_now();

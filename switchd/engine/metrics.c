@@ -241,6 +241,30 @@ static void move_gauges(const struct engine *e, struct buf *b)
 	}
 }
 
+static void spread_metric(struct buf *b, const char *name, const char *help, const struct spread *s)
+{
+	uint64_t n = 0;
+
+	family(b, name, "histogram", help);
+	for (size_t i = 0; i < SPREAD_STEPS; i++) {
+		n += s->count[i];
+		if (i + 1 < SPREAD_STEPS)
+			buf_addf(b, "%s_bucket{le=\"%g\"} %llu\n", name, (double)spread_steps_us[i] / 1e6, (unsigned long long)n);
+	}
+	buf_addf(b, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", name, (unsigned long long)n, name, (double)s->sum_us / 1e6, name,
+		 (unsigned long long)n);
+}
+
+static void waits(const struct engine *e, struct buf *b)
+{
+	struct spread late = { .sum_us = 0 };
+
+	for (size_t i = 0; i < e->n; i++)
+		spread_merge(&late, schedule_late(e->services[i]->sched));
+	spread_metric(b, "switchd_loop_turn_seconds", "how long one turn of the loop kept everything else waiting", &e->turn_wall);
+	spread_metric(b, "switchd_probe_late_seconds", "how long after they were due probes were sent; reset by a reload", &late);
+}
+
 static void own(const struct engine *e, struct buf *b)
 {
 	family(b, "switchd_state_up", "gauge", "1 when the store answers, is reconciled and this controller leads");
@@ -256,6 +280,7 @@ static void own(const struct engine *e, struct buf *b)
 	buf_addf(b, "switchd_loop_turn_cpu_max_seconds %.6f\n", (double)e->turn_most_us / 1e6);
 	family(b, "switchd_loop_turns_long_total", "counter", "turns of the loop that took over 50 ms of CPU time");
 	buf_addf(b, "switchd_loop_turns_long_total %llu\n", (unsigned long long)e->turns_long);
+	waits(e, b);
 	family(b, "switchd_log_lost_total", "counter", "log lines that stderr did not take");
 	buf_addf(b, "switchd_log_lost_total %llu\n", (unsigned long long)log_lost());
 	family(b, "switchd_build_info", "gauge", "always 1");

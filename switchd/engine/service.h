@@ -112,7 +112,7 @@ struct cell_control { bool pending, asking, done, vacuous; };
 /* What the negative control said last of a feature. */
 struct feature_control { enum { CONTROL_NEVER, CONTROL_NOTICED, CONTROL_VACUOUS } said; wall_ms at; enum slot slot; };
 
-struct feature_evidence { struct evidence *absent, *present; };      /* last absent; last present before it */
+struct feature_evidence { struct kept_evidence *absent, *present; };      /* last absent; last present before it */
 
 /* Of one feature on one slot, since counts_since. */
 struct feature_count { uint64_t probes, absents, lost; };
@@ -243,6 +243,7 @@ struct engine {
 	struct service **services; size_t n;
 	ev_timer heartbeat; mono_us last_beat;
 	ev_check check; ev_prepare turn; int64_t turn_cpu, turn_most_us; uint64_t turns_long;      /* I10 */
+	mono_us turn_began; struct spread turn_wall;    /* how long it kept what came in meanwhile waiting */
 	int64_t wall_ahead_ms; bool wall_known, clock_jumped; /* wall clock minus this process's own: a jump of the one does not move deadlines */
 	TAILQ_HEAD(, proving) provings;
 	TAILQ_HEAD(, telling) tellings;         /* story.c */
@@ -333,7 +334,7 @@ void measure_seen_load(struct service *, const char *json);
 void measure_fresh(struct service *, enum slot);
 void measure_beat(struct service *);
 void measure_evidence(const struct service *, enum slot, const size_t *features, size_t n, char *out, size_t size);
-json_t *evidence_json(const struct evidence *);
+json_t *evidence_json(const struct kept_evidence *);
 
 /* measure_control.c */
 void measure_control_start(struct service *);

@@ -105,7 +105,7 @@ static json_t *feature_slot(const struct service *s, enum slot slot, size_t i)
 	size_t target = 0;
 	const struct cell *c = worst(s, slot, i, &target);
 	json_t *o = json_object();
-	const struct evidence *shown = f->at[slot] == V_ABSENT || f->at[slot] == V_PARTIAL ? ev->absent : ev->present;
+	const struct kept_evidence *shown = f->at[slot] == V_ABSENT || f->at[slot] == V_PARTIAL ? ev->absent : ev->present;
 	char detail[420] = "";
 
 	put(o, "verdict", json_string(verdict_name(f->at[slot])));

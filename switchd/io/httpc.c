@@ -20,10 +20,17 @@
 #include "switchd/io/httpc_glue.h"
 #include "switchd/io/names.h"
 
-enum { KEPT_PER_HANDLE = 2, KEPT_MIN = 16 };
+enum {
+	KEPT_PER_HANDLE = 2, KEPT_MIN = 16,
+	BUCKETS = 64,
+	/* A handle at rest is 10 kB: of all pools together so many wait for the same to be asked again. */
+	IDLE_ALL = 256,
+	IDLE_EACH = 3,                  /* and of each pool in any case */
+};
 
 struct handle {
 	TAILQ_ENTRY(handle) link;       /* among the idle, the last used first */
+	LIST_ENTRY(handle) same;        /* among the idle of the bucket of its key */
 	struct easy easy;
 	struct httpc_req *req;          /* NULL = idle */
 };
@@ -61,6 +68,8 @@ struct httpc_pool {
 	struct glue *glue;
 	struct easy_pool *shared;       /* outlives the pool when that is freed inside a done() */
 	struct handle_list idle;
+	LIST_HEAD(, handle) bucket[BUCKETS];    /* the same, by what was asked last */
+	size_t n_idle;
 	struct req_list all, waiting;
 	size_t n_handles, max;
 	int depth;                      /* done() is on the stack */
@@ -121,15 +130,48 @@ static void client_maybe_free(struct httpc *c)
 	free(c);
 }
 
+/* ---- handles at rest ---- */
+
+static size_t idle_of_all;      /* pools of this process: all are of the loop's thread */
+
+static void wake(struct httpc_pool *p, struct handle *h)
+{
+	TAILQ_REMOVE(&p->idle, h, link);
+	LIST_REMOVE(h, same);
+	p->n_idle--;
+	idle_of_all--;
+}
+
+static void handle_free(struct httpc_pool *p, struct handle *h)
+{
+	easy_close(&h->easy);
+	free(h);
+	p->n_handles--;
+}
+
+static void lay_down(struct httpc_pool *p, struct handle *h)
+{
+	h->req = NULL;
+	if (p->n_idle >= IDLE_EACH && idle_of_all >= IDLE_ALL) {
+		struct handle *oldest = TAILQ_LAST(&p->idle, handle_list);
+
+		wake(p, oldest);
+		handle_free(p, oldest);
+	}
+	TAILQ_INSERT_HEAD(&p->idle, h, link);
+	LIST_INSERT_HEAD(&p->bucket[h->easy.key % BUCKETS], h, same);
+	p->n_idle++;
+	idle_of_all++;
+}
+
 static void pool_destroy(struct httpc_pool *p)
 {
 	struct httpc *c = p->client;
 
 	must(TAILQ_EMPTY(&p->all));
 	for (struct handle *h; (h = TAILQ_FIRST(&p->idle));) {
-		TAILQ_REMOVE(&p->idle, h, link);
-		easy_close(&h->easy);
-		free(h);
+		wake(p, h);
+		handle_free(p, h);
 	}
 	glue_free(&p->glue, p->shared);
 	TAILQ_REMOVE(&c->pools, p, link);
@@ -154,9 +196,8 @@ static bool finish(struct httpc_req *q, const struct httpc_reply *reply, struct 
 	free(q->at);
 	free(q);
 	if (h) { /* only now: the reply borrowed its buffers */
-		h->req = NULL;
 		easy_rest(&h->easy);
-		TAILQ_INSERT_HEAD(&p->idle, h, link);
+		lay_down(p, h);
 	}
 	if (!p->doomed)
 		return true;
@@ -195,7 +236,7 @@ static void begin(struct httpc_req *q, struct handle *h, const struct httpc_requ
 	easy_prepare(&h->easy, r, left_ms);
 	if (!glue_add(q->pool->glue, h->easy.curl)) {
 		easy_leave(&h->easy);
-		TAILQ_INSERT_HEAD(&q->pool->idle, h, link);
+		lay_down(q->pool, h);
 		fail_later(q, H_LIMIT, "libcurl takes no more requests");
 		return;
 	}
@@ -204,18 +245,18 @@ static void begin(struct httpc_req *q, struct handle *h, const struct httpc_requ
 }
 
 /* The handle that last asked the same costs no options; a new one is the next best, and only
- * at the limit is one made to ask something else. */
+ * where there are many is one made to ask something else. */
 static struct handle *pick(struct httpc_pool *p, const struct httpc_request *r)
 {
 	uint64_t key = easy_key(r);
 	struct handle *h;
 
-	TAILQ_FOREACH(h, &p->idle, link)
+	LIST_FOREACH(h, &p->bucket[key % BUCKETS], same)
 		if (h->easy.key == key && easy_same(&h->easy, r)) {
-			TAILQ_REMOVE(&p->idle, h, link);
+			wake(p, h);
 			return h;
 		}
-	if (p->n_handles < p->max) {
+	if (p->n_handles < p->max && (idle_of_all < IDLE_ALL || p->n_idle < IDLE_EACH)) {
 		h = xcalloc(1, sizeof(*h));
 		easy_open(&h->easy, p->shared);
 		must(curl_easy_setopt(h->easy.curl, CURLOPT_PRIVATE, h) == CURLE_OK);
@@ -224,7 +265,7 @@ static struct handle *pick(struct httpc_pool *p, const struct httpc_request *r)
 	}
 	h = TAILQ_LAST(&p->idle, handle_list);
 	if (h)
-		TAILQ_REMOVE(&p->idle, h, link);
+		wake(p, h);
 	return h;
 }
 

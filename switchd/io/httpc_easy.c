@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "switchd/base/arena.h"
 #include "switchd/base/clock.h"
 #include "switchd/base/text.h"
 #include "switchd/io/httpc_glue.h"
@@ -25,6 +24,8 @@
 enum { REST_CAP = 16 * 1024 };
 /* A body of as many chunks is there to cost time: a byte each would be 262144 of them, and 8 ms of loop. */
 enum { PIECES_MAX = 64 * 1024 };
+/* Most answers are short, and libcurl takes and gives back so much for each. */
+enum { READ_AT_ONCE = 4096 };
 /* TCP_SYN_SENT is in the one of the two headers that we cannot include beside the other. */
 enum { STATE_SYN_SENT = 2, STATE_CLOSE_WAIT = 8 };     /* with a FIN received, which counts as a byte */
 
@@ -32,37 +33,45 @@ enum { STATE_SYN_SENT = 2, STATE_CLOSE_WAIT = 8 };     /* with a FIN received, w
 
 static const char *or_empty(const char *s) { return s ? s : ""; }
 
+/* One block: a handle that asks another feature each time makes one for every request. */
 struct asked *asked_new(const struct httpc_request *r)
 {
-	struct arena *a = arena_new();
-	struct asked *k = arena_alloc(a, sizeof(*k));
-	const char **lines = arena_alloc(a, (r->n_headers + 1) * sizeof(*lines));
+	const char *const text[] = { r->url, or_empty(r->connect_host), or_empty(r->unix_path), r->method ? r->method : "GET",
+				     or_empty(r->ca_file), or_empty(r->cert_file), or_empty(r->key_file) };
+	size_t body = r->body ? r->body_len : 0, size = sizeof(struct asked) + r->n_headers * sizeof(char *) + body + 1;
+	struct asked *k;
 
-	k->arena = a;
-	k->r = *r;
-	k->r.url = arena_str(a, r->url);
-	k->r.connect_host = arena_str(a, or_empty(r->connect_host));
-	k->r.unix_path = arena_str(a, or_empty(r->unix_path));
-	k->r.method = arena_str(a, r->method ? r->method : "GET");
-	k->r.body_len = r->body ? r->body_len : 0;
-	k->r.body = arena_strn(a, or_empty(r->body), k->r.body_len);
+	for (size_t i = 0; i < ARRAY_LEN(text); i++)
+		size += strlen(text[i]) + 1;
 	for (size_t i = 0; i < r->n_headers; i++)
-		lines[i] = arena_str(a, r->headers[i]);
+		size += strlen(r->headers[i]) + 1;
+	k = xmalloc(size);
+	k->r = *r;
+
+	const char **lines = (const char **)(k + 1);
+	const char **const to[] = { &k->r.url, &k->r.connect_host, &k->r.unix_path, &k->r.method, &k->r.ca_file, &k->r.cert_file, &k->r.key_file };
+	char *at = (char *)(lines + r->n_headers);
+
+	for (size_t i = 0; i < ARRAY_LEN(text) + r->n_headers; i++) {
+		const char *from = i < ARRAY_LEN(text) ? text[i] : r->headers[i - ARRAY_LEN(text)];
+		size_t n = strlen(from) + 1;
+
+		*(i < ARRAY_LEN(text) ? to[i] : &lines[i - ARRAY_LEN(text)]) = memcpy(at, from, n);
+		at += n;
+	}
+	if (body)
+		memcpy(at, r->body, body);
+	at[body] = '\0';
+	k->r.body = at;
+	k->r.body_len = body;
 	k->r.headers = lines;
-	k->r.ca_file = arena_str(a, or_empty(r->ca_file));
-	k->r.cert_file = arena_str(a, or_empty(r->cert_file));
-	k->r.key_file = arena_str(a, or_empty(r->key_file));
 	return k;
 }
 
 void asked_free(struct asked **kp)
 {
-	if (!*kp)
-		return;
-	struct arena *a = (*kp)->arena;
-
+	free(*kp);
 	*kp = NULL;
-	arena_free(&a);
 }
 
 static bool eq(const char *mine, const char *theirs) { return strcmp(mine, or_empty(theirs)) == 0; }
@@ -294,6 +303,7 @@ static void easy_constants(struct easy *e)
 	SET(e, CURLOPT_HTTP09_ALLOWED, 0L);
 	SET(e, CURLOPT_ACCEPT_ENCODING, "gzip"); /* what every server has; each further name costs every request */
 	SET(e, CURLOPT_CAPATH, NULL);           /* Debian's default directory turns the CA cache off: 49 ms of loop (trap 2) */
+	SET(e, CURLOPT_BUFFERSIZE, (long)READ_AT_ONCE);
 	SET(e, CURLOPT_ERRORBUFFER, e->error);
 	SET(e, CURLOPT_HEADERFUNCTION, on_head);
 	SET(e, CURLOPT_HEADERDATA, e);

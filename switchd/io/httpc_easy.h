@@ -15,13 +15,8 @@
 #include "switchd/io/httpc.h"
 #include "switchd/io/httpc_jar.h"
 
-struct arena;
-
-/* A request of our own: every string present, all in one arena. */
-struct asked {
-	struct arena *arena;
-	struct httpc_request r;
-};
+/* A request of our own: every string present, all in one block. */
+struct asked { struct httpc_request r; };
 struct asked *asked_new(const struct httpc_request *);
 void asked_free(struct asked **);
 

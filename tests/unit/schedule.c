@@ -41,6 +41,8 @@ static int in_flight[3][MAX_TARGETS][MAX_FEATURES + 1];
 mono_us mono_now(void) { return (mono_us){ now }; }
 wall_ms wall_now(void) { return (wall_ms){ now / 1000 }; }
 
+/* Every moment is a turn of its own. */
+unsigned int ev_iteration(struct ev_loop *loop) { return (void)loop, (unsigned int)now; }
 void ev_timer_start(struct ev_loop *loop, ev_timer *t)
 {
 	(void)loop;
