@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "switchd/engine/engine.h"
 
 enum { EXIT_DONE = 0, EXIT_INTERNAL = 1, EXIT_CONFIG = 2 };
+enum { LARGE_BLOCK = 128 * 1024 };
 enum { CONFIG_MAX = 1024 * 1024, ERRORS_MAX = 256 * 1024 };
 
 struct daemon {
@@ -252,6 +254,9 @@ int main(int argc, char **argv)
 {
 	const char *first = argc > 1 ? argv[1] : "";
 
+	/* What is large and mostly empty, as a service, takes memory only where it is written.  Told once: else glibc
+	 * moves its threshold past that with the first larger block that is freed. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	if (argc == 1)
 		return run("/etc/switchd/switchd.yaml");
 	if (argc == 3 && (strcmp(first, "-c") == 0 || strcmp(first, "--config") == 0))

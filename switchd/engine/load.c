@@ -99,8 +99,11 @@ static void load_done(void *arg, const struct store_answer *a)
 		log_warn("load", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
 		return; /* tried again at the next beat while the store is up */
 	}
-	if (a->condemned)
-		s->condemned = *a->condemned;
+	if (a->condemned) {
+		/* The entries alone: all of it is 126 KiB, of every service. */
+		s->condemned.n = a->condemned->n;
+		memcpy(s->condemned.list, a->condemned->list, a->condemned->n * sizeof(*s->condemned.list));
+	}
 	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));
 	store_get(s->e->store, s->cfg->name, "seen", seen_got, wanted_new(s));
 	store_get(s->e->store, s->cfg->name, "deploys", deploys_got, wanted_new(s));
