@@ -78,7 +78,8 @@ wait_status 20 "rollback_ready.ready active" "true blue"
 switchd_stop || fail "switchd does not stop"
 switchd_start SWITCHD_FP=engine.plan:kill@2
 wait_until 20 switchd_ready blue || fail "not ready"
-wait_status 20 "rollback_ready.ready active" "true blue"
+# After a start the slot that serves is asked too before a drill: ready to go back is not yet ready to go there.
+wait_status 20 "rollback_ready.ready active slots.blue.whole slots.green.whole" "true blue true true"
 ctl --no-input drill shop --yes --timeout 3s >/dev/null 2>&1
 wait_until 10 gone_or_zombie "$(pid_of switchd)" || fail "switchd was not killed at its second commit"
 

@@ -150,6 +150,7 @@ static size_t n_shown;
 static struct version top;
 static struct {
 	bool may_undo;                  /* a forward move that automation has not undone */
+	bool before_drill;              /* the same, of the move that stands again when a drill is over */
 	bool hold, sealed, pinned;
 	id_text good[MAX_GOOD]; size_t n_good;
 	id_text condemned[MAX_CONDEMNED * 4]; size_t n_condemned;
@@ -477,6 +478,8 @@ static void check_commit(const struct record *r, const struct record *n, enum in
 	check_event(r, n);
 	HOLDS(D.mode != MOVE_NOTE || n->active == r->active || on == IN_START, "a note moved traffic\n");
 	if (n->active != r->active || D.mode == MOVE_FORCE) {
+		if (n->drill.on && !r->drill.on)
+			ghost.before_drill = ghost.may_undo;
 		if (D.mode == MOVE_AUTO) {
 			check_auto(r, n);
 			ghost.may_undo = false;
@@ -497,6 +500,8 @@ static void check_commit(const struct record *r, const struct record *n, enum in
 			ghost.backs++;
 		}
 	}
+	if (r->drill.on && !n->drill.on && D.mode == MOVE_NOTE)
+		ghost.may_undo = ghost.before_drill;
 	if (D.condemn_it) {
 		HOLDS(D.mode == MOVE_AUTO, "condemned, and no automatic rollback\n");
 		HOLDS(strcmp(D.condemn.release, n->slot[n->active].id) != 0, "condemned the release that became active\n");
