@@ -42,7 +42,8 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS_BUILD) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_BUILD) $(LDFLAGS)
 
 ROOMS := base core io store proxy engine api cli
-LIB_SRC := $(foreach r,$(ROOMS),$(wildcard switchd/$(r)/*.c)) $(wildcard probes/*.c)
+# A room may have inner rooms of one level: switchd/core/decide, probes/kinds.
+LIB_SRC := $(foreach r,$(ROOMS),$(wildcard switchd/$(r)/*.c switchd/$(r)/*/*.c)) $(wildcard probes/*.c probes/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 LIB := $(OUT)/libswitchd.a
 PROGRAMS := $(OUT)/bin/switchd $(OUT)/bin/switchctl

@@ -3,7 +3,7 @@
 #ifndef PROBES_ADDRESSES_H
 #define PROBES_ADDRESSES_H
 
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 /* Waits as long as a disk or a name server does: for a thread of its own, or a program that has nothing else to do.
  * What is in the lines is checked by targets_parse().  False: why names the source. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/jsonpath.h"
+#include "probes/assert/jsonpath.h"
 #include "switchd/base/text.h"
 #include "switchd/io/httpc.h"
 

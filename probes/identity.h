@@ -8,8 +8,8 @@
 #ifndef PROBES_IDENTITY_H
 #define PROBES_IDENTITY_H
 
-#include "probes/suite.h"
-#include "switchd/core/config.h"
+#include "probes/assert/suite.h"
+#include "switchd/core/config/config.h"
 
 struct identity;
 

@@ -10,11 +10,11 @@
 #include <ev.h>
 #include <sys/queue.h>
 
-#include "probes/assert.h"
+#include "probes/assert/assert.h"
 #include "probes/identity.h"
 #include "probes/probe.h"
-#include "probes/shape.h"
-#include "probes/suite.h"
+#include "probes/assert/shape.h"
+#include "probes/assert/suite.h"
 
 struct probe_kind {
 	const char *name;
@@ -72,7 +72,7 @@ struct probe_runner {
 	struct shape **baselines;       /* one per feature; NULL = none */
 	char **baseline_texts;          /* one per feature; never NULL */
 	mono_us *shown[2];              /* by slot, [target][feature]: when a present answer was last written out as evidence */
-	struct reach *reach;            /* probes/reach.h: shared by the kinds that speak HTTP */
+	struct reach *reach;            /* probes/kinds/reach.h: shared by the kinds that speak HTTP */
 	void **means;                   /* one per kind */
 	TAILQ_HEAD(, probe_handle) live;
 };

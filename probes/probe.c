@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/inventory.h"
+#include "probes/inventory/inventory.h"
 #include "probes/kind.h"
-#include "probes/xpath.h"
-#include "probes/reach.h"
+#include "probes/assert/xpath.h"
+#include "probes/kinds/reach.h"
 
 /* A new kind is one row here and one file (probes/README.md). */
 static const struct probe_kind *const kinds[] = {

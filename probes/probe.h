@@ -9,7 +9,7 @@
 #define PROBES_PROBE_H
 
 #include "switchd/base/clock.h"
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 #include "switchd/core/outcome.h"
 
 struct ev_loop;

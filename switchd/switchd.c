@@ -14,14 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "probes/assert.h"
+#include "probes/assert/assert.h"
 #include "probes/probe.h"
 #include "switchd/api/api.h"
 #include "switchd/base/log.h"
 #include "switchd/base/outside.h"
 #include "switchd/base/version.h"
-#include "switchd/core/decide.h"
-#include "switchd/core/gates.h"
+#include "switchd/core/decide/decide.h"
+#include "switchd/core/decide/gates.h"
 #include "switchd/engine/engine.h"
 
 enum { EXIT_DONE = 0, EXIT_INTERNAL = 1, EXIT_CONFIG = 2 };

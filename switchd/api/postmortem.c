@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "switchd/api/route.h"
-#include "switchd/core/story.h"
+#include "switchd/core/story/story.h"
 
 static const struct { const char *name, *type; void (*print)(const json_t *, struct buf *); } formats[] = {
 	{ "json", NULL, NULL }, { "md", "text/markdown; charset=utf-8", story_md }, { "html", "text/html; charset=utf-8", story_html },

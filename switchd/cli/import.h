@@ -5,8 +5,8 @@
 
 #include "switchd/base/arena.h"
 #include "switchd/base/buf.h"
-#include "switchd/core/address.h"
-#include "switchd/core/config.h"
+#include "switchd/core/config/address.h"
+#include "switchd/core/config/config.h"
 
 enum {
 	IMPORT_MAX_TEXT = 1024 * 1024,

@@ -5,7 +5,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/import.h"
-#include "switchd/core/settings.h"
+#include "switchd/core/config/settings.h"
 
 /* One service to be written. */
 struct made {

@@ -4,7 +4,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/import.h"
-#include "switchd/core/diag.h"
+#include "switchd/core/config/diag.h"
 
 enum { COMMENT_MAX = 300 };
 

@@ -7,7 +7,7 @@
 #include "switchd/base/outside.h"
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 enum { ASK_MS = 3000, YAML_MAX = 64 * 1024, ERRORS_MAX = 256 * 1024 };
 

@@ -4,7 +4,7 @@
 #define SWITCHD_CLI_LOCAL_H
 
 #include "switchd/cli/cli.h"
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 struct probe_runner;
 struct ev_loop;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/inventory.h"
+#include "probes/inventory/inventory.h"
 #include "probes/probe.h"
 #include "switchd/cli/import.h"
 #include "switchd/cli/local.h"

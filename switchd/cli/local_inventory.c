@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/inventory.h"
+#include "probes/inventory/inventory.h"
 #include "switchd/cli/local.h"
 
 enum { SHOWN_MOST = 40 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "probes/prove.h"
+#include "probes/prove/prove.h"
 #include "switchd/cli/local.h"
 #include "switchd/store/journal.h"
 

@@ -7,7 +7,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/local.h"
-#include "switchd/core/story_gather.h"
+#include "switchd/core/story/story_gather.h"
 #include "switchd/store/archive.h"
 
 static json_t *scan(const struct cli *c, wall_ms from, wall_ms until, size_t max, bool *cut)

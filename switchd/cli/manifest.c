@@ -14,7 +14,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
-#include "switchd/core/manifest.h"
+#include "switchd/core/decide/manifest.h"
 
 static int directory_lock(const char *file)
 {

@@ -6,7 +6,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/local.h"
-#include "switchd/core/story.h"
+#include "switchd/core/story/story.h"
 
 /* The bare timeline keeps its table, its md and its json; a page or a CSV is always a report. */
 bool wants_report(const struct cli *c)

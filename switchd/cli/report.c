@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * report.c - the verb report: a span in numbers, in the words of core/report_text.c. */
+ * report.c - the verb report: a span in numbers, in the words of core/story/report_text.c. */
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
-#include "switchd/core/report.h"
+#include "switchd/core/story/report.h"
 
 enum { TEXT_MAX = 256 * 1024 };
 

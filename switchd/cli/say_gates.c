@@ -8,7 +8,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/cli/cli.h"
-#include "switchd/core/manifest.h"
+#include "switchd/core/decide/manifest.h"
 
 static const char *word_of(const char *result, enum ink *i)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/decide.h"
+#include "switchd/core/decide/decide.h"
 
 /* One JSON object that fits, in the form that is written; false: out is "". */
 static bool written(json_t *taken, char out[CLAIM_MANIFEST + 1])

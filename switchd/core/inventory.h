@@ -9,8 +9,8 @@
 
 #include <jansson.h>
 
-#include "switchd/core/config.h"
-#include "switchd/core/diag.h"
+#include "switchd/core/config/config.h"
+#include "switchd/core/config/diag.h"
 
 enum {
 	INVENTORY_MAX_ROUTES = 2000,    /* of one slot: twenty times what MAX_FEATURES can cover */
@@ -103,7 +103,7 @@ bool inventory_probed(const struct service_config *, const char *path);
 json_t *inventory_json(const struct inventory *);       /* {"at","release","target","complete","notes","routes":[...]} */
 json_t *inventory_diff_json(const struct inventory_diff *);
 
-/* What the gate is told (core/decide.h's world), of one deploy. */
+/* What the gate is told (core/decide/decide.h's world), of one deploy. */
 struct inventory_view { uint64_t deploy; bool configured, comparing, compared, known; size_t lost, removed; char detail[280]; };
 
 #endif

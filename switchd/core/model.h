@@ -153,7 +153,7 @@ struct pin { bool on; enum slot slot; wall_ms since; name_text proxy; };
 struct mute { name_text feature; id_text by; why_text why; wall_ms until; };
 struct condemned { id_text release; tag_text digest; wall_ms since; id_text by; why_text why; };
 
-/* What a gate says of a release (core/gates.h).  unproven: it passed, and something of it could not be shown to be able
+/* What a gate says of a release (core/decide/gates.h).  unproven: it passed, and something of it could not be shown to be able
  * to fail; not_checked: nothing was there to check it with.  Neither is ever a pass. */
 enum gate_result { GR_NOT_CHECKED, GR_PASS, GR_REFUSE, GR_SKIPPED, GR_UNPROVEN, GR_WAITING, N_GATE_RESULTS };
 const char *gate_result_name(enum gate_result);

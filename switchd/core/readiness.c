@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "switchd/core/readiness.h"
-#include "switchd/core/transitions.h"
+#include "switchd/core/decide/transitions.h"
 
 /* An idle slot is asked every idle_interval, its targets in turn; answers that are older than ten such rounds say that nobody
  * asks any more. */

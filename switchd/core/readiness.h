@@ -6,7 +6,7 @@
 #ifndef SWITCHD_CORE_READINESS_H
 #define SWITCHD_CORE_READINESS_H
 
-#include "switchd/core/decide.h"
+#include "switchd/core/decide/decide.h"
 
 /* What may stand in the way: labels of a metric, so the set is closed. */
 enum blocked {

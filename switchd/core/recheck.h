@@ -6,7 +6,7 @@
 #ifndef SWITCHD_CORE_RECHECK_H
 #define SWITCHD_CORE_RECHECK_H
 
-#include "switchd/core/ledger.h"
+#include "switchd/core/story/ledger.h"
 
 /* The release that is due, or NULL; *done is how many of its times are over with this run. */
 struct ledger_release *recheck_due(const struct ledger *, const struct service_config *, wall_ms now, int *done);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/manifest.h"
+#include "switchd/core/decide/manifest.h"
 
 enum {
 	RECORD_MAX_TEXT = 256 * 1024,   /* a full record, mutes and all, is below 130 kB */

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "switchd/base/arena.h"
-#include "switchd/core/address.h"
+#include "switchd/core/config/address.h"
 
 enum {
 	UNIX_PATH_MAX = 107,    /* what fits into a socket's address */

@@ -7,7 +7,7 @@
 #ifndef SWITCHD_CORE_TARGETS_H
 #define SWITCHD_CORE_TARGETS_H
 
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 struct target_list { struct target *target; size_t n; };
 

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "switchd/core/decide.h"
+#include "switchd/core/decide/decide.h"
 
 struct ev_loop;
 struct engine;
@@ -85,18 +85,18 @@ void engine_timeline(struct engine *, const char *service, const char *after_id,
 /* The newest `max` lines of the archive, with from <= at < until (0 = no bound), service "" = all: `{"complete":bool,"lines":[...]}`. */
 void engine_archive(struct engine *, const char *service, wall_ms from, wall_ms until, size_t max, engine_events_fn *, void *arg);
 
-/* The post-mortem of a deploy (0: of the span from..to; to 0 = now): core/story.h.  `{"error": "no deploy"}` when none of that
+/* The post-mortem of a deploy (0: of the span from..to; to 0 = now): core/story/story.h.  `{"error": "no deploy"}` when none of that
  * number is on record, another error when it could not be made. */
 void engine_postmortem(struct engine *, const char *service, uint64_t deploy, wall_ms from, wall_ms to, engine_events_fn *, void *arg);
 
-/* A span in numbers, and whether it is time to enforce (core/report.h); from 0 = the last 7 days. */
+/* A span in numbers, and whether it is time to enforce (core/story/report.h); from 0 = the last 7 days. */
 void engine_report(struct engine *, const char *service, wall_ms from, engine_events_fn *, void *arg);
 
 /* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
 typedef void engine_probe_fn(void *arg, json_t *borrowed);
 void engine_probe_now(struct engine *, const char *service, enum slot, engine_probe_fn *, void *arg);
 
-/* Would each probe notice that its feature is gone (probes/prove.h)?  `{"error": ...}` when it could not be told:
+/* Would each probe notice that its feature is gone (probes/prove/prove.h)?  `{"error": ...}` when it could not be told:
  * the configuration changed meanwhile, or the system refused the means. */
 void engine_prove(struct engine *, const char *service, engine_probe_fn *done, void *arg);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/inventory.h"
+#include "probes/inventory/inventory.h"
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 

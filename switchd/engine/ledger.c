@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "switchd/base/log.h"
-#include "switchd/core/blame.h"
-#include "switchd/core/manifest.h"
+#include "switchd/core/story/blame.h"
+#include "switchd/core/decide/manifest.h"
 #include "switchd/engine/service.h"
 
 enum { LOOK_MS = 1000 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/compare_ask.h"
+#include "probes/prove/compare_ask.h"
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/prove.h"
+#include "probes/prove/prove.h"
 #include "switchd/engine/service.h"
 
 struct proving {

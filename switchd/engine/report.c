@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/report.h"
+#include "switchd/core/story/report.h"
 #include "switchd/engine/service.h"
 
 /* LINES: more would keep the loop busy for too long (I10); then the oldest are left out, and it is said. */

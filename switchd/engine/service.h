@@ -21,7 +21,7 @@
 
 #include "probes/schedule.h"
 #include "switchd/base/version.h"
-#include "switchd/core/ledger.h"
+#include "switchd/core/story/ledger.h"
 #include "switchd/core/recheck.h"
 #include "switchd/engine/engine.h"
 #include "switchd/io/child.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/story_gather.h"
+#include "switchd/core/story/story_gather.h"
 #include "switchd/engine/service.h"
 
 enum {

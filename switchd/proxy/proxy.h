@@ -8,7 +8,7 @@
 #ifndef SWITCHD_PROXY_PROXY_H
 #define SWITCHD_PROXY_PROXY_H
 
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 struct ev_loop;
 struct proxy;

@@ -10,7 +10,7 @@
 #ifndef SWITCHD_STORE_STORE_H
 #define SWITCHD_STORE_STORE_H
 
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 struct ev_loop;
 struct store;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/assert.h"
-#include "probes/shape.h"
+#include "probes/assert/assert.h"
+#include "probes/assert/shape.h"
 #include "switchd/base/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/assert.h"
-#include "probes/jsonpath.h"
-#include "probes/place.h"
-#include "probes/query.h"
+#include "probes/assert/assert.h"
+#include "probes/assert/jsonpath.h"
+#include "probes/assert/place.h"
+#include "probes/assert/query.h"
 #include "switchd/base/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/config.h"
+#include "switchd/core/config/config.h"
 
 static const char *env(const char *name, void *arg)
 {

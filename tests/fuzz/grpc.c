@@ -2,8 +2,8 @@
  * grpc.c - whatever a server says in place of a health answer, and whatever a plugin writes. */
 #include <stdint.h>
 
-#include "probes/grpc_frame.h"
-#include "probes/perfdata.h"
+#include "probes/kinds/grpc_frame.h"
+#include "probes/kinds/perfdata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "probes/jsonpath.h"
+#include "probes/assert/jsonpath.h"
 #include "switchd/base/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/blame.h"
+#include "switchd/core/story/blame.h"
 
 static struct ledger *read_all(const char *text, bool must_hold)
 {

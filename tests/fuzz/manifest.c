@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/manifest.h"
+#include "switchd/core/decide/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/xpath.h"
+#include "probes/assert/xpath.h"
 #include "switchd/base/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

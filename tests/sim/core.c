@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "switchd/core/decide.h"
+#include "switchd/core/decide/decide.h"
 
 enum { N_FEATURES = 4, N_TARGETS = 3, N_PX = 2, IDENTITY = N_FEATURES, N_CELLS = N_FEATURES + 1, RING = 60, GHOSTS = 1 << 16, MAX_GOOD = 4096 };
 

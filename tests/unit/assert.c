@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "probes/assert.h"
+#include "probes/assert/assert.h"
 #include "probes/probe.h"
-#include "probes/regex.h"
+#include "probes/assert/regex.h"
 #include "switchd/base/clock.h"
 #include "switchd/base/must.h"
 #include "switchd/base/text.h"

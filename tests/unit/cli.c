@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "switchd/cli/cli.h"
-#include "switchd/core/decide.h"
+#include "switchd/core/decide/decide.h"
 #include "tests/unit/support/cli_rig.h"
 
 #define FEATURES \

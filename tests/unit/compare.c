@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probes/compare.h"
-#include "probes/xpath.h"
+#include "probes/prove/compare.h"
+#include "probes/assert/xpath.h"
 #include "switchd/base/buf.h"
 
 struct said { long status; const char *type, *body, *location; };

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/config.h"
-#include "switchd/core/settings.h"
+#include "switchd/core/config/config.h"
+#include "switchd/core/config/settings.h"
 
 static const char dir[] = "tests/tables/config";
 

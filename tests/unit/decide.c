@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/transitions.h"
+#include "switchd/core/decide/transitions.h"
 
 #define TABLE "tests/tables/decide.tbl"
 #define WALL 1000000000000ll    /* ms */

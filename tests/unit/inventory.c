@@ -12,8 +12,8 @@
 #include <ev.h>
 #include <unistd.h>
 
-#include "probes/inventory.h"
-#include "probes/shape.h"
+#include "probes/inventory/inventory.h"
+#include "probes/assert/shape.h"
 #include "tests/unit/support/hostile.h"
 
 /* Every route as "path" ("path!" = a pattern or one that cannot be asked), blank separated, in order. */

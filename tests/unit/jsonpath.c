@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "probes/jsonpath.h"
+#include "probes/assert/jsonpath.h"
 #include "switchd/base/buf.h"
 
 static const char document[] =

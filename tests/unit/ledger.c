@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/core/blame.h"
+#include "switchd/core/story/blame.h"
 #include "switchd/core/recheck.h"
 
 enum { T0 = 1000 * 1000 };

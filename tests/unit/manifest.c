@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/decide.h"
+#include "switchd/core/decide/decide.h"
 
 static struct manifest M;
 static char why[400];

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "probes/assets.h"
+#include "probes/kinds/assets.h"
 #include "tests/unit/support/probe_rig.h"
 #include "tests/unit/support/site_app.h"
 

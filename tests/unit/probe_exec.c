@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "probes/perfdata.h"
+#include "probes/kinds/perfdata.h"
 
 static struct kind_rig rig;
 static char dir[64];

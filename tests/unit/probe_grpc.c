@@ -2,7 +2,7 @@
  * probe_grpc.c - the kind grpc against a health server by hand, and its frames. */
 #include "tests/unit/support/kind_rig.h"
 
-#include "probes/grpc_frame.h"
+#include "probes/kinds/grpc_frame.h"
 #include "tests/unit/support/h2.h"
 #include "tests/unit/support/tls.h"
 

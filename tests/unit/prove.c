@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "probes/prove.h"
+#include "probes/prove/prove.h"
 #include "switchd/io/conn.h"
 
 static struct ev_loop *loop;

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "probes/assert.h"
-#include "probes/date.h"
-#include "probes/place.h"
-#include "probes/query.h"
+#include "probes/assert/assert.h"
+#include "probes/assert/date.h"
+#include "probes/assert/place.h"
+#include "probes/assert/query.h"
 #include "switchd/base/must.h"
 
 static const char head[] = "HTTP/1.1 302 Found\r\nLocation: /next?id=77\r\nX-Two: a\r\nX-Two: b\r\n"

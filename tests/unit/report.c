@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/report.h"
+#include "switchd/core/story/report.h"
 
 #define DAY (24 * 3600 * INT64_C(1000))
 #define T0 (1000 * DAY)

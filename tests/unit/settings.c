@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/address.h"
-#include "switchd/core/config.h"
-#include "switchd/core/settings.h"
+#include "switchd/core/config/address.h"
+#include "switchd/core/config/config.h"
+#include "switchd/core/config/settings.h"
 
 static void test_table(void **state)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "probes/shape.h"
+#include "probes/assert/shape.h"
 #include "switchd/base/buf.h"
 #include "switchd/base/text.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/story.h"
+#include "switchd/core/story/story.h"
 
 static json_t *input(const char *name)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/story_gather.h"
+#include "switchd/core/story/story_gather.h"
 
 #define EV(id, kind, at, deploy) "{\"id\":\"" id "\",\"kind\":\"" kind "\",\"service\":\"shop\",\"at\":" at ",\"deploy\":" deploy ",\"by\":\"ci\"}"
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "probes/assert.h"
-#include "probes/xpath.h"
+#include "probes/assert/assert.h"
+#include "probes/assert/xpath.h"
 #include "switchd/base/buf.h"
 #include "switchd/base/clock.h"
 

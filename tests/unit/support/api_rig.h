@@ -29,7 +29,7 @@
 
 #include "switchd/api/route.h"
 #include "switchd/base/log.h"
-#include "switchd/core/blame.h"
+#include "switchd/core/story/blame.h"
 
 /* ---- the engine of this test ---- */
 

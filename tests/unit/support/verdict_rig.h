@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "switchd/core/verdict.h"
+#include "switchd/core/verdict/verdict.h"
 
 enum { MAX_F = 8, MAX_T = 8 };
 
