@@ -422,13 +422,20 @@ void measure_beat(struct service *s)
 
 /* ---- birth and death ---- */
 
+/* Nothing was told yet, of as many targets as there are now. */
+static void forget_verdicts(struct service *s)
+{
+	free(s->last_verdict);
+	s->last_verdict = xcalloc((s->cfg->slot[BLUE].n_targets + s->cfg->slot[GREEN].n_targets) * n_cells(s) + 1, sizeof(*s->last_verdict));
+}
+
 void measure_start(struct service *s)
 {
 	if (!s->health)
 		s->health = health_new(s->cfg);
 	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
 	s->evidence = xcalloc(2 * n_cells(s), sizeof(*s->evidence));
-	s->last_verdict = xcalloc((s->cfg->slot[BLUE].n_targets + s->cfg->slot[GREEN].n_targets) * n_cells(s), sizeof(*s->last_verdict));
+	forget_verdicts(s);
 	s->counts = xcalloc(2 * n_cells(s), sizeof(*s->counts));
 	s->counts_since = wall_now();
 	s->born = mono_now();
@@ -477,7 +484,7 @@ void measure_targets(struct service *s, const struct service_config *cfg, struct
 	s->health = health_reload(s->health, cfg);
 	s->sched = schedule_new(s->e->loop, s->runner, s->cfg, probe_result, s);
 	s->controls = controls;
-	memset(s->last_verdict, 0, 2 * MAX_TARGETS * n_cells(s) * sizeof(*s->last_verdict));
+	forget_verdicts(s);
 	measure_compare_start(s);
 	measure_view(s);
 	measure_pace(s);

@@ -178,7 +178,7 @@ struct service {
 	mono_us next_control;
 	struct compare_round *compare;
 	struct feature_evidence *evidence;      /* [slot][feature], identity last */
-	enum verdict *last_verdict;             /* [slot][feature]: what was last told */
+	enum verdict *last_verdict;             /* [slot, its targets][feature]: what was last told */
 	uint64_t *probes_by_outcome;            /* [N_OUTCOMES] */
 	bool asking_reference; mono_us next_reference;
 	mono_us last_fresh, last_front, last_caught, born;
