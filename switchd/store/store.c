@@ -212,11 +212,8 @@ struct store *store_new(struct ev_loop *loop, const struct config *cfg, const ch
 {
 	struct store *st = xcalloc(1, sizeof(*st));
 	const struct redis_config *rc = &cfg->redis;
-	char path[256] = "";
-	struct link_config lc = {
-		.unix_path = rc->unix_path, .host = rc->host, .port = rc->port, .db = rc->db,
-		.user = rc->user, .password_file = rc->password_file,
-	};
+	struct link_config lc;
+	char path[256];
 
 	must(id_ok(owner_id) && TEXT_COPY(st->owner, owner_id));
 	st->loop = loop;
@@ -225,10 +222,7 @@ struct store *store_new(struct ev_loop *loop, const struct config *cfg, const ch
 	st->ttl_ms = cfg->lease_ttl_ms;
 	st->later_tail = &st->later;
 	TEXT_COPY(st->why, "not connected yet");
-	if (rc->embedded) {
-		must(embedded_socket_path(cfg->state_dir, path, sizeof(path)));
-		lc = (struct link_config){ .unix_path = path };
-	}
+	link_config_of(cfg, &lc, path);
 	st->prefix = xmalloc(128);
 	must(text_format(st->prefix, 128, "%s{0}:", rc->prefix));
 	for (size_t i = 0; i < cfg->n_services; i++)
