@@ -273,7 +273,7 @@ struct store *store_new(struct ev_loop *loop, const struct config *cfg, const ch
 	struct store *st = store_make(loop, cfg, owner_id, up, arg);
 
 	must(TEXT_FORMAT(st->name, "controller:%s", owner_id));
-	if (!TEXT_FORMAT(st->url, "%s", cfg->listen.advertise) || !st->url[0])
+	if (!cfg->listen.advertise || !cfg->listen.advertise[0] || !TEXT_COPY(st->url, cfg->listen.advertise))
 		TEXT_COPY(st->url, "-");
 	for (size_t i = 0; i < cfg->n_services; i++)
 		store_service(st, cfg->services[i].name);
