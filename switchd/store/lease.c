@@ -93,6 +93,7 @@ static void acquired(struct op *op, const redisReply *r)
 			return;
 		}
 		st->term = term;
+		st->another = false;
 		good_until(st, sent);
 		ev_timer_stop(st->loop, &st->renew);
 		ev_timer_set(&st->renew, (double)st->ttl_ms / 3000, (double)st->ttl_ms / 3000);
@@ -101,6 +102,7 @@ static void acquired(struct op *op, const redisReply *r)
 		reconcile_start(st, &survey);
 		return;
 	}
+	st->another = true;
 	space = strrchr(reply_text(r, 1), ' ');
 	if (!space || !text_u64(space + 1, &left) || left > (uint64_t)st->ttl_ms / 3)
 		left = (uint64_t)st->ttl_ms / 3; /* a clean stop gives it back early: do not sleep through that */
@@ -128,6 +130,7 @@ void lease_lost(struct store *st, const char *why)
 		return;
 	reconcile_stop(st);
 	st->lease_until = (mono_us){ 0 };
+	st->another = true; /* or nobody: the next answer says */
 	store_stage(st, SG_ACQUIRING, why);
 	lease_acquire(st);
 }
@@ -175,6 +178,7 @@ static void on_renew(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	op = lease_op(st, "renew", renewed);
 	st->renewing = true;
+	FAILPOINT("store.renew");
 	if (!op_send(op)) {
 		st->renewing = false;
 		op_free(op);

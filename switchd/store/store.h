@@ -65,6 +65,10 @@ void store_free(struct store **);       /* outstanding done(): ST_LOST */
 /* NULL (freed already, while its users end) is not up, and keeps no value. */
 bool store_is_up(const struct store *);
 const char *store_why_down(const struct store *);
+/* May what was decided still be told to a proxy?  Asked right before the write, by our own clock: while the lease runs; and,
+ * when the store cannot be reached (or was not asked yet since), if the caller's offline rule allows it.  No: the lease ended
+ * while we stood still, or another was seen to lead.  An embedded store has no other leader. */
+bool store_may_act(const struct store *, bool offline);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 
