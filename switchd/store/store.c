@@ -51,6 +51,16 @@ enum store_state store_state(const struct store *st)
 
 const char *store_leader(const struct store *st) { return st && st->stage == SG_FOLLOWING ? st->leader : ""; }
 
+bool store_may_act(const struct store *st, bool offline)
+{
+	if (!st || st->stage == SG_STOPPING)
+		return false;
+	if (st->alone || (!st->another && mono_now().us < st->lease_until.us))
+		return true;
+	/* READY or RECONCILING and past the lease: whoever stood still, another may have taken it. */
+	return offline && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
+}
+
 const char *store_why_down(const struct store *st)
 {
 	return !st ? "it was closed" : store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;
