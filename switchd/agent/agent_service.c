@@ -259,7 +259,26 @@ void agent_service_told(struct agent_service *s, const struct shown *t)
 	}
 }
 
-/* Every proxy was asked: what one of them shows that is higher than the journal stands (I7). */
+/* What a proxy shows that is higher than what is known stands (I7). */
+static void take_found(struct agent_service *s)
+{
+	struct version was = s->holds.value.v;
+	bool known = s->holds.known;
+
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		const struct watch_view *v = watch_look(s->px[i]);
+
+		if (v->has_value)
+			agent_found(&s->holds, &v->value, wall_now());
+	}
+	if (known == s->holds.known && version_cmp(was, s->holds.value.v) == 0)
+		return;
+	s->applied = s->holds;
+	tell_proxies(s, ORDER_FORWARD, false);
+	dirty(s);
+}
+
+/* Looked at until every proxy was asked, and longer while nobody has told anything else. */
 static void look_round(struct agent_service *s)
 {
 	struct shown last = s->last;
@@ -267,15 +286,10 @@ static void look_round(struct agent_service *s)
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		if (!watch_look(s->px[i])->asked)
 			return;
+	take_found(s);
+	if (s->found)
+		return;
 	s->found = true;
-	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
-
-		if (v->has_value)
-			agent_found(&s->holds, &v->value, wall_now());
-	}
-	s->applied = s->holds;
-	tell_proxies(s, ORDER_FORWARD, false);
 	if (s->told) {
 		s->told = false; /* it was kept, not judged */
 		judge(s, &last);
@@ -388,7 +402,7 @@ void agent_service_beat(struct agent_service *s, mono_us now)
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		watch_beat(s->px[i], now);
-	if (!s->found)
+	if (!s->found || (!s->holds.cid[0] && !s->journeys))
 		look_round(s);
 	log_applied(s);
 	if (s->retry_at.us && s->retry_at.us <= now.us && !s->journeys) {
