@@ -627,7 +627,7 @@ static bool may_write(void *arg)
 {
 	const struct service *s = arg;
 
-	return store_may_act(s->e->store, s->pending || s->cfg->offline_rollback);
+	return !s->e->standby && store_may_act(s->e->store, s->pending || (s->cfg->offline_rollback && standby_sole(s)));
 }
 
 void traffic_start(struct service *s)

@@ -105,6 +105,8 @@ static void load_top(struct loading *ld, struct yaml_node *root)
 			   "want a configuration with version: 1 and services:, got %s", root->kind == YAML_MAP ? "nothing" : yaml_kind_name(root));
 		return;
 	}
+	if (ld->agent)
+		agent_prune(ld, root);
 	env_substitute(ld, root);
 	block_open(&top, ld, root, AT_TOP, NULL, root->mark, "the configuration");
 	c->state_dir = ld->state_dir = block_text(&top, "state_dir");
@@ -122,15 +124,22 @@ static void load_top(struct loading *ld, struct yaml_node *root)
 	load_listen(ld, &top, c);
 	node = block_own(&top, "state");
 	state_load(ld, node, node ? node->mark : top.mark, c);
+	agent_load(ld, &top, c);
 	load_services(ld, &top, c);
 }
 
 struct config *config_load(const char *name, const char *text, size_t len, config_env_fn *env, void *env_arg, struct buf *errors, int *n_errors)
 {
+	return config_load_for(CONFIG_CONTROLLER, name, text, len, env, env_arg, errors, n_errors);
+}
+
+struct config *config_load_for(enum config_role role, const char *name, const char *text, size_t len, config_env_fn *env, void *env_arg,
+			       struct buf *errors, int *n_errors)
+{
 	struct arena *arena = arena_new();
 	struct loaded *l = arena_alloc(arena, sizeof(*l));
 	struct diag d;
-	struct loading ld = { .l = l, .arena = arena, .d = &d, .env = env, .env_arg = env_arg };
+	struct loading ld = { .l = l, .arena = arena, .d = &d, .env = env, .env_arg = env_arg, .agent = role == CONFIG_AGENT };
 
 	diag_init(&d, name, text, len);
 	l->c.arena = arena;

@@ -38,6 +38,10 @@ uint16_t kind_port(const struct block *);        /* its port:, or 0 */
 void kind_open(const struct show *, const char *indent, const char *key);
 const char *kind_indent(const char *indent);
 
+/* What an agent takes of a service beside slots and proxies (config_agent.c). */
+void show_agent(const struct show *, const struct config *);
+void show_agent_service(const struct show *, const struct service_config *);
+
 /* Of one feature, everything but its pace, for the fingerprint. */
 void show_feature_print(const struct show *, const struct service_config *, const struct feature *);
 

@@ -264,7 +264,7 @@ static void proxies_load(struct loading *ld, const struct block *service, struct
 	out->proxies = list;
 	out->n_proxies = n;
 	for (size_t i = 0; i < n; i++)
-		if (!out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
+		if (!ld->agent && !out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
 			diag_warn(ld->d, marks[i], "%s has no front: its flips end at acked and are never observed", service->what);
 }
 
@@ -409,7 +409,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	struct block b, budget;
 
 	*out = (struct service_config){ .name = name, .line = pair->key->mark.line, .front_target = { .text = "", .host = "", .unix_path = "" },
-					.front_tls = { "", "", "", true } };
+					.front_tls = { "", "", "", true }, .for_agent = ld->agent };
 	if (!name_ok(name))
 		diag_error(ld->d, pair->key->mark, "\"%s\" is no name for a service: letters, digits, _ . - (at most %d)", name, NAME_MAX_LEN);
 	if (pair->value->bad)
@@ -432,4 +432,6 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	/* A features: key that was wrong must not turn into the default one. */
 	if (!block_bad(&b, "features"))
 		features_load(ld, block_own(&b, "features"), &b, out);
+	if (ld->agent)
+		agent_rules(ld, &b, out);
 }

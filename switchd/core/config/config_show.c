@@ -348,13 +348,19 @@ static void show_service(const struct show *w, const struct service_config *s)
 	buf_adds(w->out, ":\n");
 	show_line(w, "    ", "front", s->front);
 	show_tls(w, "    ", "front_tls", &s->front_tls, false);
-	buf_adds(w->out, "    slots:\n");
-	show_slot(w, "blue", &s->slot[BLUE]);
-	show_slot(w, "green", &s->slot[GREEN]);
+	if (!s->for_agent || s->slot[BLUE].n_targets || s->slot[BLUE].source.kind != SOURCE_FIXED) {
+		buf_adds(w->out, "    slots:\n");
+		show_slot(w, "blue", &s->slot[BLUE]);
+		show_slot(w, "green", &s->slot[GREEN]);
+	}
 	if (s->n_proxies)
 		buf_adds(w->out, "    proxies:\n");
 	for (size_t i = 0; i < s->n_proxies; i++)
 		show_proxy(w, &s->proxies[i]);
+	if (s->for_agent) {
+		show_agent_service(w, s);
+		return;
+	}
 	show_own(w, s);
 	if (s->n_inventory && !s->default_feature)
 		show_headers(w, "    ", s->headers, s->n_headers);
@@ -390,6 +396,8 @@ static void show_top(const struct show *w, const struct config *c)
 	if (c->listen.advertise[0])
 		show_line(w, "  ", "advertise", c->listen.advertise);
 	state_show(w, &c->redis);
+	if (c->for_agent || c->agent_name[0])
+		show_agent(w, c);
 	if (c->tokens_file[0]) {
 		buf_adds(w->out, "auth:\n");
 		show_line(w, "  ", "tokens_file", c->tokens_file);

@@ -18,6 +18,7 @@ static const struct setting table[] = {
 	{ "advertise", AT_LISTEN, T_ORIGIN, 0, 0, NULL, NULL, false, true,
 	  "URL at which operators of other hosts find this controller; of operators if not told" },
 	{ "age", AT_GATES, T_DURATION, 1 * SECOND, 10 * YEAR, NULL, NULL, false, false, "how long ago the tests in a manifest may have run; any time if not told" },
+	{ "agent", AT_TOP, T_BLOCK, 0, 0, NULL, NULL, false, true, "of a switchd --role agent: who it is" },
 	{ "always_run", AT_STEP, T_BOOL, 0, 1, "false", NULL, false, false, "asked also when an earlier step failed or the time is up: log out" },
 	{ "archive", AT_TOP, T_FILE, 2, 1023, NULL, NULL, false, true,
 	  "directory of the archive: every committed event and ledger fact, a JSONL file a day; STATE_DIR/archive if not told" },
@@ -128,6 +129,8 @@ static const struct setting table[] = {
 	{ "mode", AT_TOP | SERVICE, T_WORD, 0, 0, "enforce", "observe gate enforce", false, false,
 	  "observe writes to no proxy; gate does everything but the automatic rollback" },
 	{ "name", AT_PROXY, T_NAME, 0, 0, NULL, NULL, false, false, "what status calls this proxy; its type if not told; of an agent its own name" },
+	{ "name", AT_AGENT, T_NAME, 0, 0, NULL, NULL, false, true,
+	  "what controllers call this agent, in proxies: {type: agent, name: ...}; the host's name if not told" },
 	{ "name", AT_FEATURE, T_NAME, 0, 0, NULL, NULL, false, false, "where features are a list" },
 	{ "name", AT_CERTIFICATE, T_TEXT, 1, 253, NULL, NULL, false, false, "name on the certificate; the public name if not told, else the target's host" },
 	{ "name", AT_TCP, T_TEXT, 1, 253, NULL, NULL, false, false, "name on the certificate; the public name if not told, else the target's host" },
@@ -169,6 +172,8 @@ static const struct setting table[] = {
 	{ "reference", AT_SERVICE, T_ADDRESS, 0, 0, NULL, NULL, false, false, "an address that answers when the network of the prober is well" },
 	{ "replicas", AT_STATE, T_INT, 0, 16, "0", NULL, false, true,
 	  "so many replicas must have a commit within 200ms, else it is reported as committed, at risk; 0: none is waited for" },
+	{ "report", AT_AGENT, T_DURATION, 100, 1 * MINUTE, "2s", NULL, false, false,
+	  "how often an agent that has nothing new says that it is there; what is new is said at once" },
 	{ "require", AT_GATES, T_WORDS, 1, 8, NULL, "toolchain age condemned identity features command", false, false,
 	  "gates that must pass: what they could not check is refused" },
 	{ "rise", PACE, T_INT, 1, 100, "2", NULL, false, false,
@@ -240,7 +245,7 @@ static const char *const places[N_PLACES] = {
 	"the top level", "listen", "state", "auth", "defaults", "a service", "slots", "a slot", "tls", "a proxy", "backends", "gates",
 	"identity", "flip_budget", "a feature", "command", "a source of the inventory", "auth of a feature", "compare", "assets",
 	"a step",
-	"exec", "grpc", "tcp", "tls of a feature", "websocket",
+	"exec", "grpc", "tcp", "tls of a feature", "websocket", "agent",
 };
 
 const char *place_name(unsigned at)

@@ -41,7 +41,8 @@ enum {
 	AT_TCP      = 1 << 23,
 	AT_CERTIFICATE = 1 << 24,
 	AT_WEBSOCKET = 1 << 25,
-	N_PLACES    = 26
+	AT_AGENT    = 1 << 26,
+	N_PLACES    = 27
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 
