@@ -162,6 +162,7 @@ struct service {
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
+	TAILQ_HEAD(, unrisked) unrisked;        /* committed, answered when it is known what replicas have (risk.c) */
 	const struct order *asked;      /* while its event is written */
 	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
 	struct inventories *inventories;
@@ -263,6 +264,7 @@ struct engine {
 	int64_t export_retry_ms; mono_us next_export;
 	uint64_t export_gaps;           /* events that were trimmed before */
 	id_text owner;
+	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */
 	bool standby;                   /* another controller leads, or led when the store was last there */
 	wall_ms others_at;              /* when another controller was last seen */
 	mono_us roster_since, next_controller_report;
@@ -305,6 +307,11 @@ void service_stand_by(struct service *);        /* nothing is decided here any m
 void service_found(struct service *);           /* every proxy was asked once, or the store is up: decide the first start */
 bool service_truth(struct service *, struct store_truth *out);
 
+/* risk.c */
+void risk_start(struct engine *);
+bool risk_waits(struct service *, struct order *, const struct order_result *, uint64_t seq);   /* true: it took the order */
+void risk_end(struct service *);                /* what waits is answered as it is */
+
 /* standby.c */
 void standby_start(struct engine *);
 void standby_others(struct engine *, const struct agent_seen *);
@@ -319,6 +326,7 @@ json_t *standby_json(const struct engine *);
 /* fleet.c */
 void fleet_start(struct engine *);
 void fleet_away(struct engine *);
+void fleet_beat(struct engine *);
 void fleet_again(struct service *);
 void fleet_free(struct service *);
 bool fleet_found(const struct service *, struct version above, enum slot *, struct version *);

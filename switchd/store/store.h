@@ -82,6 +82,12 @@ bool store_may_act(const struct store *, bool offline);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 
+/* Of a configuration with replicas: so many (acked) had all that was committed up to seq within 200 ms; -1 = not known, the connection
+ * was lost.  Fewer than store_replicas(): committed, at risk.  Called after the commit's done(). */
+typedef void store_risk_fn(void *arg, uint64_t gen, uint64_t seq, int acked);
+void store_watch_risk(struct store *, store_risk_fn *, void *arg);
+int store_replicas(const struct store *);
+
 void store_load(struct store *, const char *service, store_done_fn *, void *arg);
 void store_commit(struct store *, const struct commit *, store_done_fn *, void *arg);
 
