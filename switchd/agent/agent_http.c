@@ -20,7 +20,7 @@ static void answer(struct httpd_request *req, unsigned status, const char *type,
 }
 
 /* "/shop/green" behind the first word; with one service alone its name may be left out. */
-static const struct agent_service *service_of(const struct agent *a, const char *rest, const char **slot)
+static const struct local_service *service_of(const struct agent *a, const char *rest, const char **slot)
 {
 	const char *slash = rest[0] == '/' ? strchr(rest + 1, '/') : NULL;
 	name_text name;
@@ -33,7 +33,7 @@ static const struct agent_service *service_of(const struct agent *a, const char 
 	return agent_find(a, name);
 }
 
-static void lb_answer(struct httpd_request *req, const struct agent_service *s, unsigned status, const char *type, const char *body)
+static void lb_answer(struct httpd_request *req, const struct local_service *s, unsigned status, const char *type, const char *body)
 {
 	const struct proxy_value *shows = agent_service_shows(s);
 	char epoch[VERSION_TEXT], stale[24];
@@ -47,7 +47,7 @@ static void lb_answer(struct httpd_request *req, const struct agent_service *s, 
 	httpd_answer(req, status, type, h, n, body, strlen(body));
 }
 
-static enum slot active_of(const struct agent_service *s)
+static enum slot active_of(const struct local_service *s)
 {
 	const struct proxy_value *shows = agent_service_shows(s);
 
@@ -57,7 +57,7 @@ static enum slot active_of(const struct agent_service *s)
 static void get_active(struct agent *a, struct httpd_request *req, const char *rest)
 {
 	const char *more;
-	const struct agent_service *s = service_of(a, rest, &more);
+	const struct local_service *s = service_of(a, rest, &more);
 	char line[16];
 
 	if (!s || more[0]) {
@@ -71,7 +71,7 @@ static void get_active(struct agent *a, struct httpd_request *req, const char *r
 static void get_slot(struct agent *a, struct httpd_request *req, const char *rest)
 {
 	const char *drain = httpd_query(req, "drain"), *word;
-	const struct agent_service *s = service_of(a, rest, &word);
+	const struct local_service *s = service_of(a, rest, &word);
 	enum slot asked = NO_SLOT;
 
 	if (!s && a->n == 1 && rest[0] == '/' && slot_parse(rest + 1, &asked)) { /* /slot/green */

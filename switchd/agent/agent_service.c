@@ -11,7 +11,7 @@
 #include "switchd/base/failpoint.h"
 #include "switchd/base/log.h"
 
-static void dirty(struct agent_service *s)
+static void dirty(struct local_service *s)
 {
 	s->dirty = true;
 	agent_report_soon(s->a->report);
@@ -19,7 +19,7 @@ static void dirty(struct agent_service *s)
 
 /* ---- the journal ---- */
 
-static void remember(struct agent_service *s, const struct shown *t, const char *forgotten, journal_done_fn *done, void *arg)
+static void remember(struct local_service *s, const struct shown *t, const char *forgotten, journal_done_fn *done, void *arg)
 {
 	struct journal_entry *e = xcalloc(1, sizeof(*e));
 	struct record *r = &e->record;
@@ -44,7 +44,7 @@ static void remember(struct agent_service *s, const struct shown *t, const char 
 	free(e);
 }
 
-static void recall(struct agent_service *s)
+static void recall(struct local_service *s)
 {
 	const struct journal_entry *e = journal_last(s->a->journal, s->cfg->name);
 	struct agent_holds *h = &s->holds;
@@ -67,7 +67,7 @@ static void recall(struct agent_service *s)
 
 /* ---- to the proxies ---- */
 
-static void unpin(struct agent_service *s, const struct shown *t)
+static void unpin(struct local_service *s, const struct shown *t)
 {
 	/* A pin ends by a person: a rollback, or a flip by force.  The record that follows a pin is forced too, and names its slot. */
 	if (t->stamped || (t->mode != MOVE_BACK && t->mode != MOVE_FORCE))
@@ -83,13 +83,13 @@ static void unpin(struct agent_service *s, const struct shown *t)
 static bool goes_back(const struct shown *t) { return !t->stamped && (t->mode == MOVE_AUTO || t->mode == MOVE_BACK); }
 
 /* Also what is applied already, once it is known to be the record: proxies that lag are told it then. */
-static void tell_proxies(struct agent_service *s, enum proxy_order order, bool write)
+static void tell_proxies(struct local_service *s, enum proxy_order order, bool write)
 {
 	for (size_t i = 0; s->applied.known && i < s->cfg->n_proxies; i++)
 		watch_want(s->px[i], &s->applied.value, order, write);
 }
 
-static void arrive(struct agent_service *s, const struct shown *t, mono_us told)
+static void arrive(struct local_service *s, const struct shown *t, mono_us told)
 {
 	enum slot left = s->applied.known ? s->applied.value.slot : NO_SLOT;
 	int c = s->applied.known ? version_cmp(t->value.v, s->applied.value.v) : 1;
@@ -129,7 +129,7 @@ static void unlink_journey(struct journey *j)
 }
 
 /* It does not go forward: asked again every second. */
-static void no_room(struct agent_service *s, const struct shown *t)
+static void no_room(struct local_service *s, const struct shown *t)
 {
 	char version[VERSION_TEXT];
 
@@ -144,7 +144,7 @@ static void no_room(struct agent_service *s, const struct shown *t)
 	dirty(s);
 }
 
-static void set_undurable(struct agent_service *s, const struct shown *t, bool is)
+static void set_undurable(struct local_service *s, const struct shown *t, bool is)
 {
 	if (!s->applied.known || version_cmp(s->applied.value.v, t->value.v) != 0 || s->undurable == is)
 		return;
@@ -155,7 +155,7 @@ static void set_undurable(struct agent_service *s, const struct shown *t, bool i
 static void journalled(void *arg, bool durable)
 {
 	struct journey *j = arg;
-	struct agent_service *s = j->s;
+	struct local_service *s = j->s;
 	bool newest;
 
 	if (!s) {
@@ -191,7 +191,7 @@ static void too_late(EV_P_ ev_timer *t, int revents)
 	set_undurable(j->s, &j->shown, true);
 }
 
-static void travel(struct agent_service *s, const struct shown *t, bool applied, const char *forgotten)
+static void travel(struct local_service *s, const struct shown *t, bool applied, const char *forgotten)
 {
 	struct journey *j = xcalloc(1, sizeof(*j));
 
@@ -212,7 +212,7 @@ static void travel(struct agent_service *s, const struct shown *t, bool applied,
 /* ---- judged ---- */
 
 /* Said once: the store tells the same again and again. */
-static void say(struct agent_service *s, const struct shown *t, enum agent_word word)
+static void say(struct local_service *s, const struct shown *t, enum agent_judged word)
 {
 	bool again = s->told && word == s->word && version_cmp(t->value.v, s->last.value.v) == 0 && strcmp(t->cid, s->last.cid) == 0;
 	char told[VERSION_TEXT], held[VERSION_TEXT];
@@ -227,9 +227,9 @@ static void say(struct agent_service *s, const struct shown *t, enum agent_word 
 		 version_text(t->value.v, told), t->cid, slot_name(t->value.slot), LOG_Q(t->release), version_text(s->holds.value.v, held), LOG_Q(s->holds.cid));
 }
 
-static void judge(struct agent_service *s, const struct shown *t)
+static void judge(struct local_service *s, const struct shown *t)
 {
-	enum agent_word word = agent_judge(&s->holds, t, wall_now());
+	enum agent_judged word = agent_judge(&s->holds, t, wall_now());
 	bool changed = !s->told || word != s->word || !s->confirmed;
 	struct shown told = *t; /* it may be s->last */
 	id_text forgotten;
@@ -249,7 +249,7 @@ static void judge(struct agent_service *s, const struct shown *t)
 		dirty(s);
 }
 
-void agent_service_told(struct agent_service *s, const struct shown *t)
+void agent_service_told(struct local_service *s, const struct shown *t)
 {
 	if (s->found) {
 		judge(s, t);
@@ -260,7 +260,7 @@ void agent_service_told(struct agent_service *s, const struct shown *t)
 }
 
 /* What a proxy shows that is higher than what is known stands (I7). */
-static void take_found(struct agent_service *s)
+static void take_found(struct local_service *s)
 {
 	struct version was = s->holds.value.v;
 	bool known = s->holds.known;
@@ -279,7 +279,7 @@ static void take_found(struct agent_service *s)
 }
 
 /* Looked at until every proxy was asked, and longer while nobody has told anything else. */
-static void look_round(struct agent_service *s)
+static void look_round(struct local_service *s)
 {
 	struct shown last = s->last;
 
@@ -307,9 +307,9 @@ static void worse(int *rank, int than, char *why, size_t size, const char *text)
 	text_copy(why, size, text);
 }
 
-static void record_state(const struct agent_service *s, char *why, size_t size, int *rank)
+static void record_state(const struct local_service *s, char *why, size_t size, int *rank)
 {
-	const struct agent_seen *seen = agent_seen_find(&s->holds, s->last.release);
+	const struct agent_condemned *seen = agent_seen_find(&s->holds, s->last.release);
 	char told[VERSION_TEXT] = "", held[VERSION_TEXT] = "", at[VERSION_TEXT] = "", text[300];
 
 	version_text(s->last.value.v, told);
@@ -335,7 +335,7 @@ static void record_state(const struct agent_service *s, char *why, size_t size, 
 	}
 }
 
-const char *agent_service_state(const struct agent_service *s, char *why, size_t why_size, int *rank)
+const char *agent_service_state(const struct local_service *s, char *why, size_t why_size, int *rank)
 {
 	char text[400];
 
@@ -355,12 +355,12 @@ const char *agent_service_state(const struct agent_service *s, char *why, size_t
 	return *rank == N_WATCH_STATES ? "fork" : watch_state_name((enum watch_state)*rank);
 }
 
-const struct proxy_value *agent_service_shows(const struct agent_service *s) { return s->applied.known ? &s->applied.value : NULL; }
+const struct proxy_value *agent_service_shows(const struct local_service *s) { return s->applied.known ? &s->applied.value : NULL; }
 
 /* ---- proxies ---- */
 
 /* Applied is what every proxy shows that can be told; those that are down, pinned or fought over are said in the report. */
-static void log_applied(struct agent_service *s)
+static void log_applied(struct local_service *s)
 {
 	char version[VERSION_TEXT];
 	size_t ok = 0;
@@ -384,7 +384,7 @@ static void log_applied(struct agent_service *s)
 
 static void proxy_changed(void *arg, bool counts_only)
 {
-	struct agent_service *s = arg;
+	struct local_service *s = arg;
 
 	if (counts_only) {
 		s->counts_dirty = true;
@@ -396,7 +396,7 @@ static void proxy_changed(void *arg, bool counts_only)
 
 /* ---- life ---- */
 
-void agent_service_beat(struct agent_service *s, mono_us now)
+void agent_service_beat(struct local_service *s, mono_us now)
 {
 	id_text forgotten;
 
@@ -424,7 +424,7 @@ void agent_service_beat(struct agent_service *s, mono_us now)
 	}
 }
 
-bool agent_service_busy(const struct agent_service *s)
+bool agent_service_busy(const struct local_service *s)
 {
 	bool busy = s->journeys != NULL;
 
@@ -433,9 +433,9 @@ bool agent_service_busy(const struct agent_service *s)
 	return busy;
 }
 
-struct agent_service *agent_service_new(struct agent *a, const struct service_config *cfg, struct agent_config *from)
+struct local_service *agent_service_new(struct agent *a, const struct service_config *cfg, struct agent_config *from)
 {
-	struct agent_service *s = xcalloc(1, sizeof(*s));
+	struct local_service *s = xcalloc(1, sizeof(*s));
 
 	s->a = a;
 	s->cfg = cfg;
@@ -451,9 +451,9 @@ struct agent_service *agent_service_new(struct agent *a, const struct service_co
 	return s;
 }
 
-void agent_service_inherit(struct agent_service *s, struct agent_service **oldp)
+void agent_service_inherit(struct local_service *s, struct local_service **oldp)
 {
-	struct agent_service *old = *oldp;
+	struct local_service *old = *oldp;
 
 	s->holds = old->holds;
 	s->applied = old->applied;
@@ -479,9 +479,9 @@ void agent_service_inherit(struct agent_service *s, struct agent_service **oldp)
 	tell_proxies(s, ORDER_FORWARD, s->confirmed);
 }
 
-void agent_service_free(struct agent_service **sp)
+void agent_service_free(struct local_service **sp)
 {
-	struct agent_service *s = *sp;
+	struct local_service *s = *sp;
 
 	if (!s)
 		return;

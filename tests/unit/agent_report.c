@@ -49,7 +49,7 @@ static void a_service_is_told_whole(void **state_)
 	b.a.seq = 12;
 	LOOP_UNTIL(&b.r, is(said("shop", "state"), "ok"));
 	LOOP_UNTIL(&b.r, json_integer_value(json_array_get(json_object_get(json_object_get(json_object_get(b.heard.services, "shop"), "up"), "green"), 0)) == 2);
-	LOOP_UNTIL(&b.r, json_integer_value(json_object_get(json_object_get(json_object_get(b.heard.services, "shop"), "caught"), "blue")) == 0);
+	LOOP_UNTIL(&b.r, json_is_object(json_object_get(json_object_get(b.heard.services, "shop"), "caught")));
 	j = json_object_get(b.heard.services, "shop");
 	assert_string_equal(said("shop", "why"), "");
 	assert_string_equal(said("shop", "version"), "5.4");
