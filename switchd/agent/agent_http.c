@@ -108,7 +108,7 @@ static void get_ready(struct agent *a, struct httpd_request *req)
 	for (size_t i = 0; i < a->n; i++) {
 		const char *state = agent_service_state(a->services[i], why, sizeof(why), &rank);
 
-		if (rank == WATCH_OK || rank == WATCH_PINNED)
+		if (rank == KEEP_OK || rank == KEEP_PINNED)
 			continue;
 		TEXT_FORMAT(line, "%s: %s: %s\n", a->services[i]->cfg->name, state, why);
 		answer(req, 503, "text/plain", line);
@@ -161,12 +161,12 @@ static void per_proxy(const struct agent *a, struct buf *b)
 		for (size_t p = 0; p < a->services[i]->cfg->n_proxies; p++)
 			buf_addf(b, "switchd_agent_in_sync{service=\"%s\",proxy=\"%s\"} %d\n", a->services[i]->cfg->name,
 				 a->services[i]->cfg->proxies[p].name,
-				 agent_service_shows(a->services[i]) && watch_look(a->services[i]->px[p])->state == WATCH_OK);
+				 agent_service_shows(a->services[i]) && keep_look(a->services[i]->px[p])->state == KEEP_OK);
 	family(b, "sessions_cut_total", "counter", "long-lived sessions of the slot left that were cut after the drain");
 	for (size_t i = 0; i < a->n; i++)
 		for (size_t p = 0; p < a->services[i]->cfg->n_proxies; p++)
 			buf_addf(b, "switchd_agent_sessions_cut_total{service=\"%s\",proxy=\"%s\"} %llu\n", a->services[i]->cfg->name,
-				 a->services[i]->cfg->proxies[p].name, (unsigned long long)watch_look(a->services[i]->px[p])->cut);
+				 a->services[i]->cfg->proxies[p].name, (unsigned long long)keep_look(a->services[i]->px[p])->cut);
 }
 
 static void get_metrics(struct agent *a, struct httpd_request *req)

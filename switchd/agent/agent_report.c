@@ -29,13 +29,13 @@ static json_t *cut_text(const char *s, size_t most)
 	return json_string(text);
 }
 
-static json_t *proxy_json(const struct watch_view *v, int level)
+static json_t *proxy_json(const struct keep_view *v, int level)
 {
-	bool refused = v->state == WATCH_REFUSED;
+	bool refused = v->state == KEEP_REFUSED;
 	const char *detail = refused ? v->refusal_detail : v->detail[0] ? v->detail : v->ready != N_PROXY_RESULTS ? v->ready_detail : "";
 	char value[PROXY_VALUE_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:b,s:I,s:s}", "name", v->cfg->name, "state", watch_state_name(v->state), "result",
+	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:b,s:I,s:s}", "name", v->cfg->name, "state", keep_state_name(v->state), "result",
 			 proxy_result_name(refused ? v->refusal : v->result), "detail", cut_text(detail, level == 0 ? 200 : level == 1 ? 60 : 0), "value",
 			 v->has_value ? proxy_value_text(&v->value, value) : "", "durable", v->durable, "us", (json_int_t)v->us, "ready",
 			 v->ready == N_PROXY_RESULTS ? "" : proxy_result_name(v->ready));
@@ -48,7 +48,7 @@ static json_t *up_json(const struct local_service *s)
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		for (int k = BLUE; k <= GREEN; k++) {
-			const struct watch_view *v = watch_look(s->px[i]);
+			const struct keep_view *v = keep_look(s->px[i]);
 
 			if (v->up[k] < 0 || (up[k] >= 0 && v->up[k] >= up[k]))
 				continue;
@@ -69,7 +69,7 @@ static json_t *counts_json(const struct local_service *s, bool missed)
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		for (int k = BLUE; k <= GREEN; k++) {
-			const struct watch_view *v = watch_look(s->px[i]);
+			const struct keep_view *v = keep_look(s->px[i]);
 
 			known[k] = known[k] || v->counted[k];
 			if (v->counted[k])
@@ -90,7 +90,7 @@ json_t *agent_service_json(const struct local_service *s, int level)
 	for (size_t i = 0; i < s->applied.n_seen && i < most; i++)
 		json_array_append_new(condemned, json_string(s->applied.seen[s->applied.n_seen - 1 - i].release));
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		json_array_append_new(proxies, proxy_json(watch_look(s->px[i]), level));
+		json_array_append_new(proxies, proxy_json(keep_look(s->px[i]), level));
 	return json_pack("{s:s,s:o,s:s,s:s,s:b,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "state", state, "why", cut_text(why, level == 0 ? 399 : 80),
 			 "version", shows ? version_text(shows->v, version) : "0.0", "slot", shows ? slot_name(shows->slot) : "none", "shield",
 			 shows && shows->shield, "cid", s->applied.cid, "release", s->applied.release, "condemned", condemned, "proxies", proxies, "up",

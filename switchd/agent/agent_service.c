@@ -73,10 +73,10 @@ static void unpin(struct local_service *s, const struct shown *t)
 	if (t->stamped || (t->mode != MOVE_BACK && t->mode != MOVE_FORCE))
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
+		const struct keep_view *v = keep_look(s->px[i]);
 
 		if (v->has_value && v->value.pin && (t->mode == MOVE_BACK || v->value.slot != t->value.slot))
-			watch_unpin(s->px[i]);
+			keep_unpin(s->px[i]);
 	}
 }
 
@@ -86,7 +86,7 @@ static bool goes_back(const struct shown *t) { return !t->stamped && (t->mode ==
 static void tell_proxies(struct local_service *s, enum proxy_order order, bool write)
 {
 	for (size_t i = 0; s->applied.known && i < s->cfg->n_proxies; i++)
-		watch_want(s->px[i], &s->applied.value, order, write);
+		keep_want(s->px[i], &s->applied.value, order, write);
 }
 
 static void arrive(struct local_service *s, const struct shown *t, mono_us told)
@@ -111,7 +111,7 @@ static void arrive(struct local_service *s, const struct shown *t, mono_us told)
 	if (left != NO_SLOT && left != t->value.slot) {
 		s->moved_at = mono_now();
 		for (size_t i = 0; i < s->cfg->n_proxies; i++)
-			watch_drain(s->px[i], left);
+			keep_drain(s->px[i], left);
 	}
 	dirty(s);
 }
@@ -266,7 +266,7 @@ static void take_found(struct local_service *s)
 	bool known = s->holds.known;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
+		const struct keep_view *v = keep_look(s->px[i]);
 
 		if (v->has_value)
 			agent_found(&s->holds, &v->value, wall_now());
@@ -284,7 +284,7 @@ static void look_round(struct local_service *s)
 	struct shown last = s->last;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		if (!watch_look(s->px[i])->asked)
+		if (!keep_look(s->px[i])->asked)
 			return;
 	take_found(s);
 	if (s->found)
@@ -316,22 +316,22 @@ static void record_state(const struct local_service *s, char *why, size_t size, 
 	version_text(s->holds.value.v, held);
 	if (s->full) {
 		TEXT_FORMAT(text, "journal: %s is not on the disk, so it is not applied", version_text(s->unwritten.value.v, at));
-		worse(rank, WATCH_REFUSED, why, size, text);
+		worse(rank, KEEP_REFUSED, why, size, text);
 	}
 	if (s->found && s->told && s->word == AG_FORK) {
 		TEXT_FORMAT(text, "%s was told of commit %s, and is held of %s", told, s->last.cid, s->holds.cid[0] ? s->holds.cid : "a proxy");
-		worse(rank, N_WATCH_STATES, why, size, text);
+		worse(rank, N_KEEP_STATES, why, size, text);
 	} else if (s->found && s->told && s->word == AG_REFUSED) {
 		TEXT_FORMAT(text, "%s makes %s active, which %s condemned", told, s->last.release, seen ? version_text(seen->at, at) : "a record");
-		worse(rank, WATCH_REFUSED, why, size, text);
+		worse(rank, KEEP_REFUSED, why, size, text);
 	} else if (s->found && s->told && s->word == AG_FUTURE) {
 		TEXT_FORMAT(text, "%s is of a generation that begins in the future: are the clocks right?", told);
-		worse(rank, WATCH_REFUSED, why, size, text);
+		worse(rank, KEEP_REFUSED, why, size, text);
 	} else if (s->found && s->told && s->word == AG_AHEAD) {
 		TEXT_FORMAT(text, "%s was told, %s is held", told, held);
-		worse(rank, WATCH_AHEAD, why, size, text);
+		worse(rank, KEEP_AHEAD, why, size, text);
 	} else if (!s->confirmed) {
-		worse(rank, WATCH_BEHIND, why, size, s->a->down_since.us ? "the store is away: nothing is changed" : "the store has told no record");
+		worse(rank, KEEP_BEHIND, why, size, s->a->down_since.us ? "the store is away: nothing is changed" : "the store has told no record");
 	}
 }
 
@@ -340,19 +340,19 @@ const char *agent_service_state(const struct local_service *s, char *why, size_t
 	char text[400];
 
 	why[0] = '\0';
-	*rank = WATCH_OK;
+	*rank = KEEP_OK;
 	record_state(s, why, why_size, rank);
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
+		const struct keep_view *v = keep_look(s->px[i]);
 
-		if (v->state == WATCH_OK)
+		if (v->state == KEEP_OK)
 			continue;
-		TEXT_FORMAT(text, "%s: %s", v->cfg->name, v->state == WATCH_REFUSED ? v->refusal_detail : v->detail[0] ? v->detail : watch_state_name(v->state));
+		TEXT_FORMAT(text, "%s: %s", v->cfg->name, v->state == KEEP_REFUSED ? v->refusal_detail : v->detail[0] ? v->detail : keep_state_name(v->state));
 		worse(rank, v->state, why, why_size, text);
 	}
-	if (*rank == WATCH_OK && s->undurable)
+	if (*rank == KEEP_OK && s->undurable)
 		text_copy(why, why_size, "journal: what is applied is not on the disk yet");
-	return *rank == N_WATCH_STATES ? "fork" : watch_state_name((enum watch_state)*rank);
+	return *rank == N_KEEP_STATES ? "fork" : keep_state_name((enum keep_state)*rank);
 }
 
 const struct proxy_value *agent_service_shows(const struct local_service *s) { return s->applied.known ? &s->applied.value : NULL; }
@@ -368,11 +368,11 @@ static void log_applied(struct local_service *s)
 	if (s->logged || !s->confirmed || !s->told_at.us)
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		enum watch_state state = watch_look(s->px[i])->state;
+		enum keep_state state = keep_look(s->px[i])->state;
 
-		if (state == WATCH_BEHIND || state == WATCH_REFUSED)
+		if (state == KEEP_BEHIND || state == KEEP_REFUSED)
 			return;
-		ok += state == WATCH_OK;
+		ok += state == KEEP_OK;
 	}
 	if (!ok)
 		return;
@@ -401,7 +401,7 @@ void agent_service_beat(struct local_service *s, mono_us now)
 	id_text forgotten;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		watch_beat(s->px[i], now);
+		keep_beat(s->px[i], now);
 	if (!s->found || (!s->holds.cid[0] && !s->journeys))
 		look_round(s);
 	log_applied(s);
@@ -429,7 +429,7 @@ bool agent_service_busy(const struct local_service *s)
 	bool busy = s->journeys != NULL;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		busy = busy || watch_busy(s->px[i]);
+		busy = busy || keep_busy(s->px[i]);
 	return busy;
 }
 
@@ -443,7 +443,7 @@ struct local_service *agent_service_new(struct agent *a, const struct service_co
 	from->users++;
 	s->px = xcalloc(cfg->n_proxies, sizeof(*s->px));
 	for (size_t i = 0; i < cfg->n_proxies; i++)
-		s->px[i] = watch_new(a->loop, cfg, &cfg->proxies[i], proxy_changed, s);
+		s->px[i] = keep_new(a->loop, cfg, &cfg->proxies[i], proxy_changed, s);
 	recall(s);
 	s->applied = s->holds;
 	tell_proxies(s, ORDER_FORWARD, false);
@@ -492,7 +492,7 @@ void agent_service_free(struct local_service **sp)
 		j->s = NULL;
 	}
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		watch_free(&s->px[i]);
+		keep_free(&s->px[i]);
 	free(s->px);
 	s->from->users--;
 	free(s);

@@ -13,7 +13,7 @@
 
 #include "switchd/agent/agent.h"
 #include "switchd/core/agent.h"
-#include "switchd/proxy/watch.h"
+#include "switchd/proxy/keep.h"
 #include "switchd/store/follow.h"
 #include "switchd/store/journal.h"
 
@@ -41,7 +41,7 @@ struct journey {
 struct local_service {
 	struct agent *a;
 	const struct service_config *cfg; struct agent_config *from;
-	struct watch **px;              /* one for each proxy of cfg */
+	struct keep **px;              /* one for each proxy of cfg */
 	bool found;                     /* every proxy was asked once: judged from then on */
 	struct agent_holds holds;       /* the judgement's: what is applied or on its way there */
 	struct agent_holds applied;     /* what the proxies were told */

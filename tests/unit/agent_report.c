@@ -207,7 +207,7 @@ static void a_long_story_is_cut(void **state_)
 		TEXT_FORMAT(bad, "release-%02d-%s", k, "of-a-name-that-is-as-long-as-an-id-may-be-for-sure");
 		agent_saw(&b.list[1]->applied, bad, (struct version){ 5, 1 });
 	}
-	LOOP_UNTIL(&b.r, watch_look(b.list[1]->px[15])->state == WATCH_DOWN);
+	LOOP_UNTIL(&b.r, keep_look(b.list[1]->px[15])->state == KEEP_DOWN);
 	store_up(&b, true);
 	LOOP_UNTIL(&b.r, json_array_size(json_object_get(json_object_get(b.heard.services, "wide"), "proxies")) == MAX_PROXIES);
 	bench_end(&b);
