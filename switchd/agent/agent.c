@@ -13,7 +13,7 @@
 
 enum { STOP_MS = 3000 };
 
-struct agent_service *agent_find(const struct agent *a, const char *service)
+struct local_service *agent_find(const struct agent *a, const char *service)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (strcmp(a->services[i]->cfg->name, service) == 0)
@@ -35,7 +35,7 @@ static void store_changed(void *arg, bool up, const char *why)
 static void told(void *arg, const struct shown *t)
 {
 	struct agent *a = arg;
-	struct agent_service *s = agent_find(a, t->service);
+	struct local_service *s = agent_find(a, t->service);
 
 	if (!s || a->stopping)
 		return;
@@ -135,7 +135,7 @@ struct agent *agent_new(struct ev_loop *loop, struct config *cfg, char *error, s
 	a->journal = journal_open(loop, cfg->state_dir, error, error_size);
 	if (!a->journal)
 		goto fail;
-	a->services = xcalloc(cfg->n_services, sizeof(struct agent_service *));
+	a->services = xcalloc(cfg->n_services, sizeof(struct local_service *));
 	for (; a->n < cfg->n_services; a->n++)
 		a->services[a->n] = agent_service_new(a, &cfg->services[a->n], a->now);
 	a->http = agent_http_new(a, error, error_size);
@@ -176,7 +176,7 @@ static bool reload_allowed(const struct agent *a, const struct config *next, cha
 
 bool agent_reload(struct agent *a, struct config *next, char *why, size_t why_size)
 {
-	struct agent_service **services = xcalloc(next->n_services, sizeof(struct agent_service *));
+	struct local_service **services = xcalloc(next->n_services, sizeof(struct local_service *));
 
 	must(next->for_agent);
 	if (!reload_allowed(a, next, why, why_size)) {
@@ -193,7 +193,7 @@ bool agent_reload(struct agent *a, struct config *next, char *why, size_t why_si
 		services[i] = agent_find(a, cfg->name);
 		if (services[i] && services[i]->cfg->fingerprint == cfg->fingerprint)
 			continue; /* as it was, with the configuration that it was made of */
-		struct agent_service *old = services[i];
+		struct local_service *old = services[i];
 
 		services[i] = agent_service_new(a, cfg, a->now);
 		for (size_t k = 0; old && k < a->n; k++)
