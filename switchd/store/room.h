@@ -4,7 +4,8 @@
  * store.c  the face, who is told what, and when      op.c         one exchange with Redis
  * lease.c  who leads                                 reconcile.c  one history: relin, newgen, restamp
  * load.c   records in, untrusted                     commit.c     records out
- * values.c small values and events
+ * values.c small values and events     watch.c      is it still what we wrote?
+ * repair.c written over by a person's word
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H
@@ -66,7 +67,7 @@ struct op {
 	bool in_flight, evaled;
 	mono_us sent, unknown;  /* unknown: since when an answer is missing */
 	/* what the part that made it needs */
-	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; void (*plain)(void *); } fn;
+	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_watch_fn *watch; void (*plain)(void *); } fn;
 	void *arg;
 	size_t index;           /* of a service, of a script */
 	name_text service;

@@ -24,8 +24,11 @@ EMBED(relin);
 EMBED(restamp);
 EMBED(load);
 EMBED(events);
+EMBED(look);
+EMBED(watch);
+EMBED(repair);
 
-static const struct { const char *name, *body; } table[N_SCRIPTS] = {
+static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
 	[SC_LEASE] = { "lease", lua_lease },
 	[SC_COMMIT] = { "commit", lua_commit },
 	[SC_NEWGEN] = { "newgen", lua_newgen },
@@ -33,6 +36,8 @@ static const struct { const char *name, *body; } table[N_SCRIPTS] = {
 	[SC_RESTAMP] = { "restamp", lua_restamp },
 	[SC_LOAD] = { "load", lua_load },
 	[SC_EVENTS] = { "events", lua_events },
+	[SC_WATCH] = { "watch", lua_watch, lua_look },
+	[SC_REPAIR] = { "repair", lua_repair, lua_look },
 };
 
 const char *script_name(enum script s) { return table[s].name; }
@@ -44,7 +49,7 @@ const char *script_text(enum script s)
 	if (!texts[s]) {
 		struct buf b = BUF_INIT(1 << 16);
 
-		must(buf_adds(&b, lua_prelude) && buf_adds(&b, table[s].body));
+		must(buf_adds(&b, lua_prelude) && (!table[s].before || buf_adds(&b, table[s].before)) && buf_adds(&b, table[s].body));
 		texts[s] = buf_take(&b);
 	}
 	return texts[s];

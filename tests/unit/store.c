@@ -417,6 +417,13 @@ static void values_and_events(void **state)
 	store_free(&h.store);
 }
 
+static void on_looked(void *arg, const struct store_watched *list, size_t n)
+{
+	assert_int_equal(n, 1);
+	assert_string_equal(list[0].trouble, "");
+	*(bool *)arg = true;
+}
+
 /* Everything in the documented rights of the controller's user (state.md 9), and nothing beyond. */
 static void an_acl_user_with_the_documented_rights_suffices(void **state)
 {
@@ -451,6 +458,19 @@ static void an_acl_user_with_the_documented_rights_suffices(void **state)
 	pump(h.up);
 	assert_int_equal(commit(&h, "rid-1", MOVE_NOTE, &none, &first, &k), ST_OK);
 	load(&h, &k);
+	assert_int_equal(k.result, ST_OK);
+	/* The look for another hand, and a person's repair. */
+	static const char *const shop[] = { "shop" };
+	struct event e = one_event("store.repaired");
+	struct record good = k.record;
+	struct store_repair r = { .service = "shop", .rid = "rid-2", .good = &good, .event = &e };
+	bool looked = false;
+
+	store_watch(h.store, shop, 1, on_looked, &looked);
+	pump(looked);
+	ask_new(&k);
+	store_repair(h.store, &r, on_done, &k);
+	pump(k.done);
 	assert_int_equal(k.result, ST_OK);
 	store_free(&h.store);
 }
