@@ -74,6 +74,9 @@ static const struct verb verbs[] = {
 	{ "manifest", "add|show FILE [FIELD=VALUE...]", 0, verb_manifest, true, "write or read what build and test jobs say of a release",
 	  "switchctl manifest add m.json release=$SHA digest=$DIGEST builder.name=npm builder.version=4.1.0\n"
 	  "switchctl manifest add m.json tests.run=812 tests.result=passed\nswitchctl manifest show m.json" },
+	{ "state", "repair [SERVICE]", F_MESSAGE | F_DRY_RUN | F_RID, verb_state, false,
+	  "the store itself: repair writes the last good record over a value that is refused",
+	  "switchctl state repair shop --dry-run\nswitchctl state repair shop -m INC-7" },
 	{ "metrics", "", 0, verb_metrics, false, "the Prometheus text", "switchctl metrics" },
 	{ "help", "[VERB]", 0, verb_help, true, "this text, or a verb's", "switchctl help deploy" },
 	{ "version", "", 0, verb_version, true, "the version of switchctl, and of the daemon", "switchctl version" },

@@ -260,7 +260,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 	for (size_t i = 0; i < e->n && !e->stopping; i++) {
 		struct service *s = e->services[i];
 
-		if (!s->loaded && store_is_up(e->store))
+		if (!s->loaded && !s->bad.on && store_is_up(e->store))
 			service_store(s, true);
 		if (s->loaded)
 			s->loaded_at = now;
@@ -270,7 +270,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			log_warn("start", "service=%s what=\"the store is away: the journal's record stands\"", s->cfg->name);
 			s->loaded = true;
 		}
-		if (s->loaded && s->pending && !s->replaying && !s->committing && store_is_up(e->store)) {
+		if (s->loaded && s->pending && !s->bad.on && !s->replaying && !s->committing && store_is_up(e->store)) {
 			s->loaded = false;
 			service_store(s, true);
 			s->loaded = true;
@@ -288,6 +288,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		busy = busy || s->round != ROUND_NONE || s->replaying_features;
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
+	trust_beat(e);
 	export_beat(e);
 	t->repeat = (busy ? BEAT_MS : BEAT_REST_MS) / 1000.;
 	ev_timer_again(EV_A_ t);
