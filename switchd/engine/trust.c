@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * trust.c - is what the store holds of a service ours?  What is not is refused, said, and never written over.
  *
- * While we lead, nobody else may change a record.  Twice a second a mark of what stands is compared (store_watch); when it
+ * While we lead, nobody else may change a record.  Twice a second a mark of what stands is compared (store_look); when it
  * moved, the record is read whole and judged.  A value that is none, or one that no commit of ours made, is refused: the last
  * good record stays in memory and on the proxies, nothing is decided, orders are refused with the reason.  It ends when the
  * value is as it was again, or with `switchctl state repair`. */
@@ -127,7 +127,7 @@ bool trust_refuses(struct service *s, const struct store_answer *a)
 		foreign(s, r);
 		return true;
 	}
-	s->sure = true;
+	s->sure = store_is_up(s->e->store);
 	trusted(s);
 	return false;
 }
@@ -164,7 +164,7 @@ static void look_read(void *arg, const struct store_answer *a)
 	free(l);
 }
 
-static void look_at(struct service *s, const struct store_watched *w)
+static void look_at(struct service *s, const struct store_looked *w)
 {
 	struct look *l;
 
@@ -188,7 +188,7 @@ static void look_at(struct service *s, const struct store_watched *w)
 	store_load(s->e->store, s->cfg->name, look_read, l);
 }
 
-static void watched(void *arg, const struct store_watched *list, size_t n)
+static void watched(void *arg, const struct store_looked *list, size_t n)
 {
 	struct engine *e = arg;
 
@@ -202,19 +202,22 @@ static void watched(void *arg, const struct store_watched *list, size_t n)
 
 void trust_beat(struct engine *e)
 {
-	const char *names[STORE_WATCH_MOST];
+	const char *names[STORE_LOOK_MOST];
 	mono_us now = mono_now();
 	size_t n = 0, left = WATCH_BEAT;
 
-	if (!store_is_up(e->store) || (e->watch_at == 0 && e->next_look.us > now.us))
+	if (store_state(e->store) == STORE_AWAY || (e->watch_at == 0 && e->next_look.us > now.us))
 		return;
 	if (e->watch_at == 0)
 		e->next_look = mono_plus_ms(now, WATCH_MS);
 	while (e->watch_at < e->n && left > 0) {
-		names[n++] = e->services[e->watch_at++]->cfg->name;
-		left--;
-		if (n == STORE_WATCH_MOST || e->watch_at >= e->n || !left) {
-			store_watch(e->store, names, n, watched, e);
+		const struct service *s = e->services[e->watch_at++];
+
+		/* Who stands by looks only whether what was refused is good again: the leader looks for both. */
+		if (!e->standby || s->bad.on)
+			names[n++] = s->cfg->name, left--;
+		if (n == STORE_LOOK_MOST || e->watch_at >= e->n || !left) {
+			store_look(e->store, names, n, watched, e);
 			n = 0;
 		}
 	}

@@ -53,6 +53,9 @@ struct proxy_kind {
 
 void proxy_call_ended(struct proxy *, const struct proxy_end *);
 
-extern const struct proxy_kind haproxy_kind;
+/* What open() gave, of a proxy of that kind. */
+void *proxy_impl(struct proxy *, const struct proxy_kind *);
+
+extern const struct proxy_kind haproxy_kind, agent_kind;
 
 #endif

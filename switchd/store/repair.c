@@ -12,7 +12,6 @@
 struct repairing {
 	struct condemned_set condemned;         /* known ones; those that stand and can be read are added */
 	struct version floor;
-	enum move_mode mode;
 	bool anew;                              /* something of the list cannot be read */
 	bool dry;
 	struct event event; char because[160];
@@ -51,7 +50,7 @@ static void answered_later(struct op *op, enum store_result result, const char *
 static bool understood(struct op *op, const redisReply *r, size_t members)
 {
 	static const struct { const char *code; enum store_result result; } codes[] = {
-		{ "STALE", ST_CONFLICT }, { "NOTLEADER", ST_NOT_LEADER }, { "NEWSTORE", ST_NEWSTORE }, { "BADARG", ST_REFUSED },
+		{ "STALE", ST_CONFLICT }, { "NOTLEADER", ST_NOT_LEADER }, { "NEWSTORE", ST_NEWSTORE }, { "BADARG", ST_REFUSED }, { "SCHEMA", ST_REFUSED },
 	};
 	struct store *st = op->st;
 	char detail[256];
@@ -147,7 +146,6 @@ static bool write_args(struct op *op, const char *expected)
 	args_add(a, op->record->cid);
 	commit_record_args(a, op->record);
 	args_add(a, doc ? doc : "");
-	args_add(a, move_mode_name(w->mode));
 	args_addf(a, "%d", EVENTS_KEPT);
 	args_add(a, event ? event : "");
 	args_add(a, w->anew ? "1" : "0");
@@ -242,7 +240,6 @@ void store_repair(struct store *st, const struct store_repair *r, store_done_fn 
 	*op->record = *r->good;
 	w = op->extra = xcalloc(1, sizeof(*w));
 	w->floor = r->floor;
-	w->mode = r->good->move.mode;
 	w->dry = r->dry_run;
 	w->event = *r->event;
 	TEXT_COPY(w->because, r->event->because ? r->event->because : "");

@@ -2,11 +2,11 @@
 -- KEYS meta lease s a x ev q
 -- ARGV look|write owner term service
 --   look  -> {'OK', what stands, highest gen, epoch, rev that can be read there, {condemned release, JSON, ...}}
---   write: meta_gen | what stood when it was looked at | epoch rev cid active shield phase hold blue green doc mode
+--   write: meta_gen | what stood when it was looked at | epoch rev cid active shield phase hold blue green doc
 --          | evmax event | 1 = the condemned releases are written anew | condemned release, JSON...
 --         -> {code, detail, seq, t_us}
 local op, owner, term, service = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local FIRST_CONDEMNED, MOST = 21, 4503599627370496
+local FIRST_CONDEMNED, MOST = 20, 4503599627370496
 local m = call('HMGET', KEYS[1], 'gen', 'seq', 'lin', 'v')
 local lease = call('GET', KEYS[2])
 local trouble, mark = look(KEYS[3], KEYS[4], KEYS[5])
@@ -32,9 +32,10 @@ if op == 'look' then
 end
 
 local gen, expected, epoch, rev, cid, active, shield = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local phase, hold, blue, green, doc, mode = ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17]
-local evmax, event, anew = ARGV[18], ARGV[19], ARGV[20] == '1'
+local phase, hold, blue, green, doc = ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16]
+local evmax, event, anew = ARGV[17], ARGV[18], ARGV[19] == '1'
 if m[1] ~= gen or not counter(m[2]) or m[3] ~= (replication()) then return no('NEWSTORE', m[1] or '') end
+if not schema(m[4]) then return no('SCHEMA', m[4]) end
 if stands ~= expected then return no('STALE', 'it changed since it was looked at') end
 if call('GETRANGE', KEYS[7], 0, 0) ~= '' then return no('BADARG', 'the request id was used before') end
 local t, seq = now_us(), text(num(m[2]) + 1)
@@ -48,13 +49,8 @@ for i = FIRST_CONDEMNED, #ARGV - 1, 2 do
 	if call('HEXISTS', KEYS[5], ARGV[i]) == 0 then call('HSET', KEYS[5], ARGV[i], ARGV[i + 1]) end
 end
 if active ~= 'none' then
-	local release = active == 'blue' and blue or green
-	local rec = {'sw1', gen, epoch, active, release == '' and '-' or release, cid, seq, text(t), '-', '-'}
-	if num(m[4]) >= 2 then
-		rec = {'sw2', gen, epoch, active, shield, release == '' and '-' or release, cid, seq, text(t), mode, '-', '-'}
-	end
-	call('SET', KEYS[4], table.concat(rec, ' '))
-	call('PUBLISH', KEYS[6], table.concat(rec, ' '))
+	show({meta = KEYS[1], a = KEYS[4], ev = KEYS[6]}, m[4], {service = service, gen = gen, epoch = epoch, slot = active, shield = shield,
+	     release = active == 'blue' and blue or green, cid = cid, seq = seq, us = text(t), mode = 'stamp'})
 end
 call('SET', KEYS[7], table.concat({service, gen, epoch, rev, seq, text(t)}, ' '), 'EX', 3600)
 return {'OK', '', seq, text(t)}

@@ -24,6 +24,9 @@ EMBED(relin);
 EMBED(restamp);
 EMBED(load);
 EMBED(events);
+EMBED(shown);
+EMBED(report);
+EMBED(changed);
 EMBED(look);
 EMBED(watch);
 EMBED(repair);
@@ -36,6 +39,9 @@ static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
 	[SC_RESTAMP] = { "restamp", lua_restamp },
 	[SC_LOAD] = { "load", lua_load },
 	[SC_EVENTS] = { "events", lua_events },
+	[SC_SHOWN] = { "shown", lua_shown },
+	[SC_REPORT] = { "report", lua_report },
+	[SC_CHANGED] = { "changed", lua_changed },
 	[SC_WATCH] = { "watch", lua_watch, lua_look },
 	[SC_REPAIR] = { "repair", lua_repair, lua_look },
 };

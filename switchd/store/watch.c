@@ -5,13 +5,13 @@
 
 #include "switchd/store/room.h"
 
-struct looked { size_t n; char service[STORE_WATCH_MOST][NAME_MAX_LEN + 1]; };
+struct looked { size_t n; char service[STORE_LOOK_MOST][NAME_MAX_LEN + 1]; };
 
 static void looked(struct op *op, const redisReply *r)
 {
-	struct store_watched seen[STORE_WATCH_MOST];
+	struct store_looked seen[STORE_LOOK_MOST];
 	struct looked *l = op->extra;
-	store_watch_fn *fn = op->fn.watch;
+	store_look_fn *fn = op->fn.look;
 	void *arg = op->arg;
 	const redisReply *list = r && reply_is_answer(r, 2) ? r->element[1] : NULL;
 	size_t n = l->n;
@@ -20,25 +20,25 @@ static void looked(struct op *op, const redisReply *r)
 	op_free(op);
 	if (list && list->type == REDIS_REPLY_ARRAY && list->elements == 2 * n) {
 		for (size_t i = 0; i < n; i++)
-			seen[i] = (struct store_watched){ l->service[i], reply_text(list, 2 * i), reply_text(list, 2 * i + 1) };
+			seen[i] = (struct store_looked){ l->service[i], reply_text(list, 2 * i), reply_text(list, 2 * i + 1) };
 		fn(arg, seen, n);
 	}
 	free(l);
 }
 
-void store_watch(struct store *st, const char *const *services, size_t n, store_watch_fn *fn, void *arg)
+void store_look(struct store *st, const char *const *services, size_t n, store_look_fn *fn, void *arg)
 {
 	static const char *const kinds[] = { "s:%s", "a:%s", "x:%s" };
 	struct op *op;
 	struct looked *l;
 	char key[256], tail[80];
 
-	must(n <= STORE_WATCH_MOST);
-	if (!n || !store_is_up(st))
+	must(n <= STORE_LOOK_MOST);
+	if (!n || store_state(st) == STORE_AWAY)
 		return;
 	op = op_new(st, SC_WATCH, (int)(3 * n), looked);
 	l = op->extra = xcalloc(1, sizeof(*l));
-	op->fn.watch = fn;
+	op->fn.look = fn;
 	op->arg = arg;
 	l->n = n;
 	for (size_t i = 0; i < n; i++) {

@@ -49,7 +49,7 @@ static void first_commit_and_what_it_leaves(void **state)
 	assert_false(k.none);
 	assert_memory_equal(&k.record.v, &rec.v, sizeof(rec.v));
 	assert_string_equal(k.record.slot[GREEN].digest, "sha256:2");
-	snprintf(want, sizeof(want), "sw1 %llu 1 blue r1 rid-1 2 ", (unsigned long long)rec.v.gen);
+	snprintf(want, sizeof(want), "sw2 %llu 1 blue plain r1 rid-1 2 ", (unsigned long long)rec.v.gen);
 	assert_true(text_starts(redis(&rig, "GET switchd:{0}:a:shop"), want));
 	assert_string_equal(redis(&rig, "XLEN switchd:{0}:ev"), "2"); /* the new generation, and this */
 	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop hold"), "0");
@@ -91,13 +91,13 @@ static void a_change_of_value_is_published(void **state)
 	assert_int_equal(commit(&h, "rid-3", MOVE_FORWARD, &rec, &next, &k), ST_OK);
 	do {
 		assert_int_equal(redisGetReply(ears, (void **)&r), REDIS_OK);
-		if (text_starts(r->element[2]->str, "sw1 "))
+		if (text_starts(r->element[2]->str, "push shop sw2 "))
 			break;
 		assert_true(text_starts(r->element[2]->str, "hb "));
 		freeReplyObject(r);
 	} while (true);
-	assert_string_equal(r->element[2]->str, redis(&rig, "GET switchd:{0}:a:shop"));
-	assert_non_null(strstr(r->element[2]->str, " 2 green r2 rid-3 "));
+	assert_string_equal(r->element[2]->str + strlen("push shop "), redis(&rig, "GET switchd:{0}:a:shop"));
+	assert_non_null(strstr(r->element[2]->str, " 2 green plain r2 rid-3 "));
 	freeReplyObject(r);
 	redisFree(ears);
 	store_free(&h.store);
@@ -249,7 +249,7 @@ static void condemned_releases_stay_out(void **state)
 	pump(k.done);
 	assert_int_equal(k.result, ST_OK);
 	rec = k.record;
-	assert_non_null(strstr(redis(&rig, "GET switchd:{0}:a:shop"), " r1 -"));
+	assert_non_null(strstr(redis(&rig, "GET switchd:{0}:a:shop"), " auto r1 -"));
 	load(&h, &k);
 	assert_int_equal(k.n_condemned, 1);
 	assert_string_equal(k.condemned, "r1");
@@ -417,7 +417,7 @@ static void values_and_events(void **state)
 	store_free(&h.store);
 }
 
-static void on_looked(void *arg, const struct store_watched *list, size_t n)
+static void on_looked(void *arg, const struct store_looked *list, size_t n)
 {
 	assert_int_equal(n, 1);
 	assert_string_equal(list[0].trouble, "");
@@ -466,7 +466,7 @@ static void an_acl_user_with_the_documented_rights_suffices(void **state)
 	struct store_repair r = { .service = "shop", .rid = "rid-2", .good = &good, .event = &e };
 	bool looked = false;
 
-	store_watch(h.store, shop, 1, on_looked, &looked);
+	store_look(h.store, shop, 1, on_looked, &looked);
 	pump(looked);
 	ask_new(&k);
 	store_repair(h.store, &r, on_done, &k);
@@ -496,7 +496,7 @@ static void *write_much(void *arg)
 
 		snprintf(rid, sizeof(rid), "w%d-%d", w->number, i);
 		r = redisCommand(c, "EVALSHA %s 7 switchd:{0}:meta switchd:{0}:lease switchd:{0}:s:shop switchd:{0}:a:shop switchd:{0}:x:shop "
-				 "switchd:{0}:ev switchd:{0}:q:%s %s ctl-1 7 forward shop %s %s %s %lld %s plain steady 0 r1 r2 %s %s %s %s %s %s - 100000 %s e",
+				 "switchd:{0}:ev switchd:{0}:q:%s %s ctl-1 7 forward shop %s %s %s %lld %s plain steady 0 r1 r2 %s %s %s %s %s %s 100000 %s e",
 				 sha, rid, rid, gen, epoch, rev, atoll(epoch) + 1, active, "", doc, "", "", "", "", gen);
 		if (r->type == REDIS_REPLY_ARRAY && strcmp(r->element[0]->str, "OK") == 0)
 			w->ok++;

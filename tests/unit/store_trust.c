@@ -21,7 +21,7 @@ static int teardown(void **state)
 
 struct seen { bool done; size_t n; char trouble[2][256], mark[2][64]; };
 
-static void on_watched(void *arg, const struct store_watched *list, size_t n)
+static void on_watched(void *arg, const struct store_looked *list, size_t n)
 {
 	struct seen *s = arg;
 
@@ -38,7 +38,7 @@ static struct seen look(struct hand *h)
 	static const char *const names[] = { "shop", "blog" };
 	struct seen s = { 0 };
 
-	store_watch(h->store, names, 2, on_watched, &s);
+	store_look(h->store, names, 2, on_watched, &s);
 	assert_false(s.done);
 	pump(s.done);
 	assert_int_equal(s.n, 2);

@@ -27,7 +27,9 @@ static void load_listen(struct loading *ld, const struct block *top, struct conf
 	char why[300];
 
 	open_sub(ld, top, "listen", AT_LISTEN, &b);
-	c->listen = (struct listen_config){ listen_text(&b, "http"), listen_text(&b, "operators"), block_text(&b, "unix") };
+	c->listen = (struct listen_config){ listen_text(&b, "http"), listen_text(&b, "operators"), block_text(&b, "unix"), block_text(&b, "advertise") };
+	if (!c->listen.advertise[0] && c->listen.operators[0])
+		c->listen.advertise = arena_format(ld->arena, "http://%s", c->listen.operators);
 	if (c->listen.http[0] && strcmp(c->listen.http, c->listen.operators) == 0)
 		diag_error(ld->d, block_mark(&b, "operators"), "operators: is the same address as http: each has a listener of its own");
 	if (c->listen.operators[0] && !c->tokens_file[0] && address_parse(c->listen.operators, &a, why, sizeof(why)) &&
@@ -83,6 +85,8 @@ static const char *shared_file(const struct service_config *a, const struct serv
 		for (size_t q = 0; q < b->n_proxies; q++) {
 			const struct proxy_config *x = &a->proxies[p], *y = &b->proxies[q];
 
+			if (strcmp(x->type, "agent") == 0 || strcmp(y->type, "agent") == 0)
+				continue;
 			if (strcmp(x->map, y->map) == 0 || strcmp(x->map, y->paths) == 0)
 				return x->map;
 			if (strcmp(x->paths, y->paths) == 0 || strcmp(x->paths, y->map) == 0)

@@ -98,7 +98,7 @@ struct feature {
 
 struct proxy_config {
 	const char *name;               /* "haproxy", or "haproxy-2" where several share a type */
-	const char *type;               /* "haproxy" */
+	const char *type;               /* "haproxy", "agent" */
 	const char *socket;             /* path of the stats socket, or host:port */
 	const char *map;                /* absolute path of SERVICE.map */
 	const char *paths;              /* absolute path of SERVICE.paths */
@@ -146,7 +146,7 @@ struct service_config {
 	enum run_mode mode;
 	enum rollback_policy rollback;
 	bool shield, auto_promote;      /* shield: bake | off */
-	bool offline_rollback;          /* offline: rollback | static */
+	bool offline_rollback;          /* offline: rollback | static; static by itself with a proxy that an agent drives */
 	int64_t bake_ms, drain_ms, prove_timeout_ms, ready_timeout_ms, flip_timeout_ms, claim_ttl_ms;
 	int64_t rollback_window_ms;     /* INT64_MAX = forever */
 	int64_t unknown_limit_ms, unknown_limit_bake_ms;
@@ -179,6 +179,7 @@ struct listen_config {
 	const char *http;               /* health listener host:port; "" = off. default 127.0.0.1:7600 */
 	const char *operators;          /* operator listener host:port; default 127.0.0.1:7601 */
 	const char *unix_path;          /* default /run/switchd/switchd.sock */
+	const char *advertise;          /* URL for operators of other hosts; "" = nowhere */
 };
 
 struct config {

@@ -171,6 +171,19 @@ static const char *or_format(struct loading *ld, const char *text, const char *f
 	return text;
 }
 
+/* What drives the proxy stands in the agent's own configuration: here only who it is, and where it is seen. */
+static void check_agent(struct loading *ld, const struct block *b, struct proxy_config *p)
+{
+	static const char *const there[] = { "socket", "map", "paths", "backends" };
+
+	p->socket = "";
+	if (!p->name[0])
+		diag_error(ld->d, b->mark, "a proxy of type agent needs a name: the one in agent: name: on its host");
+	for (size_t i = 0; i < ARRAY_LEN(there); i++)
+		if (block_own(b, there[i]))
+			diag_error(ld->d, block_mark(b, there[i]), "%s: stands in the configuration of the agent", there[i]);
+}
+
 static void proxy_load(struct loading *ld, struct yaml_node *node, const char *type, struct mark mark, const char *service,
 		       struct proxy_config *p)
 {
@@ -183,6 +196,8 @@ static void proxy_load(struct loading *ld, struct yaml_node *node, const char *t
 	p->name = block_text(&b, "name");
 	p->socket = block_text(&b, "socket");
 	p->front = origin_of(ld, block_text(&b, "front"));
+	if (strcmp(p->type, "agent") == 0)
+		check_agent(ld, &b, p);
 	p->map = or_format(ld, block_text(&b, "map"), "1/2.map", ld->state_dir, service);
 	p->paths = or_format(ld, block_text(&b, "paths"), "1/2.paths", ld->state_dir, service);
 	p->backend[BLUE] = or_format(ld, block_text(&names, "blue"), "2-blue", "", service);
@@ -216,7 +231,7 @@ static void name_proxies(struct loading *ld, struct proxy_config *list, size_t n
 				list[i].name = name;
 		}
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(list[k].socket, list[i].socket) == 0)
+			if (list[i].socket[0] && strcmp(list[k].socket, list[i].socket) == 0)
 				diag_error(ld->d, marks[i], "two proxies on one socket, \"%s\" (first at line %d)", list[i].socket, marks[k].line);
 	}
 }
@@ -350,6 +365,15 @@ static void recheck_load(struct loading *ld, const struct block *b, struct servi
 		list->bad = true; /* said once, not for each service that inherits it */
 }
 
+/* A fleet: with a part of the view, lone controllers would split traffic (state.md 5). */
+static bool has_agents(const struct service_config *s)
+{
+	for (size_t i = 0; i < s->n_proxies; i++)
+		if (strcmp(s->proxies[i].type, "agent") == 0)
+			return true;
+	return false;
+}
+
 static void load_own(struct loading *ld, const struct block *b, const struct block *budget, struct service_config *s)
 {
 	const struct yaml_node *reference = block_own(b, "reference");
@@ -359,7 +383,7 @@ static void load_own(struct loading *ld, const struct block *b, const struct blo
 	s->rollback = block_int(b, "rollback");
 	s->shield = block_n(b, "shield") == 0;
 	s->auto_promote = block_n(b, "auto_promote") != 0;
-	s->offline_rollback = block_n(b, "offline") == 0;
+	s->offline_rollback = block_n(b, "offline") == 0 && (block_nearest(b, "offline") || !has_agents(s));
 	s->bake_ms = block_n(b, "bake");
 	s->drain_ms = block_n(b, "drain");
 	s->prove_timeout_ms = block_n(b, "prove_timeout");

@@ -249,10 +249,12 @@ static void show_proxy(const struct show *w, const struct proxy_config *p)
 
 	buf_addf(w->out, "      - type: %s\n", p->type);
 	show_line(w, in, "name", p->name);
+	show_line(w, in, "front", p->front);
+	if (strcmp(p->type, "agent") == 0)
+		return;
 	show_line(w, in, "socket", p->socket);
 	show_line(w, in, "map", p->map);
 	show_line(w, in, "paths", p->paths);
-	show_line(w, in, "front", p->front);
 	buf_addf(w->out, "%sbackends:\n", in);
 	show_line(w, deep, "blue", p->backend[BLUE]);
 	show_line(w, deep, "green", p->backend[GREEN]);
@@ -387,6 +389,8 @@ static void show_top(const struct show *w, const struct config *c)
 	show_line(w, "  ", "http", c->listen.http[0] ? c->listen.http : "off");
 	show_line(w, "  ", "operators", c->listen.operators[0] ? c->listen.operators : "off");
 	show_line(w, "  ", "unix", c->listen.unix_path);
+	if (c->listen.advertise[0])
+		show_line(w, "  ", "advertise", c->listen.advertise);
 	buf_adds(w->out, "state:\n");
 	struct buf redis = BUF_INIT(512);
 	if (r->embedded)
