@@ -49,6 +49,7 @@ const struct route routes[] = {
 	{ "POST", "/v1/services/:s/pardon", ROLE_OPERATE, false, order_pardon, "release message", "take a release off the condemned list" },
 	{ "PUT", "/v1/services/:s/features/:f/mute", ROLE_OPERATE, false, order_mute, "for message", "mute a feature, 24 h at most" },
 	{ "DELETE", "/v1/services/:s/features/:f/mute", ROLE_OPERATE, false, order_unmute, "message", "unmute it" },
+	{ "POST", "/v1/services/:s/repair", ROLE_OPERATE, false, state_repair, "message", "write the last good record over a refused value of the store" },
 	{ "POST", "/v1/services/:s/notes", ROLE_DEPLOY, false, order_note, "message deploy", "a note, kept with what happened" },
 };
 const size_t n_routes = ARRAY_LEN(routes);

@@ -177,6 +177,6 @@ verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
 verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute, verb_note;
 verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version, verb_help, verb_manifest;
 verb_fn verb_agents;
-verb_fn verb_inventory, verb_discover, verb_import;
+verb_fn verb_inventory, verb_discover, verb_import, verb_state;
 
 #endif

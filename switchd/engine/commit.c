@@ -160,6 +160,7 @@ static void commit_send(struct service *s)
 	};
 
 	if (store_is_up(s->e->store) && !s->pending) {
+		trust_sent(s, s->rid);
 		store_commit(s->e->store, &c, commit_done, s);
 		return;
 	}

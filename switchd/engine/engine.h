@@ -55,6 +55,11 @@ typedef void order_done_fn(void *arg, const struct order_result *);    /* exactl
 void engine_order(struct engine *, const char *service, const struct input *, const char *rid,
 		  const struct version *if_match, order_done_fn *, void *arg);
 
+/* ---- the store itself (docs/operations.md) ---- */
+struct person { id_text by, rid; why_text why; bool dry_run; };         /* who asks; rid "" = make one */
+/* Writes the last good record over a value of the store that is refused. */
+void engine_repair(struct engine *, const char *service, const struct person *, order_done_fn *, void *arg);
+
 /* ---- reading ---- */
 size_t engine_services(const struct engine *);
 const char *engine_service_name(const struct engine *, size_t i);
