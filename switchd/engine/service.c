@@ -20,7 +20,8 @@ void service_world(struct service *s, struct world *w)
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.inventory = inventory_view_of(s),
-		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s), .started = s->started,
+		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s) && store_may_act(s->e->store, true),
+		.started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
 		.since_flip = s->since_flip, .phase_entered = s->phase_entered,

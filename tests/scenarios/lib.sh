@@ -212,7 +212,8 @@ expect_gets_kept()
 agree()
 {
 	local active v stamp
-	active=$(status active) && v=$(status etag) && stamp=$(front_stamp) || return 1
+	read -r active v <<<"$(status active etag)"
+	stamp=$(front_stamp) || return 1
 	[ -n "$active" ] && [ "$(map_slot)" = "$active" ] && case $stamp in "$active/$active:$v:"*) true ;; *) false ;; esac
 }
 
@@ -285,6 +286,8 @@ redis_start()
 	wait_until 10 redis_answers
 }
 redis_answers() { case $("$FAKES/sockcmd" -t 2 "$SITE/redis.sock" QUIT 2>/dev/null) in +OK*) true ;; *) false ;; esac; }
+# redis_ask WORD...: one command, its answer as Redis sends it (":0", "+OK", "$5"...).
+redis_ask() { "$FAKES/sockcmd" -t 2 "$SITE/redis.sock" "$*"$'\nQUIT'; }
 redis_kill() { end_pid KILL "$(pid_of redis)"; }
 
 scn_done()
