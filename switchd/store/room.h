@@ -116,6 +116,7 @@ struct store {
 	/* lease */
 	uint64_t term;
 	mono_us lease_until;    /* we may act before it */
+	bool another;           /* somebody else led when the store was last heard of */
 	bool renewing;
 	ev_timer renew, expire, retry;
 	/* the store's history, as of the last reconcile or commit */

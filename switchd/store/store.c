@@ -51,6 +51,16 @@ enum store_state store_state(const struct store *st)
 
 const char *store_leader(const struct store *st) { return st && st->stage == SG_FOLLOWING ? st->leader : ""; }
 
+bool store_may_act(const struct store *st, bool offline)
+{
+	if (!st || st->stage == SG_STOPPING)
+		return false;
+	if (st->alone || (!st->another && mono_now().us < st->lease_until.us))
+		return true;
+	/* READY or RECONCILING and past the lease: whoever stood still, another may have taken it. */
+	return offline && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
+}
+
 const char *store_why_down(const struct store *st)
 {
 	return !st ? "it was closed" : store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;
@@ -273,7 +283,7 @@ struct store *store_new(struct ev_loop *loop, const struct config *cfg, const ch
 	struct store *st = store_make(loop, cfg, owner_id, up, arg);
 
 	must(TEXT_FORMAT(st->name, "controller:%s", owner_id));
-	if (!TEXT_FORMAT(st->url, "%s", cfg->listen.advertise) || !st->url[0])
+	if (!cfg->listen.advertise || !cfg->listen.advertise[0] || !TEXT_COPY(st->url, cfg->listen.advertise))
 		TEXT_COPY(st->url, "-");
 	for (size_t i = 0; i < cfg->n_services; i++)
 		store_service(st, cfg->services[i].name);

@@ -75,6 +75,10 @@ const char *store_leader(const struct store *);
 /* While following: a service was committed upon ("" = any of them may have been). */
 typedef void store_changed_fn(void *arg, const char *service);
 void store_watch(struct store *, store_changed_fn *, void *arg);
+/* May what was decided still be told to a proxy?  Asked right before the write, by our own clock: while the lease runs; and,
+ * when the store cannot be reached (or was not asked yet since), if the caller's offline rule allows it.  No: the lease ended
+ * while we stood still, or another was seen to lead.  An embedded store has no other leader. */
+bool store_may_act(const struct store *, bool offline);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 

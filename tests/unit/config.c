@@ -465,7 +465,36 @@ static void test_redis(void **state)
 	c = load_ok("state: { redis_server: /opt/redis-server }\n" SHOP);
 	assert_true(c->redis.embedded);
 	config_free(&c);
-	refused("state: { redis: 'rediss://h:1' }\n" SHOP, "t.yaml:1:17: error: redis: rediss:// is not supported");
+	c = load_ok("state: { redis: 'rediss://h:1/2' }\n" SHOP);
+	assert_true(c->redis.over_tls && c->redis.tls.verify);
+	assert_string_equal(c->redis.host, "h");
+	assert_int_equal(c->redis.db, 2);
+	assert_int_equal(c->redis.replicas, 0);
+	config_free(&c);
+	c = load_file("good-state.yaml");
+	assert_true(c->redis.over_tls && !c->redis.embedded);
+	assert_int_equal(c->redis.n_sentinels, 3);
+	assert_string_equal(c->redis.sentinels[1].host, "fd00::2");
+	assert_int_equal(c->redis.sentinels[1].port, 26380);
+	assert_int_equal(c->redis.sentinels[2].port, 26379);
+	assert_string_equal(c->redis.master, "mymaster");
+	assert_string_equal(c->redis.host, "");
+	assert_string_equal(c->redis.sentinel_user, "watcher");
+	assert_string_equal(c->redis.tls.ca_file, "/etc/switchd/ca.pem");
+	assert_int_equal(c->redis.db, 2);
+	assert_int_equal(c->redis.replicas, 1);
+	config_free(&c);
+	refused("state: { redis: 'sentinel://a,,b/m' }\n" SHOP, "t.yaml:1:17: error: redis: want host:port");
+	refused("state: { redis: 'sentinel:///m' }\n" SHOP, "want host:port");
+	refused("state: { redis: 'sentinel://a:0/m' }\n" SHOP, "no port between 1 and 65535");
+	refused("state: { redis: 'sentinel://a,a:26379/m' }\n" SHOP, "the sentinel a:26379 is told twice");
+	refused("state: { redis: 'sentinel://a,b,c,d,e,f,g,h,i,j/m' }\n" SHOP, "more than 9 sentinels");
+	refused("state: { redis: 'sentinel://a/' }\n" SHOP, "want the name of the master");
+	refused("state: { redis: 'sentinel://a/my master' }\n" SHOP, "want the name of the master");
+	refused("state: { redis: 'sentinel://a/m/x' }\n" SHOP, "want the number of a database");
+	refused("state: { redis: 'sentinel://u:geheim@a/m' }\n" SHOP, "a password does not stand in the URL");
+	refused("state: { redis: 'sentinel://a/m', sentinel_user: x }\n" SHOP, "needs a sentinel_password_file");
+	refused("state: { replicas: 1 }\n" SHOP, "the embedded Redis has none");
 	refused("state: { redis: 'redis://u:geheim@h:1' }\n" SHOP, "a password does not stand in the URL");
 	refused("state: { redis: 'redis://h:1/x' }\n" SHOP, "want the number of a database");
 	refused("state: { redis: 'redis://h:0' }\n" SHOP, "no port between 1 and 65535");
@@ -694,10 +723,12 @@ static void test_show_is_whole(void **state)
 {
 	(void)state;
 	static const char *const elsewhere[] = { "proxy", "name", "headers" };
-	struct config *c = load_file("good-full.yaml");
+	struct config *c = load_file("good-full.yaml"), *state_config = load_file("good-state.yaml");
 	struct buf shown = BUF_INIT(1 << 20);
 
 	config_show(c, NULL, &shown);
+	config_show(state_config, NULL, &shown); /* sentinels */
+	config_free(&state_config);
 	for (size_t i = 0; i < settings_count(); i++) {
 		const struct setting *s = setting_at(i);
 		char key[64];

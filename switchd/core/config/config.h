@@ -166,12 +166,20 @@ struct service_config {
 	bool for_agent;                 /* config_load_for(CONFIG_AGENT): proxies, and what they need of the rest */
 };
 
+struct redis_node { const char *host; uint16_t port; };
+
 struct redis_config {
 	bool embedded;                  /* no state: key */
-	const char *host; uint16_t port;        /* redis://host:port/db */
+	const char *host; uint16_t port;        /* redis://host:port/db; "" with sentinels */
+	const struct redis_node *sentinels; size_t n_sentinels; /* sentinel://h1,h2/master/db */
+	const char *master;             /* its name among the sentinels */
 	const char *unix_path;          /* unix:/path */
 	int db;
 	const char *user, *password_file;       /* ACL */
+	const char *sentinel_user, *sentinel_password_file;
+	bool over_tls;                  /* rediss://, sentinels:// */
+	struct tls_config tls;
+	int replicas;                   /* so many must have a commit, else it is "at risk"; 0 = not waited for */
 	const char *prefix;             /* "switchd:" */
 	const char *redis_server;       /* binary of the embedded one: "redis-server" */
 };

@@ -54,6 +54,9 @@ void show_int(const struct show *, const char *indent, const char *key, int n);
 void show_bool(const struct show *, const char *indent, const char *key, bool yes);
 void show_lines(const struct show *, const char *indent, const char *key, const char *const *text, size_t n);
 void show_headers(const struct show *, const char *indent, const struct header *, size_t n);
+/* `used`: with its defaults too. */
+void show_tls(const struct show *, const char *indent, const char *key, const struct tls_config *, bool used);
+void state_show(const struct show *, const struct redis_config *);       /* config_state.c */
 void show_value(const struct show *, const char *text);        /* the quoted text alone */
 /* Would be printed as it was written (${NAME}), so that nothing of its value is seen; or everything may be seen. */
 bool show_is_raw(const struct show *, const char *text);

@@ -72,6 +72,10 @@ struct target target_of(struct loading *, const char *text, bool front_tls);
 
 void service_load(struct loading *, struct yaml_pair *, const struct block *defaults, const struct block *budget, struct service_config *out);
 void features_load(struct loading *, struct yaml_node *, const struct block *service, struct service_config *out);
+/* state: node may be NULL. */
+void state_load(struct loading *, struct yaml_node *, struct mark, struct config *);
+/* A tls: or front_tls: block; node may be NULL.  unused: NULL, or what to warn of when one is there. */
+void tls_block_load(struct loading *, struct yaml_node *, const char *key, const char *what, const char *unused, struct tls_config *out);
 /* `headers:` of the block and of those around it. */
 const struct header *headers_load(const struct block *, size_t *n);
 void inventory_load(struct loading *, const struct block *service, struct service_config *out);

@@ -60,8 +60,7 @@ static void check_twice(struct loading *ld, const struct told *all, size_t n, co
 	}
 }
 
-/* `any`: something is asked by https at all. */
-static void tls_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, bool any, struct tls_config *out)
+void tls_block_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, const char *unused, struct tls_config *out)
 {
 	struct block b;
 
@@ -71,8 +70,8 @@ static void tls_load(struct loading *ld, struct yaml_node *node, const char *key
 		return;
 	if (!out->cert_file[0] != !out->key_file[0])
 		diag_error(ld->d, node->mark, "%s: cert_file and key_file go together", key);
-	if (!any)
-		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, strcmp(key, "tls") == 0 ? "target" : "front", what);
+	if (unused)
+		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, unused, what);
 }
 
 static void slot_load(struct loading *ld, const struct block *slots, enum slot which, bool front_tls, struct told *told, size_t *n_told,
@@ -116,7 +115,7 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 	bool https = source;    /* what will be read is not known yet */
 	for (size_t i = 0; i < out->n_targets; i++)
 		https = https || targets[i].tls;
-	tls_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https, &out->tls);
+	tls_block_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https ? NULL : "target", &out->tls);
 	out->proxy_protocol = mapping && block_n(&b, "proxy_protocol") != 0;
 	struct yaml_node *min = mapping ? block_own(&b, "min_targets") : NULL;
 	struct value value;
@@ -275,7 +274,7 @@ static void front_tls_load(struct loading *ld, const struct block *service, stru
 
 	for (size_t i = 0; i < out->n_proxies; i++)
 		any = any || text_starts(out->proxies[i].front, "https:");
-	tls_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any, &out->front_tls);
+	tls_block_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any ? NULL : "front", &out->front_tls);
 }
 
 static void command_load(struct loading *ld, const struct block *gates, struct service_config *out)

@@ -39,6 +39,7 @@ struct ask {            /* one outstanding call */
 	size_t n_condemned;
 	char condemned[ID_MAX_LEN + 1];
 	char *text;
+	int64_t committed_us;
 };
 
 struct hand {
@@ -102,6 +103,7 @@ static void on_done(void *arg, const struct store_answer *a)
 	k->none = a->none;
 	TEXT_COPY(k->detail, a->detail);
 	TEXT_COPY(k->stream_id, a->stream_id);
+	k->committed_us = a->committed_us;
 	k->has_record = a->record != NULL;
 	if (a->record)
 		k->record = *a->record;
