@@ -5,7 +5,8 @@
 local LONGEST = 512
 local m, lines = call('HMGET', ARGV[1], 'gen', 'top'), {}
 for i = 2, #ARGV, 2 do
-	local line = call('GET', ARGV[i]) or ''
+	local line = redis.pcall('GET', ARGV[i]) or '' -- what another hand made of one key keeps nobody from the others
+	if type(line) == 'table' then line = 'of another type' end
 	if #line > LONGEST then line = 'too long' end
 	local head, tail = string.match(line, '^sw1 (%d+ %d+ %a+) (%S+ %S+ %d+ %d+) ')
 	if head then
