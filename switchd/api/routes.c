@@ -30,6 +30,7 @@ const struct route routes[] = {
 	{ "POST", "/v1/services/:s/probe", ROLE_READ, false, look_probe, "slot", "ask every feature now" },
 	{ "POST", "/v1/services/:s/prove", ROLE_READ, false, look_prove, "", "ask stubs that lack every feature: would the probes notice?" },
 	{ "GET", "/v1/config", ROLE_READ, false, look_config, NULL, "effective configuration" },
+	{ "GET", "/v1/doctor", ROLE_READ, false, state_doctor, NULL, "is all that switchd stands on as it should be?" },
 	{ "GET", "/v1/events", ROLE_READ, false, events_stream, NULL, "server-sent events" },
 	{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY, false, order_claim, "release slot digest manifest skip force message", "claim the idle slot" },
 	{ "POST", "/v1/services/:s/claim/renew", ROLE_DEPLOY, false, order_renew, "claim", "renew a claim" },
