@@ -32,6 +32,7 @@ const struct route routes[] = {
 	{ "GET", "/v1/agents", ROLE_READ, false, look_agents, NULL, "who reports: agents and controllers" },
 	{ "DELETE", "/v1/agents/:n", ROLE_OPERATE, false, order_forget, "message", "an agent is expected no more, until it reports again" },
 	{ "GET", "/v1/config", ROLE_READ, false, look_config, NULL, "effective configuration" },
+	{ "GET", "/v1/doctor", ROLE_READ, false, state_doctor, NULL, "is all that switchd stands on as it should be?" },
 	{ "GET", "/v1/events", ROLE_READ, false, events_stream, NULL, "server-sent events" },
 	{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY, false, order_claim, "release slot digest manifest skip force message", "claim the idle slot" },
 	{ "POST", "/v1/services/:s/claim/renew", ROLE_DEPLOY, false, order_renew, "claim", "renew a claim" },

@@ -27,6 +27,16 @@ static bool who_and_why(struct call *c, bool needs_why, struct person *p)
 	return true;
 }
 
+static void doctor_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+
+	if (!call_orphan(c))
+		answer_json(c, 200, json_incref(borrowed));
+}
+
+void state_doctor(struct call *c) { engine_doctor(call_engine(c), doctor_said, c); }
+
 void state_repair(struct call *c)
 {
 	struct person p;

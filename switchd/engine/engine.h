@@ -102,6 +102,9 @@ void engine_postmortem(struct engine *, const char *service, uint64_t deploy, wa
 /* A span in numbers, and whether it is time to enforce (core/story/report.h); from 0 = the last 7 days. */
 void engine_report(struct engine *, const char *service, wall_ms from, engine_events_fn *, void *arg);
 
+/* Is all that we stand on as it should be? {"daemon":true,"bad":N,"warn":N,"checks":[{"check","state","says","fix"}]} */
+void engine_doctor(struct engine *, engine_events_fn *, void *arg);
+
 /* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
 typedef void engine_probe_fn(void *arg, json_t *borrowed);
 void engine_probe_now(struct engine *, const char *service, enum slot, engine_probe_fn *, void *arg);

@@ -116,6 +116,10 @@ void store_look(struct store *, const char *const *services, size_t n, store_loo
 struct store_repair { const char *service, *rid; const struct record *good; struct version floor; const struct condemned_set *condemned;
 	const struct event *event; bool dry_run; };
 void store_repair(struct store *, const struct store_repair *, store_done_fn *, void *arg);
+/* What the server says of itself, as one JSON object: {"connected", "info": {...}, "offset_ms", "schema", and of each further question
+ * {"value"} or {"error"}}; what it was not asked, or did not answer, is not in it. */
+typedef void store_inspect_fn(void *arg, const char *json);
+void store_inspect(struct store *, store_inspect_fn *, void *arg);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
 void store_reconcile(struct store *, const char *why);
 
