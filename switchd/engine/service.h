@@ -62,6 +62,7 @@ struct order {
 	struct order *next;
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
 	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
+	bool preflighted;               /* the proxies were asked for this order */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
 	bool addressed; enum slot addressed_slot; char addresses[200]; /* the slot's source was read for it: what changed */
 };
