@@ -8,7 +8,7 @@
 
 #include "switchd/proxy/kind.h"
 
-static const struct proxy_kind *const kinds[] = { &haproxy_kind };
+static const struct proxy_kind *const kinds[] = { &haproxy_kind, &agent_kind };
 
 static const struct { const char *name, *sentence; } results[] = {
 	[PX_OK] = { "ok", "the proxy shows it" },
@@ -227,6 +227,12 @@ void proxy_cut_sessions(struct proxy *p, enum slot slot, proxy_drain_fn *drain, 
 void proxy_sync_paths(struct proxy *p, proxy_done_fn *done, void *arg)
 {
 	enqueue(p, &(struct proxy_call){ .verb = PV_PATHS, .fn.done = done, .arg = arg });
+}
+
+void *proxy_impl(struct proxy *p, const struct proxy_kind *kind)
+{
+	must(p->kind == kind);
+	return p->impl;
 }
 
 bool proxy_can_stamp(const struct proxy *p) { return p->kind->can_stamp; }

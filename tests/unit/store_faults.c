@@ -415,7 +415,7 @@ static void a_lease_taken_away_is_noticed_by_the_renewal(void **state)
 	pump_not(h.up);
 	for (int64_t until = now_ms() + 5000; !strstr(store_why_down(h.store), "another switchd leads") && now_ms() < until;)
 		ev_run(EV_DEFAULT, EVRUN_ONCE);
-	assert_non_null(strstr(store_why_down(h.store), "99 ctl-2"));
+	assert_non_null(strstr(store_why_down(h.store), "leads: ctl-2"));
 	assert_true(atol(redis(&rig, "PTTL switchd:{0}:lease")) > 30000);
 	store_release_lease(h.store, on_released, &released); /* nor does a stop give away what is not ours */
 	pump(released);

@@ -219,6 +219,13 @@ void engine_report(struct engine *e, const char *s, wall_ms from, engine_events_
 }
 
 void engine_config(const struct engine *e, const char *service, struct buf *yaml) { (void)e; (void)service; fake.asked++; buf_adds(yaml, "version: 1\n"); }
+json_t *engine_agents(const struct engine *e) { (void)e; fake.asked++; return json_pack("{s:[]}", "agents"); }
+void engine_forget_agent(struct engine *e, const char *name, engine_forgot_fn *done, void *arg)
+{
+	(void)e;
+	fake.asked++;
+	done(arg, strcmp(name, "lb1") == 0);
+}
 void engine_metrics(const struct engine *e, struct buf *out) { (void)e; buf_adds(out, "switchd_armed{service=\"shop\"} 1\n"); }
 
 bool engine_ready(const struct engine *e, char *why, size_t size)
