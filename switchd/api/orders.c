@@ -98,7 +98,7 @@ static void refused(struct call *c, const struct order_result *r)
 	answer_json(c, (unsigned)i->http, p);
 }
 
-static void ordered(void *arg, const struct order_result *r)
+void order_answered(void *arg, const struct order_result *r)
 {
 	struct call *c = arg;
 
@@ -183,7 +183,7 @@ static void send_order(struct call *c, struct input *in)
 	in->force = json_is_true(json_object_get(c->body, "force"));
 	in->dry_run = c->dry_run;
 	in->found_slot = NO_SLOT;
-	engine_order(call_engine(c), c->service, in, rid ? rid : "", has ? &match : NULL, ordered, c);
+	engine_order(call_engine(c), c->service, in, rid ? rid : "", has ? &match : NULL, order_answered, c);
 }
 
 static bool slot_member(struct call *c, const char *key, enum slot *out)

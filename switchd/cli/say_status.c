@@ -81,6 +81,9 @@ static void trouble_lines(struct cli *c, const json_t *s)
 		printf("  %sstanding by%s: %s; ask there for orders\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN), jstr(store, "why"));
 	else if (!jbool(store, "up"))
 		printf("  %sstore away%s: %s; traffic stays, nothing moves forward; hold and rollback work\n", ink(c, INK_RED), ink(c, INK_PLAIN), jstr(store, "why"));
+	if (jstr(store, "bad")[0])
+		printf("  %sstore value REFUSED%s: %s; the last good record stands, nothing is decided\n  next: switchctl state repair %s -m WHY\n", ink(c, INK_RED),
+		       ink(c, INK_PLAIN), jstr(store, "bad"), service);
 	if (jbool(store, "pending"))
 		printf("  %sdone here, not yet recorded%s: the store will be told when it is back\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN));
 	if (jbool(store, "at_risk"))

@@ -161,6 +161,7 @@ static void commit_send(struct service *s)
 
 	/* Up when it was decided, and not any more (this process stood still between): the store answers "down", and it is decided anew. */
 	if (!s->pending && (store_is_up(s->e->store) || !d->offline_ok)) {
+		trust_sent(s, s->rid);
 		store_commit(s->e->store, &c, commit_done, s);
 		return;
 	}

@@ -264,7 +264,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			standby_service_beat(s);
 			continue;
 		}
-		if (!s->loaded && store_is_up(e->store))
+		if (!s->loaded && !s->bad.on && store_is_up(e->store))
 			service_store(s, true);
 		if (s->loaded)
 			s->loaded_at = now;
@@ -274,7 +274,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			log_warn("start", "service=%s what=\"the store is away: the journal's record stands\"", s->cfg->name);
 			s->loaded = true;
 		}
-		if (s->loaded && s->pending && !s->replaying && !s->committing && store_is_up(e->store)) {
+		if (s->loaded && s->pending && !s->bad.on && !s->replaying && !s->committing && store_is_up(e->store)) {
 			s->loaded = false;
 			service_store(s, true);
 			s->loaded = true;
@@ -292,6 +292,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		busy = busy || s->round != ROUND_NONE || s->replaying_features;
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
+	trust_beat(e);
 	export_beat(e);
 	standby_beat(e);
 	fleet_beat(e);

@@ -26,7 +26,7 @@ static void service_gauges(const struct engine *e, struct buf *b)
 		struct service *s = e->services[i];
 
 		service_world(s, &w);
-		buf_addf(b, "switchd_armed{service=\"%s\"} %d\n", s->cfg->name, s->loaded && decide_armed(&s->rec, &w, why));
+		buf_addf(b, "switchd_armed{service=\"%s\"} %d\n", s->cfg->name, s->loaded && !s->bad.on && decide_armed(&s->rec, &w, why));
 	}
 	family(b, "switchd_rollback_target", "gauge", "1 when the idle slot is a rollback target");
 	for (size_t i = 0; i < e->n; i++)
@@ -272,6 +272,9 @@ static void own(const struct engine *e, struct buf *b)
 	family(b, "switchd_state_pending", "gauge", "1 when something was decided here and is not yet recorded");
 	for (size_t i = 0; i < e->n; i++)
 		buf_addf(b, "switchd_state_pending{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->pending);
+	family(b, "switchd_store_corrupt", "gauge", "1 while what the store holds of the service is refused: it cannot be read, or another hand wrote it");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_store_corrupt{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->bad.on);
 	family(b, "switchd_config_reload_success", "gauge", "0 when the last reload was refused: the old configuration stands");
 	buf_addf(b, "switchd_config_reload_success %d\n", e->reload_ok);
 	family(b, "switchd_gaps_total", "counter", "times this process stood still for over 2 s");

@@ -329,13 +329,19 @@ void service_tick(struct service *s)
 	s->ticking = true;
 	do {
 		s->dirty = false;
-		for (int i = 0; i < 32 && s->loaded && !s->committing && !s->replaying && !s->loading && !s->e->stopping; i++)
+		for (int i = 0; i < 32 && s->loaded && !trust_stops(s) && !s->committing && !s->replaying && !s->loading && !s->e->stopping; i++)
 			if (!step(s))
 				break;
 	} while (s->dirty && !s->committing);
 	s->ticking = false;
 	if (!s->loaded && !s->loading && s->first && !store_is_up(s->e->store))
 		service_refuse_all(s, "no record of this service is known yet, and the store is away");
+	if (trust_stops(s) && s->first && !s->committing) {
+		char why[400];
+
+		trust_say(s, why, sizeof(why));
+		service_refuse_all(s, why);
+	}
 }
 
 void service_refuse_all(struct service *s, const char *why)

@@ -11,6 +11,7 @@
  * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
+ * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
@@ -111,6 +112,9 @@ struct px {
 	ev_timer cut; enum slot cut_slot;
 };
 
+/* What the store holds of the service and we do not take (trust.c). */
+struct refused_value { bool on, foreign, known; char why[256]; wall_ms since; struct version v; uint64_t rev; id_text cid; };
+
 struct cell_control { bool pending, asking, done, vacuous; };
 
 /* What the negative control said last of a feature. */
@@ -150,6 +154,10 @@ struct service {
 	/* the committed truth */
 	struct record rec;
 	struct condemned_set condemned;
+	struct refused_value bad;
+	bool repairing;
+	bool sure, looking; char mark[41];      /* sure: since we lead we have seen its record; mark: of what stood there when it was good */
+	id_text own_rids[4]; unsigned own_rid;  /* of the last commits */
 	bool reload_again;
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
@@ -263,6 +271,7 @@ struct engine {
 	bool export_known, exporting, export_full, export_asked;
 	int64_t export_retry_ms; mono_us next_export;
 	uint64_t export_gaps;           /* events that were trimmed before */
+	size_t watch_at; mono_us next_look;     /* trust.c: the next service to be looked at */
 	id_text owner;
 	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */
 	bool standby;                   /* another controller leads, or led when the store was last there */
@@ -374,6 +383,14 @@ void offline_free(struct service *);
 
 /* load.c */
 void service_reload_record(struct service *);
+
+/* trust.c */
+void trust_beat(struct engine *);
+bool trust_stops(const struct service *);       /* nothing is decided now */
+bool trust_refuses(struct service *, const struct store_answer *);       /* of what was loaded: it must not be taken */
+void trust_sent(struct service *, const char *rid);
+void trust_away(struct service *);              /* we do not lead any more */
+void trust_say(const struct service *, char *out, size_t size);
 
 /* measure.c */
 void measure_start(struct service *);

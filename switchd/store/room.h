@@ -7,6 +7,8 @@
  * values.c small values and events                   ears.c       what is published: pushes, heartbeats, reports
  * follow.c an agent's side: records told, reports    roster.c     a controller's side of reports
  * standby.c who does not lead sees what was committed  durable.c    do replicas have it?
+ * watch.c  is it still what we wrote?                 repair.c     written over by a person's word
+ * inspect.c what the server says of itself
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H
@@ -71,7 +73,7 @@ struct op {
 	bool in_flight, evaled;
 	mono_us sent, unknown;  /* unknown: since when an answer is missing */
 	/* what the part that made it needs */
-	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; void (*plain)(void *); } fn;
+	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; store_look_fn *look; void (*plain)(void *); } fn;
 	void *arg;
 	size_t index;           /* of a service, of a script */
 	name_text service;

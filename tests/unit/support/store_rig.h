@@ -50,7 +50,7 @@ struct hand {
 	int ups;
 	char why[256];
 	/* what the engine would know */
-	bool known[2], not_yet;
+	bool known[2], not_yet, leave;
 	struct record truth[2];
 	struct version floor;
 	struct condemned_set *condemned;
@@ -75,6 +75,7 @@ static inline bool on_truth(void *arg, const char *service, store_truth *out)
 	out->record = h->truth[i];
 	out->floor = h->floor;
 	out->condemned = h->condemned;
+	out->leave = h->leave;
 	return !h->not_yet;
 }
 
