@@ -16,9 +16,10 @@ controller_config()
 		-e "s|socket: $STATS_SOCKET|socket: $STATS_SOCKET, map: $MAP, paths: ${MAP%.map}.paths|" "$CONFIG" >"$SITE/switchd$n.yaml"
 }
 
+# controller_start N [NAME=VALUE...]
 controller_start()
 {
-	setsid "$BIN/switchd" -c "$SITE/switchd$1.yaml" </dev/null >>"$SITE/log/switchd$1" 2>&1 &
+	env "${@:2}" setsid "$BIN/switchd" -c "$SITE/switchd$1.yaml" </dev/null >>"$SITE/log/switchd$1" 2>&1 &
 	echo $! >"$SITE/pid/switchd$1"
 }
 
