@@ -129,9 +129,11 @@ static void read_next(struct store *st)
 		read_over(st);
 		return;
 	}
-	op = op_new(st, SC_SHOWN, (int)(1 + 2 * n), lines);
+	op = op_new(st, SC_SHOWN, 1, lines);
 	op->index = f->at;
 	op->n_events = n;
+	store_key(st, key, "g");
+	args_add(&op->args, key);
 	store_key(st, key, "meta");
 	args_add(&op->args, key);
 	for (size_t i = 0; i < n; i++) {
@@ -226,7 +228,7 @@ static void reported(struct op *op, const redisReply *r)
 
 void store_report(struct store *st, const struct report *r, store_reported_fn *done, void *arg)
 {
-	struct op *op = op_new(st, SC_REPORT, 3, reported);
+	struct op *op = op_new(st, SC_REPORT, 2, reported);
 	struct args *a = &op->args;
 	char key[256], detail[400];
 
