@@ -41,7 +41,7 @@ endif
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS_BUILD) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_BUILD) $(LDFLAGS)
 
-ROOMS := base core io store proxy engine api cli
+ROOMS := base core io store proxy agent engine api cli
 # A room may have inner rooms of one level: switchd/core/decide, probes/kinds.
 LIB_SRC := $(foreach r,$(ROOMS),$(wildcard switchd/$(r)/*.c switchd/$(r)/*/*.c)) $(wildcard probes/*.c probes/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
@@ -125,10 +125,11 @@ lint:
 	@scripts/layers
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/switchd
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/switchd/redis
 	install -m 755 $(OUT)/bin/switchctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(OUT)/bin/switchd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/switchd/
+	install -m 644 $(wildcard docs/redis/*) $(DESTDIR)$(PREFIX)/share/doc/switchd/redis/
 
 clean:
 	rm -rf build

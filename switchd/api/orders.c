@@ -120,6 +120,10 @@ void order_answered(void *arg, const struct order_result *r)
 	json_t *j = result_json(r);
 	char location[160] = "";
 
+	if (r->at_risk) {
+		json_object_set_new(j, "at_risk", json_true());
+		json_object_set_new(j, "replicas", r->replicas < 0 ? json_null() : json_integer(r->replicas));
+	}
 	if (c->route->run == order_claim || c->route->run == order_deploy)
 		json_object_set_new(j, "gates", gates_json(r->gates, r->n_gates));
 	if (c->route->run == order_claim)

@@ -65,7 +65,7 @@ bool shown_parse(const char *text, size_t len, struct shown *out, const char **w
 		at++;
 	}
 	*why = "a name that is none";
-	if (!id_or_none(w[at], s.release) || !id_ok(w[at + 1]) || !TEXT_COPY(s.cid, w[at + 1]))
+	if (!id_or_none(w[at], s.release) || strcmp(w[at + 1], "-") == 0 || !id_ok(w[at + 1]) || !TEXT_COPY(s.cid, w[at + 1]))
 		return false;
 	*why = "a place in the stream that is none";
 	if (!number(w[at + 2], &s.seq) || !number(w[at + 3], &us))

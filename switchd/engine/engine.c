@@ -295,6 +295,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 	trust_beat(e);
 	export_beat(e);
 	standby_beat(e);
+	fleet_beat(e);
 	t->repeat = (busy ? BEAT_MS : BEAT_REST_MS) / 1000.;
 	ev_timer_again(EV_A_ t);
 }
@@ -400,6 +401,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	store_set_truth(e->store, truth, e);
 	store_watch(e->store, standby_committed, e);
 	fleet_start(e);
+	risk_start(e);
 	e->services = xcalloc(cfg->n_services, sizeof(struct service *));
 	for (size_t i = 0; i < cfg->n_services; i++) {
 		struct service *s = service_new(e, &cfg->services[i], &errors);

@@ -42,6 +42,7 @@ struct order_result {
 	char detail[512];
 	const char *because;            /* the row that fired, "" */
 	bool dup;                       /* this request id was done before: the same answer */
+	bool at_risk; int replicas;     /* committed, and fewer replicas than wanted have it (-1 = not known): a failover may lose it */
 	bool dry_run;                   /* nothing was committed; record and would are what would be */
 	const struct record *record;    /* after it (or as it stands); NULL for no such service */
 	const char *would;              /* dry run: what each proxy would be written, a line each; "" else */
@@ -58,6 +59,11 @@ void engine_order(struct engine *, const char *service, const struct input *, co
 struct person { id_text by, rid; why_text why; bool dry_run; };         /* who asks; rid "" = make one */
 /* Writes the last good record over a value of the store that is refused. */
 void engine_repair(struct engine *, const char *service, const struct person *, order_done_fn *, void *arg);
+
+struct state_result { enum refusal refusal; char detail[512]; json_t *said; };          /* RF_NONE: done, and said is what; BORROWED */
+typedef void state_done_fn(void *arg, const struct state_result *);    /* exactly once, never from inside the call */
+/* From an older schema to ours: {"status":"done|dry-run","from","to","rewritten"}. */
+void engine_upgrade(struct engine *, const struct person *, state_done_fn *, void *arg);
 
 /* ---- reading ---- */
 size_t engine_services(const struct engine *);
@@ -78,6 +84,10 @@ json_t *engine_blame(const struct engine *, const char *service, const char *fea
 json_t *engine_evidence(const struct engine *, const char *service, const char *feature);
 void engine_config(const struct engine *, const char *service, struct buf *yaml);      /* redacted */
 bool engine_ready(const struct engine *, char *why, size_t why_size);  /* /readyz: store up, proxies in sync */
+json_t *engine_agents(const struct engine *);                           /* who reports: agents and controllers (docs/fleet.md) */
+/* That agent is expected no more, until it reports again.  known: there was one of that name.  Exactly once, never from inside the call. */
+typedef void engine_forgot_fn(void *arg, bool known);
+void engine_forget_agent(struct engine *, const char *name, engine_forgot_fn *, void *arg);
 void engine_metrics(const struct engine *, struct buf *out);           /* Prometheus text */
 const struct config *engine_current_config(const struct engine *);     /* as it was loaded */
 /* With the targets that its slots have now.  NULL = no such service; BORROWED until the loop turns. */

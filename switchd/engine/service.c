@@ -361,6 +361,7 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	s->journal_timer.data = s;
 	s->told = cfg;
 	TAILQ_INIT(&s->readings);
+	TAILQ_INIT(&s->unrisked);
 	s->in_force = in_force_kept(s);
 	s->cfg = cfg = &s->in_force->cfg;
 	s->rec.active = s->rec.move.from = s->rec.move.to = NO_SLOT;
@@ -425,6 +426,7 @@ void service_free(struct service **sp)
 		TEXT_COPY(r.detail, "switchd is ending; ask again with the same request id");
 		order_end(s, s->current, &r);
 	}
+	risk_end(s);
 	gates_end(s);
 	inventory_stop(s);
 	if (s->sched)

@@ -11,7 +11,7 @@
  * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
- * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on
+ * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on;  upgrade.c  a newer schema
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
@@ -170,6 +170,7 @@ struct service {
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
+	TAILQ_HEAD(, unrisked) unrisked;        /* committed, answered when it is known what replicas have (risk.c) */
 	const struct order *asked;      /* while its event is written */
 	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
 	struct inventories *inventories;
@@ -272,6 +273,7 @@ struct engine {
 	uint64_t export_gaps;           /* events that were trimmed before */
 	size_t watch_at; mono_us next_look;     /* trust.c: the next service to be looked at */
 	id_text owner;
+	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */
 	bool standby;                   /* another controller leads, or led when the store was last there */
 	wall_ms others_at;              /* when another controller was last seen */
 	mono_us roster_since, next_controller_report;
@@ -314,6 +316,11 @@ void service_stand_by(struct service *);        /* nothing is decided here any m
 void service_found(struct service *);           /* every proxy was asked once, or the store is up: decide the first start */
 bool service_truth(struct service *, struct store_truth *out);
 
+/* risk.c */
+void risk_start(struct engine *);
+bool risk_waits(struct service *, struct order *, const struct order_result *, uint64_t seq);   /* true: it took the order */
+void risk_end(struct service *);                /* what waits is answered as it is */
+
 /* standby.c */
 void standby_start(struct engine *);
 void standby_others(struct engine *, const struct agent_seen *);
@@ -328,6 +335,7 @@ json_t *standby_json(const struct engine *);
 /* fleet.c */
 void fleet_start(struct engine *);
 void fleet_away(struct engine *);
+void fleet_beat(struct engine *);
 void fleet_again(struct service *);
 void fleet_free(struct service *);
 bool fleet_found(const struct service *, struct version above, enum slot *, struct version *);

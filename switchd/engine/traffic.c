@@ -146,7 +146,7 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 		break;
 	default:
 		p->acked = false;
-		if (!p->socket_down) {
+		if (!p->socket_down && a->result != PX_FENCED) {
 			p->refused = true;
 			TEXT_FORMAT(p->refused_why, "%s: %.120s", p->cfg->name, p->detail);
 		}
@@ -622,6 +622,14 @@ static void paths_synced(void *arg, const struct proxy_answer *a)
 			 p->cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 }
 
+/* The last look before a write: a leader that stood still writes nothing of what it had decided (P2). */
+static bool may_write(void *arg)
+{
+	const struct service *s = arg;
+
+	return !s->e->standby && store_may_act(s->e->store, s->pending || (s->cfg->offline_rollback && standby_sole(s)));
+}
+
 void traffic_start(struct service *s)
 {
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
@@ -634,6 +642,7 @@ void traffic_start(struct service *s)
 		p->index = i;
 		p->servers_up = p->servers_all = -1;
 		p->proxy = proxy_new(s->e->loop, s->told, p->cfg);
+		proxy_set_gate(p->proxy, may_write, s);
 		ev_init(&p->reobserve, reobserve);
 		ev_init(&p->cut, cut_now);
 		p->reobserve.data = p->cut.data = p;

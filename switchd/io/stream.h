@@ -20,7 +20,7 @@ enum { STREAM_CHUNK = 16 * 1024, STREAM_OUT_MAX = 64 * 1024 * 1024 };
 
 /* Files of a side that shakes hands: read when the first stream needs them, and again when one of them has changed.
  * The strings are copied; "" = the system's authorities, no certificate of our own. */
-struct stream_tls_files { const char *ca_file, *cert_file, *key_file; };
+struct stream_tls_files { const char *ca_file, *cert_file, *key_file; bool any_certificate; };
 struct stream_tls *stream_tls_new(const struct stream_tls_files *);
 void stream_tls_free(struct stream_tls **);     /* streams that use it may live on */
 

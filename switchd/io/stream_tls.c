@@ -20,6 +20,7 @@ struct stamp { dev_t dev; ino_t ino; struct timespec mtime; off_t size; };
 struct stream_tls {
 	char *file[3];                  /* ca, certificate, key */
 	struct stamp stamp[3];
+	bool any;                       /* certificate of the other side will do */
 	SSL_CTX *ctx;                   /* NULL: not made yet, or it failed */
 };
 
@@ -32,6 +33,7 @@ struct stream_tls *stream_tls_new(const struct stream_tls_files *f)
 	t->file[0] = xstrdup(f->ca_file && f->ca_file[0] ? f->ca_file : CA_BUNDLE);
 	t->file[1] = xstrdup(f->cert_file ? f->cert_file : "");
 	t->file[2] = xstrdup(f->key_file && f->key_file[0] ? f->key_file : t->file[1]);
+	t->any = f->any_certificate;
 	return t;
 }
 
@@ -80,9 +82,9 @@ static SSL_CTX *make(const struct stream_tls *t, char *why, size_t size)
 	must(ctx != NULL);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(ctx, t->any ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	if (SSL_CTX_load_verify_locations(ctx, t->file[0], NULL) != 1)
+	if (!t->any && SSL_CTX_load_verify_locations(ctx, t->file[0], NULL) != 1)
 		return failed(ctx, "ca_file", t->file[0], why, size);
 	if (t->file[1][0] && SSL_CTX_use_certificate_chain_file(ctx, t->file[1]) != 1)
 		return failed(ctx, "cert_file", t->file[1], why, size);

@@ -52,6 +52,8 @@ struct proxy_kind {
 };
 
 void proxy_call_ended(struct proxy *, const struct proxy_end *);
+/* The gate (proxy_set_gate), for the last look before a write. */
+bool proxy_may_write(const struct proxy *);
 
 /* What open() gave, of a proxy of that kind. */
 void *proxy_impl(struct proxy *, const struct proxy_kind *);

@@ -25,6 +25,7 @@ static const struct { const char *name, *sentence; } results[] = {
 	[PX_FILE] = { "file", "the map file could not be made durable" },
 	[PX_BAD_NAME] = { "bad-name", "a name or path in the configuration cannot be sent to the proxy" },
 	[PX_BAD_VALUE] = { "bad-value", "the proxy shows no value of ours" },
+	[PX_FENCED] = { "fenced", "somebody else may lead by now; nothing was written" },
 };
 _Static_assert(ARRAY_LEN(results) == N_PROXY_RESULTS, "a proxy result without a name");
 
@@ -39,6 +40,8 @@ struct proxy {
 	void *impl;
 	struct proxy_call *now;         /* the one under way */
 	struct proxy_call *waiting;
+	proxy_may_fn *may;              /* NULL: no gate */
+	void *may_arg;
 	bool over_pin;
 	bool inside;                    /* a call of ours is on the stack: an end found now is told from the loop */
 	bool ended;                     /* `end` waits to be told */
@@ -177,6 +180,14 @@ void proxy_free(struct proxy **pp)
 		free(c);
 	}
 }
+
+void proxy_set_gate(struct proxy *p, proxy_may_fn *may, void *arg)
+{
+	p->may = may;
+	p->may_arg = arg;
+}
+
+bool proxy_may_write(const struct proxy *p) { return !p->may || p->may(p->may_arg); }
 
 void proxy_apply(struct proxy *p, const struct proxy_value *v, enum proxy_order order, proxy_done_fn *done, void *arg)
 {

@@ -115,6 +115,7 @@ static void acquired(struct op *op, const redisReply *r)
 			return;
 		}
 		st->term = term;
+		st->another = false;
 		good_until(st, sent);
 		ev_timer_stop(st->loop, &st->renew);
 		ev_timer_set(&st->renew, (double)st->ttl_ms / 3000, (double)st->ttl_ms / 3000);
@@ -124,6 +125,7 @@ static void acquired(struct op *op, const redisReply *r)
 		reconcile_start(st, &survey);
 		return;
 	}
+	st->another = true;
 	led_by_another(st, r);
 }
 
@@ -146,6 +148,7 @@ void lease_lost(struct store *st, const char *why)
 		return;
 	reconcile_stop(st);
 	st->lease_until = (mono_us){ 0 };
+	st->another = true; /* or nobody: the next answer says */
 	store_stage(st, SG_ACQUIRING, why);
 	lease_acquire(st);
 }
@@ -193,6 +196,7 @@ static void on_renew(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	op = lease_op(st, "renew", renewed);
 	st->renewing = true;
+	FAILPOINT("store.renew");
 	if (!op_send(op)) {
 		st->renewing = false;
 		op_free(op);

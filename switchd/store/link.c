@@ -58,6 +58,26 @@ static void watch_deadline(struct link *l)
 	ev_timer_start(l->loop, &l->deadline);
 }
 
+/* Another server is the one to ask.  Redis 7 begins with the word; before, a script's error holds it. */
+static void elsewhere(struct link *l, const char *error)
+{
+	const char *node, *port;
+	uint64_t n;
+
+	if (strstr(error, "READONLY")) { /* a replica now: the next connection finds the master, or says what this one is */
+		link_drop(l, "READONLY");
+	} else if (text_starts(error, "MOVED ") && (node = strchr(error + 6, ' ')) && (port = strrchr(node, ':'))) {
+		node++;
+		/* Without a name: the same server at another port. */
+		if (text_u64(port + 1, &n) && n > 0 && n <= 65535 &&
+		    (port == node || (text_copy_n(l->at, sizeof(l->at), node, (size_t)(port - node))))) {
+			l->at_port = (uint16_t)n;
+			l->moved = true;
+		}
+		link_drop(l, "MOVED");
+	}
+}
+
 static void on_reply(void *arg, const redisReply *reply, bool more)
 {
 	struct link *l = arg;
@@ -76,6 +96,8 @@ static void on_reply(void *arg, const redisReply *reply, bool more)
 	l->graced = false;
 	if (!l->n)
 		ev_timer_stop(l->loop, &l->deadline);
+	if (reply->type == REDIS_REPLY_ERROR)
+		elsewhere(l, reply->str);
 	if (w.fn)
 		w.fn(w.arg, reply);
 }
@@ -97,6 +119,18 @@ bool link_send(struct link *l, int argc, const char *const *argv, const size_t *
 
 /* ---- the life of a connection ---- */
 
+/* Of a server that the configuration does not name, why says which it was. */
+static void say_where(struct link *l)
+{
+	char why[sizeof(l->why)];
+
+	if (!l->told_by[0])
+		return;
+	TEXT_COPY(why, l->why);
+	TEXT_FORMAT(l->why, strchr(l->at, ':') ? "[%.60s]:%u, named by %.60s: %s" : "%.60s:%u, named by %.60s: %s", l->at, l->at_port, l->told_by, why);
+	l->told_by[0] = '\0';
+}
+
 /* Every outstanding command ends without an answer.  A callback may send nothing (we are not up) but may free the link. */
 static void down(struct link *l)
 {
@@ -109,6 +143,9 @@ static void down(struct link *l)
 	l->ring = NULL;
 	l->head = l->n = l->cap = 0;
 	try_later(l);
+	if (!was_up && l->sentinels && l->told_by[0])
+		sentinels_doubt(l->sentinels);
+	say_where(l);
 	if (was_up)
 		log_warn("redis", "what=\"connection lost\" why=%s outstanding=%zu", LOG_Q(l->why), n);
 	link_state_fn *fn = l->fn;
@@ -199,6 +236,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	case L_CONNECTING:
 		link_drop(l, "no connection in time");
 		break;
+	case L_ASKING: /* each sentinel has its deadline */
 	case L_UP:
 		break;
 	}
@@ -236,7 +274,7 @@ static void try_later(struct link *l)
 
 static void conn_open(struct link *l, const char *ip)
 {
-	const struct stream_order o = { .unix_path = ip ? "" : l->unix_path, .ip = ip, .port = l->port };
+	const struct stream_order o = { .unix_path = ip ? "" : l->unix_path, .ip = ip, .port = l->at_port, .tls = l->tls, .name = l->at };
 	char why[sizeof(l->why)];
 
 	l->state = L_CONNECTING;
@@ -274,18 +312,58 @@ static void on_resolved(void *arg, const struct resolved *r)
 	conn_open(l, l->ips.ip[l->next_ip++ % l->ips.n]);
 }
 
+/* To the server at, at_port. */
+static void connect_there(struct link *l)
+{
+	if (resolve_is_ip(l->at)) {
+		conn_open(l, l->at);
+		return;
+	}
+	/* Asked anew each time: after a move the old address is the wrong one. */
+	l->state = L_RESOLVING;
+	set_timer(l, LINK_RESOLVE_MS);
+	l->resolve = resolve_start(l->loop, l->at, on_resolved, l);
+}
+
+static void on_named(void *arg, const char *host, uint16_t port, const char *said)
+{
+	struct link *l = arg;
+
+	if (!host || !TEXT_COPY(l->at, host)) {
+		text_copy(l->why, sizeof(l->why), said);
+		down(l);
+		return;
+	}
+	l->at_port = port;
+	TEXT_COPY(l->told_by, said);
+	connect_there(l);
+}
+
+static void on_moved(void *arg, const char *host, uint16_t port)
+{
+	struct link *l = arg;
+
+	if (l->resp && l->told_by[0] && (strcmp(host, l->at) != 0 || port != l->at_port))
+		link_drop(l, "the master moved");
+}
+
 static void connect_now(struct link *l)
 {
+	bool moved = l->moved;
+
 	l->why[0] = '\0';
+	l->moved = false; /* for one connection: when that fails the configuration counts again */
 	if (l->unix_path[0]) {
 		conn_open(l, NULL);
-	} else if (resolve_is_ip(l->host)) {
-		conn_open(l, l->host);
+	} else if (l->sentinels && !moved) {
+		l->state = L_ASKING;
+		sentinels_ask(l->sentinels);
 	} else {
-		/* Asked anew each time: after a move the old address is the wrong one. */
-		l->state = L_RESOLVING;
-		set_timer(l, LINK_RESOLVE_MS);
-		l->resolve = resolve_start(l->loop, l->host, on_resolved, l);
+		if (!moved) {
+			TEXT_COPY(l->at, l->host);
+			l->at_port = l->port;
+		}
+		connect_there(l);
 	}
 }
 
@@ -304,6 +382,10 @@ void link_config_of(const struct config *cfg, struct link_config *out, char path
 	*out = (struct link_config){
 		.unix_path = r->unix_path, .host = r->host, .port = r->port, .db = r->db,
 		.user = r->user, .password_file = r->password_file,
+		.sentinels = r->sentinels, .n_sentinels = r->n_sentinels, .master = r->master,
+		.sentinel_user = r->sentinel_user, .sentinel_password_file = r->sentinel_password_file,
+		.over_tls = r->over_tls, .ca_file = r->tls.ca_file, .cert_file = r->tls.cert_file, .key_file = r->tls.key_file,
+		.any_certificate = !r->tls.verify,
 	};
 }
 
@@ -318,6 +400,11 @@ struct link *link_new(struct ev_loop *loop, const struct link_config *cfg, link_
 	l->password_file = xstrdup(cfg->password_file ? cfg->password_file : "");
 	l->port = cfg->port;
 	l->db = cfg->db;
+	l->any_role = cfg->any_role;
+	l->own_tls = cfg->over_tls && !cfg->tls;
+	l->tls = l->own_tls ? stream_tls_new(&(struct stream_tls_files){ cfg->ca_file, cfg->cert_file, cfg->key_file, cfg->any_certificate }) : cfg->tls;
+	if (cfg->n_sentinels)
+		l->sentinels = sentinels_new(loop, cfg, l->tls, on_named, on_moved, l);
 	l->fn = fn;
 	l->arg = arg;
 	ev_timer_init(&l->timer, on_timer, 0., 0.);
@@ -338,6 +425,9 @@ void link_free(struct link **lp)
 	*lp = NULL;
 	resolve_cancel(&l->resolve);
 	resp_free(&l->resp);
+	sentinels_free(&l->sentinels);
+	if (l->own_tls)
+		stream_tls_free(&l->tls);
 	ev_timer_stop(l->loop, &l->timer);
 	ev_timer_stop(l->loop, &l->deadline);
 	ev_timer_stop(l->loop, &l->ended);

@@ -33,6 +33,8 @@ enum {
 
 struct ev_loop;
 struct config;
+struct redis_node;
+struct stream_tls;
 struct link;
 
 struct link_config {
@@ -41,9 +43,17 @@ struct link_config {
 	uint16_t port;
 	int db;
 	const char *user, *password_file;       /* "" = none */
+	/* n_sentinels 0 = none; else host and port are not looked at, and only a master is taken */
+	const struct redis_node *sentinels; size_t n_sentinels;
+	const char *master, *sentinel_user, *sentinel_password_file;
+	bool over_tls;                  /* to the server and the sentinels */
+	const char *ca_file, *cert_file, *key_file;     /* NULL or "" = default */
+	bool any_certificate;
+	struct stream_tls *tls;         /* NULL: made of the files; else LENT for the link's life */
+	bool any_role;                  /* false: a replica is not taken */
 };
 
-/* up: connected, authenticated, database selected.  Down: every outstanding command has had its NULL reply before. */
+/* up: connected, authenticated, database selected, not a replica.  Down: every outstanding command has had its NULL reply before. */
 typedef void link_state_fn(void *arg, bool up, const char *why);
 typedef void link_reply_fn(void *arg, const redisReply *);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * link_greet.c - AUTH and SELECT are queued before the connection stands, PING tells that it does. */
+ * link_greet.c - AUTH, SELECT and ROLE are queued before the connection stands, PING tells that it does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,6 +28,23 @@ static void on_select(void *arg, const redisReply *r)
 {
 	if (r && !resp_is_status(r, "OK"))
 		greet_failed(arg, "SELECT", r);
+}
+
+/* A replica answers reads, and READONLY to a script that writes: it is not taken.  Who may not ask (no right to ROLE, a proxy
+ * before Redis) goes on without knowing, unless a sentinel named the server: after a failover it may still name the old one. */
+static void on_role(void *arg, const redisReply *r)
+{
+	struct link *l = arg;
+	const char *role = r ? resp_text(r, 0) : "";
+
+	if (!r || strcmp(role, "master") == 0 || (r->type == REDIS_REPLY_ERROR && !l->sentinels))
+		return;
+	if (strcmp(role, "slave") == 0)
+		link_drop(l, "a replica: not written to");
+	else if (strcmp(role, "sentinel") == 0)
+		link_drop(l, "a sentinel: it keeps no data (sentinel:// is its address)");
+	else
+		greet_failed(l, "ROLE", r);
 }
 
 static void on_ping(void *arg, const redisReply *r)
@@ -88,5 +105,7 @@ bool greet(struct link *l)
 	TEXT_FORMAT(db, "%d", l->db);
 	if (ok && l->db)
 		ok = queue(l, 2, (const char *[]){ "SELECT", db }, on_select);
+	if (ok && !l->any_role)
+		ok = queue(l, 1, (const char *[]){ "ROLE" }, on_role);
 	return ok && queue(l, 1, (const char *[]){ "PING" }, on_ping);
 }

@@ -2,7 +2,8 @@
  * link_room.h - what the parts of the link know of each other.  Only link*.c and subscriber.c include this.
  *
  * link.c       the life of a connection, its commands
- * link_greet.c what is said first: AUTH, SELECT, PING
+ * link_greet.c what is said first: AUTH, SELECT, ROLE, PING
+ * sentinel.c   who the server is
  * subscriber.c what follows on one that listens */
 #ifndef SWITCHD_STORE_LINK_ROOM_H
 #define SWITCHD_STORE_LINK_ROOM_H
@@ -13,8 +14,9 @@
 #include "switchd/io/resolve.h"
 #include "switchd/store/link.h"
 #include "switchd/store/resp.h"
+#include "switchd/store/sentinel.h"
 
-enum link_state { L_WAITING, L_RESOLVING, L_CONNECTING, L_UP };
+enum link_state { L_WAITING, L_ASKING, L_RESOLVING, L_CONNECTING, L_UP };
 
 struct waiting { link_reply_fn *fn; void *arg; mono_us deadline; };
 
@@ -23,6 +25,13 @@ struct link {
 	char *unix_path, *host, *user, *password_file;
 	uint16_t port;
 	int db;
+	bool any_role;
+	struct sentinels *sentinels;    /* NULL: host and port are the server */
+	struct stream_tls *tls;         /* NULL: plain */
+	bool own_tls;
+	char at[256], told_by[300];     /* the server of this connection, and the sentinel that named it */
+	uint16_t at_port;
+	bool moved;                     /* at, at_port: a node of the cluster named them for the next connection */
 	link_state_fn *fn;
 	void *arg;
 	enum link_state state;
@@ -43,7 +52,7 @@ struct link {
 	bool subscribing;       /* SUBSCRIBE was sent: no replies from here on, but messages */
 	link_message_fn *message;
 	mono_us heard, looked;  /* the last byte; the last look at the clock */
-	char why[200];
+	char why[300];
 };
 
 /* link.c */

@@ -6,9 +6,9 @@
  * load.c   records in, untrusted                     commit.c     records out
  * values.c small values and events                   ears.c       what is published: pushes, heartbeats, reports
  * follow.c an agent's side: records told, reports    roster.c     a controller's side of reports
- * standby.c who does not lead sees what was committed
+ * standby.c who does not lead sees what was committed  durable.c    do replicas have it?
  * watch.c  is it still what we wrote?                 repair.c     written over by a person's word
- * inspect.c what the server says of itself
+ * inspect.c what the server says of itself             upgrade.c    from one schema to the next
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H
@@ -113,11 +113,15 @@ struct store {
 	struct link *ears; bool ears_up;        /* subscribed to what is published */
 	struct follow *follow;  /* an agent's */
 	struct roster *roster;  /* a controller's */
+	int replicas;           /* wanted; 0: none is waited for */
+	bool waiting; uint64_t wait_gen, wait_seq, commit_seq;
+	store_risk_fn *risk_fn; void *risk_arg;
 	char leader[200];       /* "<owner> <url>" of who leads while we follow; "" */
 	struct standby *standby;
 	/* lease */
 	uint64_t term;
 	mono_us lease_until;    /* we may act before it */
+	bool another;           /* somebody else led when the store was last heard of */
 	bool renewing;
 	ev_timer renew, expire, retry;
 	/* the store's history, as of the last reconcile or commit */
@@ -175,6 +179,10 @@ void standby_look(struct store *, uint64_t gen, uint64_t seq);  /* the stream st
 void standby_push(struct store *, const char *service);
 void standby_stop(struct store *);
 void standby_free(struct store *);
+
+/* durable.c */
+void durable_committed(struct store *, uint64_t seq);
+void durable_away(struct store *);
 
 /* lease.c */
 void lease_acquire(struct store *);

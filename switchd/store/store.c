@@ -51,6 +51,16 @@ enum store_state store_state(const struct store *st)
 
 const char *store_leader(const struct store *st) { return st && st->stage == SG_FOLLOWING ? st->leader : ""; }
 
+bool store_may_act(const struct store *st, bool offline)
+{
+	if (!st || st->stage == SG_STOPPING)
+		return false;
+	if (st->alone || (!st->another && mono_now().us < st->lease_until.us))
+		return true;
+	/* READY or RECONCILING and past the lease: whoever stood still, another may have taken it. */
+	return offline && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
+}
+
 const char *store_why_down(const struct store *st)
 {
 	return !st ? "it was closed" : store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;
@@ -229,6 +239,7 @@ static void on_link(void *arg, bool up, const char *why)
 	lease_stop(st);
 	standby_stop(st);
 	roster_away(st);
+	durable_away(st);
 }
 
 /* ---- the face ---- */
@@ -253,6 +264,7 @@ struct store *store_make(struct ev_loop *loop, const struct config *cfg, const c
 	st->turn.data = st->expire.data = st->lost.data = st;
 	lease_init(st);
 	st->alone = cfg->redis.embedded;
+	st->replicas = cfg->redis.replicas;
 	return st;
 }
 
@@ -273,7 +285,7 @@ struct store *store_new(struct ev_loop *loop, const struct config *cfg, const ch
 	struct store *st = store_make(loop, cfg, owner_id, up, arg);
 
 	must(TEXT_FORMAT(st->name, "controller:%s", owner_id));
-	if (!TEXT_FORMAT(st->url, "%s", cfg->listen.advertise) || !st->url[0])
+	if (!cfg->listen.advertise || !cfg->listen.advertise[0] || !TEXT_COPY(st->url, cfg->listen.advertise))
 		TEXT_COPY(st->url, "-");
 	for (size_t i = 0; i < cfg->n_services; i++)
 		store_service(st, cfg->services[i].name);

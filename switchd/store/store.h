@@ -75,8 +75,18 @@ const char *store_leader(const struct store *);
 /* While following: a service was committed upon ("" = any of them may have been). */
 typedef void store_changed_fn(void *arg, const char *service);
 void store_watch(struct store *, store_changed_fn *, void *arg);
+/* May what was decided still be told to a proxy?  Asked right before the write, by our own clock: while the lease runs; and,
+ * when the store cannot be reached (or was not asked yet since), if the caller's offline rule allows it.  No: the lease ended
+ * while we stood still, or another was seen to lead.  An embedded store has no other leader. */
+bool store_may_act(const struct store *, bool offline);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
+
+/* Of a configuration with replicas: so many (acked) had all that was committed up to seq within 200 ms; -1 = not known, the connection
+ * was lost.  Fewer than store_replicas(): committed, at risk.  Called after the commit's done(). */
+typedef void store_risk_fn(void *arg, uint64_t gen, uint64_t seq, int acked);
+void store_watch_risk(struct store *, store_risk_fn *, void *arg);
+int store_replicas(const struct store *);
 
 void store_load(struct store *, const char *service, store_done_fn *, void *arg);
 void store_commit(struct store *, const struct commit *, store_done_fn *, void *arg);
@@ -110,6 +120,10 @@ void store_repair(struct store *, const struct store_repair *, store_done_fn *, 
  * {"value"} or {"error"}}; what it was not asked, or did not answer, is not in it. */
 typedef void store_inspect_fn(void *arg, const char *json);
 void store_inspect(struct store *, store_inspect_fn *, void *arg);
+/* From an older schema to ours.  from: what it was (2 = nothing was to be done); rewritten: public records, also with dry_run. */
+struct store_upgraded { enum store_result result; int from; size_t rewritten; char detail[256]; };
+typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
+void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
 void store_reconcile(struct store *, const char *why);
 

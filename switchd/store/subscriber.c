@@ -98,6 +98,8 @@ struct link *link_subscribe(struct ev_loop *loop, const struct link_config *cfg,
 	struct link *l = link_new(loop, cfg, fn, arg);
 
 	must(n > 0 && n <= LINK_CHANNELS_MAX);
+	/* What is published to a master is published by its replicas too. */
+	l->any_role |= !l->sentinels;
 	l->channels = xcalloc(n, sizeof(*l->channels));
 	l->n_channels = n;
 	for (size_t i = 0; i < n; i++)

@@ -278,7 +278,7 @@ redis_start()
 {
 	mkdir -p "$SITE/redis" "$SITE/log" "$SITE/pid"
 	TOP[state]="{ redis: 'unix:$SITE/redis.sock' }"
-	setsid redis-server --port 0 --unixsocket "$SITE/redis.sock" --dir "$SITE/redis" --appendonly yes --appendfsync always --save '' \
+	setsid "$REDIS_SERVER" --port 0 --unixsocket "$SITE/redis.sock" --dir "$SITE/redis" --appendonly yes --appendfsync always --save '' \
 		--daemonize no </dev/null >>"$SITE/log/redis" 2>&1 &
 	echo $! >"$SITE/pid/redis"
 	disown

@@ -13,6 +13,9 @@ BIN=${BIN:-$PWD/${BUILD_DIR:?}/bin}
 FAKES=${FAKES:-$PWD/${BUILD_DIR:?}/tests/fakes}
 
 declare -A SVC=() TOP=()
+# Another server with the same protocol, such as valkey-server: the embedded one and that of redis_start.
+REDIS_SERVER=${SWITCHD_TEST_REDIS:-redis-server}
+[ "$REDIS_SERVER" = redis-server ] || TOP[state]="{ redis_server: $REDIS_SERVER }"
 SVC[bake]=5s
 # Settings of the service as "key: value" lines beside SVC, indented by six.
 SVC_MORE=''

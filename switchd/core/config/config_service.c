@@ -60,8 +60,7 @@ static void check_twice(struct loading *ld, const struct told *all, size_t n, co
 	}
 }
 
-/* `any`: something is asked by https at all. */
-static void tls_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, bool any, struct tls_config *out)
+void tls_block_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, const char *unused, struct tls_config *out)
 {
 	struct block b;
 
@@ -71,8 +70,8 @@ static void tls_load(struct loading *ld, struct yaml_node *node, const char *key
 		return;
 	if (!out->cert_file[0] != !out->key_file[0])
 		diag_error(ld->d, node->mark, "%s: cert_file and key_file go together", key);
-	if (!any)
-		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, strcmp(key, "tls") == 0 ? "target" : "front", what);
+	if (unused)
+		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, unused, what);
 }
 
 static void slot_load(struct loading *ld, const struct block *slots, enum slot which, bool front_tls, struct told *told, size_t *n_told,
@@ -116,7 +115,7 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 	bool https = source;    /* what will be read is not known yet */
 	for (size_t i = 0; i < out->n_targets; i++)
 		https = https || targets[i].tls;
-	tls_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https, &out->tls);
+	tls_block_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https ? NULL : "target", &out->tls);
 	out->proxy_protocol = mapping && block_n(&b, "proxy_protocol") != 0;
 	struct yaml_node *min = mapping ? block_own(&b, "min_targets") : NULL;
 	struct value value;
@@ -196,7 +195,7 @@ static void proxy_load(struct loading *ld, struct yaml_node *node, const char *t
 	p->name = block_text(&b, "name");
 	p->socket = block_text(&b, "socket");
 	p->front = origin_of(ld, block_text(&b, "front"));
-	if (strcmp(p->type, "agent") == 0)
+	if (strcmp(p->type, "agent") == 0 && !ld->agent)
 		check_agent(ld, &b, p);
 	p->map = or_format(ld, block_text(&b, "map"), "1/2.map", ld->state_dir, service);
 	p->paths = or_format(ld, block_text(&b, "paths"), "1/2.paths", ld->state_dir, service);
@@ -265,7 +264,7 @@ static void proxies_load(struct loading *ld, const struct block *service, struct
 	out->proxies = list;
 	out->n_proxies = n;
 	for (size_t i = 0; i < n; i++)
-		if (!out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
+		if (!ld->agent && !out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
 			diag_warn(ld->d, marks[i], "%s has no front: its flips end at acked and are never observed", service->what);
 }
 
@@ -275,7 +274,7 @@ static void front_tls_load(struct loading *ld, const struct block *service, stru
 
 	for (size_t i = 0; i < out->n_proxies; i++)
 		any = any || text_starts(out->proxies[i].front, "https:");
-	tls_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any, &out->front_tls);
+	tls_block_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any ? NULL : "front", &out->front_tls);
 }
 
 static void command_load(struct loading *ld, const struct block *gates, struct service_config *out)
@@ -410,7 +409,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	struct block b, budget;
 
 	*out = (struct service_config){ .name = name, .line = pair->key->mark.line, .front_target = { .text = "", .host = "", .unix_path = "" },
-					.front_tls = { "", "", "", true } };
+					.front_tls = { "", "", "", true }, .for_agent = ld->agent };
 	if (!name_ok(name))
 		diag_error(ld->d, pair->key->mark, "\"%s\" is no name for a service: letters, digits, _ . - (at most %d)", name, NAME_MAX_LEN);
 	if (pair->value->bad)
@@ -433,4 +432,6 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	/* A features: key that was wrong must not turn into the default one. */
 	if (!block_bad(&b, "features"))
 		features_load(ld, block_own(&b, "features"), &b, out);
+	if (ld->agent)
+		agent_rules(ld, &b, out);
 }

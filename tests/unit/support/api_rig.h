@@ -108,6 +108,18 @@ void engine_repair(struct engine *e, const char *service, const struct person *p
 	engine_order(e, service, &in, p->rid, NULL, done, arg);
 }
 
+void engine_upgrade(struct engine *e, const struct person *p, state_done_fn *done, void *arg)
+{
+	struct state_result r = { .said = json_pack("{s:i,s:i}", "from", 1, "to", 2) };
+
+	(void)e;
+	fake.asked++;
+	fake.in = (struct input){ .kind = IN_NOTE, .dry_run = p->dry_run };
+	TEXT_COPY(fake.in.by, p->by);
+	done(arg, &r);
+	json_decref(r.said);
+}
+
 void engine_doctor(struct engine *e, engine_events_fn *done, void *arg)
 {
 	json_t *o = json_pack("{s:i,s:[]}", "bad", 0, "checks");
@@ -238,6 +250,13 @@ void engine_report(struct engine *e, const char *s, wall_ms from, engine_events_
 }
 
 void engine_config(const struct engine *e, const char *service, struct buf *yaml) { (void)e; (void)service; fake.asked++; buf_adds(yaml, "version: 1\n"); }
+json_t *engine_agents(const struct engine *e) { (void)e; fake.asked++; return json_pack("{s:[]}", "agents"); }
+void engine_forget_agent(struct engine *e, const char *name, engine_forgot_fn *done, void *arg)
+{
+	(void)e;
+	fake.asked++;
+	done(arg, strcmp(name, "lb1") == 0);
+}
 void engine_metrics(const struct engine *e, struct buf *out) { (void)e; buf_adds(out, "switchd_armed{service=\"shop\"} 1\n"); }
 
 bool engine_ready(const struct engine *e, char *why, size_t size)
