@@ -11,7 +11,7 @@
  * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
- * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on
+ * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on;  upgrade.c  a newer schema
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
