@@ -41,7 +41,7 @@ endif
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS_BUILD) $(CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS_BUILD) $(LDFLAGS)
 
-ROOMS := base core io store proxy engine api cli
+ROOMS := base core io store proxy agent engine api cli
 # A room may have inner rooms of one level: switchd/core/decide, probes/kinds.
 LIB_SRC := $(foreach r,$(ROOMS),$(wildcard switchd/$(r)/*.c switchd/$(r)/*/*.c)) $(wildcard probes/*.c probes/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)

@@ -89,6 +89,7 @@ struct schedule {
 	uint64_t random, sent;
 	struct spread late;             /* turns, after they were due */
 	bool behind;
+	int slow;                       /* every period so many times as long */
 	int depth;                      /* done() is on the stack */
 	bool doomed;
 };
@@ -130,7 +131,7 @@ static int64_t period_us(const struct schedule *s, int where, size_t f)
 
 	if (writes(s, f) && ms < WRITES_EVERY_MS)
 		ms = WRITES_EVERY_MS;
-	return (ms > 0 ? ms : 1) * 1000;
+	return (ms > 0 ? ms : 1) * 1000 * s->slow;
 }
 
 static bool every_target(const struct schedule *s, int where, size_t f)
@@ -151,6 +152,8 @@ static bool eligible(const struct schedule *s, int where, size_t f)
 		return false;
 	if (where == FRONT)
 		return x && s->front_slot != NO_SLOT && x->rule.via_front;
+	if (x && x->writes && s->slow > 1)
+		return false;
 	if (!x)
 		return s->cfg->identity.on && s->release[where][0];
 	return x->rule.via_slot && !(x->writes && is_idle(s, where) && !x->idle);
@@ -493,6 +496,20 @@ void schedule_pace(struct schedule *s, enum slot slot, enum pace pace)
 	arm(s, now);
 }
 
+void schedule_slow(struct schedule *s, int times)
+{
+	int64_t now = now_us();
+
+	must(times > 0);
+	if (s->slow == times)
+		return;
+	s->slow = times;
+	for (int where = BLUE; where <= FRONT; where++)
+		start_turns(s, where, now);
+	reckon(s);
+	arm(s, now);
+}
+
 void schedule_front(struct schedule *s, enum slot slot, enum pace pace)
 {
 	int64_t now = now_us();
@@ -651,6 +668,7 @@ struct schedule *schedule_new(struct ev_loop *loop, struct probe_runner *runner,
 		s->cost[f] = 1.;
 	s->random = (uint64_t)now_us() * 0x9e3779b97f4a7c15ULL | 1;
 	s->stretch[BLUE] = s->stretch[GREEN] = 1.;
+	s->slow = 1;
 	TAILQ_INIT(&s->urgent);
 	lay_out(s, BLUE, cfg->slot[BLUE].n_targets, 1000000 / cfg->max_rate);
 	lay_out(s, GREEN, cfg->slot[GREEN].n_targets, 1000000 / cfg->max_rate);

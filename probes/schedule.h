@@ -24,6 +24,8 @@ struct schedule *schedule_new(struct ev_loop *, struct probe_runner *, const str
 void schedule_free(struct schedule **);
 
 void schedule_pace(struct schedule *, enum slot, enum pace);
+/* Everything so many times more seldom, and nothing that writes: a controller that stands by asks at a tenth.  1 = as told. */
+void schedule_slow(struct schedule *, int times);
 /* Front probes go to this slot (NO_SLOT: none), at the pace of the slot. */
 void schedule_front(struct schedule *, enum slot, enum pace);
 

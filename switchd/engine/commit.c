@@ -227,6 +227,10 @@ static void commit_done(void *arg, const struct store_answer *a)
 	s->committing = false;
 	switch (a->result) {
 	case ST_OK:
+		if (a->committed_us && a->record && (version_cmp(a->record->v, s->rec.v) != 0 || !s->commit_us)) {
+			s->commit_us = version_cmp(a->record->v, s->rec.v) != 0 ? a->committed_us : 0;
+			s->commit_v = a->record->v;
+		}
 		adopt(s, a->record ? a->record : &s->d->next, a->stream_id);
 		adopt_journal(s, s->d->condemn_it ? &s->d->condemn : NULL, s->d->pardon_it ? s->d->pardon : "");
 		current_end(s, &r);

@@ -260,6 +260,10 @@ static void beat(EV_P_ ev_timer *t, int revents)
 	for (size_t i = 0; i < e->n && !e->stopping; i++) {
 		struct service *s = e->services[i];
 
+		if (e->standby) {
+			standby_service_beat(s);
+			continue;
+		}
 		if (!s->loaded && store_is_up(e->store))
 			service_store(s, true);
 		if (s->loaded)
@@ -289,6 +293,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
 	export_beat(e);
+	standby_beat(e);
 	t->repeat = (busy ? BEAT_MS : BEAT_REST_MS) / 1000.;
 	ev_timer_again(EV_A_ t);
 }
@@ -298,7 +303,10 @@ static void store_changed(void *arg, bool up, const char *why)
 	struct engine *e = arg;
 
 	log_info("store", "up=%d why=%s", up, LOG_Q(why));
-	e->down_since = up ? (mono_us){ 0 } : e->down_since.us ? e->down_since : mono_now();
+	standby_changed(e);
+	if (store_state(e->store) == STORE_AWAY)
+		fleet_away(e);
+	e->down_since = store_state(e->store) != STORE_AWAY ? (mono_us){ 0 } : e->down_since.us ? e->down_since : mono_now();
 	for (size_t i = 0; i < e->n; i++)
 		service_store(e->services[i], up);
 }
@@ -380,6 +388,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	e->journal = journal_open(loop, cfg->state_dir, error, error_size);
 	if (!e->journal)
 		goto fail;
+	standby_start(e);
 	e->archive = archive_open(loop, cfg->archive, cfg->archive_keep_ms, cfg->archive_bytes);
 	if (cfg->redis.embedded) {
 		e->embedded = embedded_start(loop, cfg->state_dir, cfg->redis.redis_server, error, error_size);
@@ -388,6 +397,8 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	}
 	e->store = store_new(loop, cfg, e->owner, store_changed, e);
 	store_set_truth(e->store, truth, e);
+	store_watch(e->store, standby_committed, e);
+	fleet_start(e);
 	e->services = xcalloc(cfg->n_services, sizeof(struct service *));
 	for (size_t i = 0; i < cfg->n_services; i++) {
 		struct service *s = service_new(e, &cfg->services[i], &errors);
@@ -540,7 +551,7 @@ bool engine_reload(struct engine *e, struct config *next, char *why, size_t why_
 	e->reload_ok = true;
 	e->reload_error[0] = '\0';
 	for (size_t i = 0; i < e->n; i++)
-		if (store_is_up(e->store) && !e->services[i]->loaded)
+		if (store_state(e->store) != STORE_AWAY && !e->services[i]->loaded)
 			service_store(e->services[i], true);
 out:
 	for (size_t i = 0; i < next->n_services; i++)

@@ -136,7 +136,7 @@ static void pump(struct engine *e)
 		archive_last(e->archive, last_got, e);
 		return;
 	}
-	if (!store_is_up(e->store))
+	if (store_state(e->store) == STORE_AWAY)
 		return;
 	e->exporting = true;
 	e->export_asked = false;

@@ -89,12 +89,37 @@ static void deploys_got(void *arg, bool ok, const char *value)
 		adopt_deploys_load(s, value);
 }
 
+/* The leader's record, as it stands: shown, remembered, nothing done about it. */
+static void followed(struct service *s, const struct record *rec)
+{
+	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
+	bool newer = !j || version_cmp(rec->v, j->record.v) > 0 || (version_cmp(rec->v, j->record.v) == 0 && rec->rev > j->record.rev);
+
+	s->rec = *rec;
+	s->loaded = true;
+	if (s->rec.phase != s->last_phase)
+		s->phase_entered = mono_now();
+	s->last_phase = s->rec.phase;
+	adopt_deploy(s);
+	measure_pace(s);
+	/* What the store says is older than what this journal knows: it may have lost commits, and the journal is the proof. */
+	if (newer && !s->overruled)
+		adopt_journal(s, NULL, "");
+	publish_change(s);
+}
+
 static void load_done(void *arg, const struct store_answer *a)
 {
 	struct service *s = arg;
 	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
 
-	s->loading = false;
+	bool again = s->reload_again;
+
+	s->loading = s->reload_again = false;
+	if (again && s->e->standby) { /* it changed while we read */
+		service_reload_record(s);
+		return;
+	}
 	if (a->result != ST_OK) {
 		log_warn("load", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
 		return; /* tried again at the next beat while the store is up */
@@ -103,6 +128,11 @@ static void load_done(void *arg, const struct store_answer *a)
 		/* The entries alone: all of it is 126 KiB, of every service. */
 		s->condemned.n = a->condemned->n;
 		memcpy(s->condemned.list, a->condemned->list, a->condemned->n * sizeof(*s->condemned.list));
+	}
+	if (s->e->standby) {
+		if (a->record)
+			followed(s, a->record);
+		return;
 	}
 	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));
 	store_get(s->e->store, s->cfg->name, "seen", seen_got, wanted_new(s));
@@ -129,7 +159,11 @@ static void load_done(void *arg, const struct store_answer *a)
 
 void service_reload_record(struct service *s)
 {
-	if (s->loading || !store_is_up(s->e->store))
+	if (s->loading) {
+		s->reload_again = true;
+		return;
+	}
+	if (store_state(s->e->store) == STORE_AWAY)
 		return;
 	s->loading = true;
 	store_load(s->e->store, s->cfg->name, load_done, s);
@@ -140,7 +174,7 @@ static void pending_over(struct service *s)
 {
 	const struct condemned *c = &s->pending_condemn;
 
-	s->pending = false;
+	s->pending = s->overruled = false;
 	s->n_pending = 0;
 	if (c->release[0] && !condemned_find(&s->condemned, c->release, "") && s->condemned.n < MAX_CONDEMNED)
 		s->condemned.list[s->condemned.n++] = *c;
@@ -165,6 +199,9 @@ static void replay_done(void *arg, const struct store_answer *a)
 	/* Asked again when the store is up at the next beat. */
 }
 
+/* Somebody else committed since: what was decided alone is told, and not done again. */
+static bool e_others(const struct service *s) { return !standby_sole(s); }
+
 /* What was decided while the store was away is recorded now, with the same request id (state.md 5). */
 static void replay(struct service *s, const struct store_answer *a)
 {
@@ -173,7 +210,9 @@ static void replay(struct service *s, const struct store_answer *a)
 
 			    .condemn = s->pending_condemn.release[0] ? &s->pending_condemn : NULL };
 
-	next = s->rec;
+	bool others = s->overruled || (a->record && e_others(s) && version_cmp(a->record->v, s->pending_base) != 0 && !text_starts(a->record->cid, "restamp-"));
+
+	next = others && a->record ? *a->record : s->rec;
 	if (a->record && strcmp(a->record->cid, s->rec.cid) == 0) {
 		pending_over(s);
 		set_loaded(s, a->record);
@@ -183,7 +222,10 @@ static void replay(struct service *s, const struct store_answer *a)
 	if (a->record) {
 		c.expect_v = a->record->v;
 		c.expect_rev = a->record->rev;
-		if (version_cmp(a->record->v, s->pending_base) != 0) {
+		if (others) {
+			c.mode = MOVE_NOTE;
+			c.condemn = NULL;
+		} else if (version_cmp(a->record->v, s->pending_base) != 0) {
 			/* Restamped, or somebody else was here: our slot, recorded at a higher version than either. */
 			bool moves = a->record->active != next.active || a->record->shield != next.shield;
 
@@ -270,15 +312,63 @@ void service_found(struct service *s)
 	service_tick(s);
 }
 
+/* What this controller knows, and what agents saw condemned: a commit that was lost may have condemned it. */
+static const struct condemned_set *condemned_all(const struct service *s)
+{
+	static struct condemned_set all;
+
+	all = s->condemned;
+	for (size_t i = 0; i < s->fleet.n; i++)
+		for (size_t k = 0; k < s->fleet.agents[i].n_condemned; k++) {
+			struct condemned *c = &all.list[all.n];
+
+			if (all.n == MAX_CONDEMNED || condemned_find(&all, s->fleet.agents[i].condemned[k], ""))
+				continue;
+			*c = (struct condemned){ .since = wall_now() };
+			TEXT_COPY(c->release, s->fleet.agents[i].condemned[k]);
+			TEXT_COPY(c->by, "switchd");
+			TEXT_FORMAT(c->why, "agent %s saw it condemned; the store had lost that", s->fleet.agents[i].name);
+			all.n++;
+		}
+	return &all;
+}
+
+/* After a failover the agents know what the new primary may not: each listed one is waited for, until it spoke on this connection. */
+static bool agents_spoke(struct service *s)
+{
+	mono_us now = mono_now();
+	bool all = s->e->roster_since.us > 0, any = false;
+
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		bool spoke = false;
+
+		if (strcmp(s->cfg->proxies[i].type, "agent") != 0)
+			continue;
+		any = true;
+		for (size_t k = 0; k < s->fleet.n; k++)
+			spoke = spoke || (strcmp(s->fleet.agents[k].name, s->cfg->proxies[i].name) == 0 && s->fleet.agents[k].heard.us > s->e->roster_since.us);
+		all = all && spoke;
+	}
+	if (!s->truth_asked.us)
+		s->truth_asked = now;
+	if (any && !all && mono_since_ms(now, s->truth_asked) < AGENT_FIRST_MS)
+		return false;
+	s->truth_asked = (mono_us){ 0 };
+	return true;
+}
+
 bool service_truth(struct service *s, struct store_truth *out)
 {
 	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
 	struct input found = { .found_slot = NO_SLOT };
 
+	bool lossy = out->lossy;
+
 	memset(out, 0, sizeof(*out));
+	out->floor_slot = NO_SLOT;
 	out->service = s->cfg->name;
-	out->condemned = &s->condemned;
-	if (!traffic_asked(s))
+	out->condemned = condemned_all(s);
+	if (!traffic_asked(s) || (lossy && !agents_spoke(s)))
 		return false;
 	if (j) {
 		out->known = true;
@@ -290,8 +380,11 @@ bool service_truth(struct service *s, struct store_truth *out)
 		out->record = s->rec;
 		out->floor = s->rec.v;
 	}
-	if (traffic_found(s, &found) && version_cmp(found.found_v, out->floor) > 0)
+	if (traffic_found(s, &found) && version_cmp(found.found_v, out->floor) > 0) {
 		out->floor = found.found_v;
+		out->floor_slot = found.ambiguous ? NO_SLOT : found.found_slot;
+	}
+	fleet_found(s, out->floor, &out->floor_slot, &out->floor);
 	return true;
 }
 

@@ -222,6 +222,7 @@ void measure_pace(struct service *s)
 	mono_us now = mono_now();
 	bool fast = r->phase == PH_PROVING || r->phase == PH_BAKING || r->phase == PH_FLIPPING || r->phase == PH_REVERTING;
 
+	schedule_slow(s->sched, standby_slower(s->e));
 	for (int i = BLUE; i <= GREEN; i++) {
 		enum slot slot = (enum slot)i;
 		bool active = slot == r->active;
@@ -229,7 +230,7 @@ void measure_pace(struct service *s)
 
 		for (size_t f = 0; f < s->cfg->n_features && s->view->n && !doubt; f++)
 			doubt = active && s->view->f[f].doubted[slot];
-		enum pace p = fast || doubt ? PACE_FAST : active ? PACE_STEADY : PACE_IDLE;
+		enum pace p = (fast || doubt) && !s->e->standby ? PACE_FAST : active ? PACE_STEADY : PACE_IDLE;
 
 		/* After a start everything is unknown, and nothing is armed: both slots are learned quickly. */
 		if (!s->started || mono_since_ms(now, s->born) < WARM_UP_MS)

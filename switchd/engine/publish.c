@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switchd/base/failpoint.h"
 #include "switchd/base/log.h"
 #include "switchd/core/record.h"
 #include "switchd/engine/service.h"
@@ -28,6 +29,7 @@ void publish_event(struct engine *e, const struct event *given)
 	json_t *j;
 
 	ev = *given;
+	FAILPOINT("engine.publish");
 	if (!ev.stream_id[0]) /* said while the store is away, or not written at all */
 		TEXT_FORMAT(ev.stream_id, "local-%llu", (unsigned long long)++e->event_seq);
 	log_info("event", "service=%s kind=%s by=%s from=%s to=%s because=%s detail=%s", ev.service, ev.kind, ev.by, slot_name(ev.from),

@@ -20,7 +20,7 @@ void service_world(struct service *s, struct world *w)
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.inventory = inventory_view_of(s),
-		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = true, .started = s->started,
+		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s), .started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
 		.since_flip = s->since_flip, .phase_entered = s->phase_entered,
@@ -294,8 +294,33 @@ static bool step(struct service *s)
 	return in != &tick;
 }
 
+static void refuse_standing_by(struct service *s)
+{
+	char text[300];
+
+	TEXT_FORMAT(text, "%s leads", store_leader(s->e->store)[0] ? store_leader(s->e->store) : "another switchd, as far as is known,");
+	while (s->first)
+		order_refuse(s, order_next(s), RF_STANDBY, text);
+}
+
+void service_stand_by(struct service *s)
+{
+	s->fresh_start = false;
+	if (s->pending) {
+		/* It was done here alone, and the record is another's: told when this one leads again, never done anew. */
+		log_warn("offline", "service=%s what=\"another controller leads: its record stands, what was decided here is only told\"", s->cfg->name);
+		s->overruled = true;
+	}
+	traffic_stand_by(s);
+	refuse_standing_by(s);
+}
+
 void service_tick(struct service *s)
 {
+	if (s->e->standby) {
+		refuse_standing_by(s);
+		return;
+	}
 	if (s->ticking) {
 		s->dirty = true;
 		return;
@@ -399,6 +424,7 @@ void service_free(struct service **sp)
 	if (s->sched)
 		measure_stop(s);
 	traffic_stop(s);
+	fleet_free(s);
 	probe_runner_free(&s->runner);
 	health_free(&s->health);
 	changes_free(s);
@@ -449,6 +475,7 @@ void service_apply_config(struct service *s, const struct service_config *told, 
 	targets_reloaded(s);
 	measure_start(s);
 	traffic_start(s);
+	fleet_again(s);
 	inventory_start(s);
 	measure_pace(s);
 	/* What the deploy under way had asked is gone with the old parts: it is asked anew, not waited for. */

@@ -21,14 +21,18 @@
 
 #include "probes/schedule.h"
 #include "switchd/base/version.h"
-#include "switchd/core/story/ledger.h"
+#include "switchd/core/fleet.h"
 #include "switchd/core/recheck.h"
+#include "switchd/core/story/ledger.h"
 #include "switchd/engine/engine.h"
 #include "switchd/io/child.h"
+#include "switchd/proxy/agent.h"
 #include "switchd/proxy/proxy.h"
 #include "switchd/store/archive.h"
 #include "switchd/store/embedded.h"
 #include "switchd/store/journal.h"
+#include "switchd/store/roster.h"
+#include "switchd/store/follow.h"
 #include "switchd/store/store.h"
 
 enum {
@@ -120,6 +124,20 @@ struct feature_count { uint64_t probes, absents, lost; };
 /* A time without a break in which this service was measured; the last one grows. */
 struct watched { wall_ms from, to; char why[32]; /* what was before it */ };
 
+/* An agent as this service knows it (fleet.c). */
+struct fleet_agent {
+	id_text name;
+	char state[16], why[200];       /* its own word */
+	bool has_value; struct proxy_value value;       /* what its proxies show */
+	id_text cid;
+	id_text condemned[FLEET_CONDEMNED]; size_t n_condemned;  /* releases that it saw condemned */
+	struct version reached; int64_t reached_us;     /* the newest version that it showed, and when, by the clock of Redis */
+	int64_t word_us;                /* the stamp of that word */
+	mono_us heard;
+	struct agent_word word;
+};
+struct fleet { struct fleet_agent *agents; size_t n; };
+
 enum round { ROUND_NONE, ROUND_ACTIVE, ROUND_IDLE };
 
 struct service {
@@ -132,9 +150,11 @@ struct service {
 	/* the committed truth */
 	struct record rec;
 	struct condemned_set condemned;
+	bool reload_again;
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
 	/* the store is away: the record is ahead of it */
+	bool overruled;                 /* another controller led meanwhile: what was decided alone is only told */
 	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
 	bool replaying; struct condemned pending_condemn;
 	struct event *pending_events; size_t n_pending;  /* what was decided meanwhile, oldest first */
@@ -159,6 +179,7 @@ struct service {
 	bool note_wanted;
 	/* times on this process's clock */
 	bool journal_due; ev_timer journal_timer; struct condemned journal_condemn; id_text journal_pardon;
+	mono_us truth_asked;            /* agents have so long to say what they show */
 	mono_us loaded_at;              /* the last moment with a record in hand */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
 	int64_t bake_stood_us;
@@ -208,6 +229,8 @@ struct service {
 	char *late_evidence;
 	bool replay[MAX_FEATURES], replaying_features; mono_us replay_until;
 	/* proxies */
+	struct fleet fleet;
+	int64_t commit_us; struct version commit_v;     /* when the last version was committed, by the clock of Redis; 0 = not known */
 	struct px px[MAX_PROXIES];
 	struct proxies_view pv;
 	/* counters */
@@ -240,6 +263,9 @@ struct engine {
 	int64_t export_retry_ms; mono_us next_export;
 	uint64_t export_gaps;           /* events that were trimmed before */
 	id_text owner;
+	bool standby;                   /* another controller leads, or led when the store was last there */
+	wall_ms others_at;              /* when another controller was last seen */
+	mono_us roster_since, next_controller_report;
 	struct service **services; size_t n;
 	ev_timer heartbeat; mono_us last_beat;
 	ev_check check; ev_prepare turn; int64_t turn_cpu, turn_most_us; uint64_t turns_long;      /* I10 */
@@ -275,8 +301,29 @@ void service_baselines(const struct service *, const struct service_config *next
 bool service_busy(const struct service *);
 void service_refuse_all(struct service *, const char *why);      /* orders that waited too long for a record */
 void service_abandon(struct service *);        /* the end: orders in line are answered "unknown" */
+void service_stand_by(struct service *);        /* nothing is decided here any more */
 void service_found(struct service *);           /* every proxy was asked once, or the store is up: decide the first start */
 bool service_truth(struct service *, struct store_truth *out);
+
+/* standby.c */
+void standby_start(struct engine *);
+void standby_others(struct engine *, const struct agent_seen *);
+bool standby_sole(const struct service *);
+int standby_slower(const struct engine *);
+void standby_changed(struct engine *);
+store_changed_fn standby_committed;
+void standby_beat(struct engine *);
+void standby_service_beat(struct service *);
+json_t *standby_json(const struct engine *);
+
+/* fleet.c */
+void fleet_start(struct engine *);
+void fleet_away(struct engine *);
+void fleet_again(struct service *);
+void fleet_free(struct service *);
+bool fleet_found(const struct service *, struct version above, enum slot *, struct version *);
+void fleet_counted(const struct service *, struct fleet_count *);
+json_t *fleet_json(const struct service *);
 
 /* line.c */
 void order_end(struct service *, struct order *, struct order_result *);        /* answers and frees the order */
@@ -429,6 +476,8 @@ void traffic_drain(struct service *, enum slot left);
 void traffic_beat(struct service *);
 void traffic_view(struct service *);            /* folds px[] into pv */
 void traffic_stamp(struct service *, const struct probe_result *);      /* every answer through a front */
+void traffic_agent_spoke(struct px *);          /* look what it says, now */
+void traffic_stand_by(struct service *);
 bool traffic_asked(const struct service *);     /* every proxy was asked once since the start */
 bool traffic_found(const struct service *, struct input *start);        /* highest version a proxy shows */
 const char *px_state(const struct px *);

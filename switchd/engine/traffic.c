@@ -43,6 +43,8 @@ const char *px_state(const struct px *p)
 		return "not-written";
 	if (px_down(p))
 		return "down";
+	if (p->s->e->standby)
+		return p->has_value && p->value.pin ? "pinned" : p->has_value && version_cmp(p->value.v, p->s->rec.v) >= 0 ? "in-sync" : "behind";
 	if (p->fight)
 		return "fight";
 	if (p->has_value && p->value.pin)
@@ -144,7 +146,7 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 		break;
 	default:
 		p->acked = false;
-		if (!p->socket_down) {
+		if (!p->socket_down && a->result != PX_FENCED) {
 			p->refused = true;
 			TEXT_FORMAT(p->refused_why, "%s: %.120s", p->cfg->name, p->detail);
 		}
@@ -159,6 +161,8 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 
 static void apply(struct px *p)
 {
+	if (p->s->e->standby) /* who leads writes */
+		return;
 	/* A way back does not wait behind a disk that takes its time: the adapter lets it overtake. */
 	if (p->applying && (p->order != ORDER_BACK || p->overtaken)) {
 		p->again = true;
@@ -182,7 +186,7 @@ void traffic_apply(struct service *s, enum proxy_order order)
 {
 	struct proxy_value v = decide_value(&s->rec);
 
-	if (s->cfg->mode == MODE_OBSERVE || v.slot == NO_SLOT)
+	if (s->cfg->mode == MODE_OBSERVE || v.slot == NO_SLOT || s->e->standby)
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];
@@ -299,7 +303,8 @@ static void put_right(struct px *p, const struct proxy_answer *a)
 {
 	mono_us now = mono_now();
 	char text[PROXY_VALUE_TEXT];
-	bool ours = a->restarted || mono_since_ms(now, p->acked_at) < OWN_RELOAD_MS || !p->acked_at.us;
+	/* An agent that was away comes back with what it held then: nobody fights. */
+	bool ours = a->restarted || mono_since_ms(now, p->acked_at) < OWN_RELOAD_MS || !p->acked_at.us || strcmp(p->cfg->type, "agent") == 0;
 
 	p->acked = p->observed = false;
 	p->in_a_row = 0;
@@ -335,6 +340,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 	note_value(p, a);
 	if (a->result == PX_OK)
 		p->durable = a->durable;
+	if (s->e->standby)
+		goto out;
 	if (a->result == PX_OK && a->has_value && a->value.pin)
 		found_pin(p);
 	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !same_value(&a->value, &p->want)) {
@@ -431,7 +438,7 @@ static void cut_now(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (p->s->rec.active == p->cut_slot || p->s->rec.active == NO_SLOT || p->s->cfg->mode == MODE_OBSERVE)
+	if (p->s->e->standby || p->s->rec.active == p->cut_slot || p->s->rec.active == NO_SLOT || p->s->cfg->mode == MODE_OBSERVE)
 		return;
 	if (p->s->rec.shield) { /* what the old slot answers now is what the shield asks of it: cutting that would be a failure of ours (I1a) */
 		ev_timer_set(t, (double)p->s->cfg->drain_ms / 1000.0, 0.);
@@ -591,6 +598,8 @@ void traffic_beat(struct service *s)
 			p->next_poll = mono_plus_ms(now, POLL_PROXY_MS);
 			proxy_read_back(p->proxy, polled, p);
 		}
+		if (s->e->standby)
+			continue;
 		if (p->retry_at.us && p->retry_at.us <= now.us && !p->applying && !p->fight)
 			apply(p);
 		front_asks(s, p, now);
@@ -613,6 +622,14 @@ static void paths_synced(void *arg, const struct proxy_answer *a)
 			 p->cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 }
 
+/* The last look before a write: a leader that stood still writes nothing of what it had decided (P2). */
+static bool may_write(void *arg)
+{
+	const struct service *s = arg;
+
+	return !s->e->standby && store_may_act(s->e->store, s->pending || (s->cfg->offline_rollback && standby_sole(s)));
+}
+
 void traffic_start(struct service *s)
 {
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
@@ -625,6 +642,7 @@ void traffic_start(struct service *s)
 		p->index = i;
 		p->servers_up = p->servers_all = -1;
 		p->proxy = proxy_new(s->e->loop, s->told, p->cfg);
+		proxy_set_gate(p->proxy, may_write, s);
 		ev_init(&p->reobserve, reobserve);
 		ev_init(&p->cut, cut_now);
 		p->reobserve.data = p->cut.data = p;
@@ -634,6 +652,29 @@ void traffic_start(struct service *s)
 			proxy_sync_paths(p->proxy, paths_synced, p);
 		}
 		buf_free(&said);
+	}
+}
+
+void traffic_agent_spoke(struct px *p)
+{
+	if (p->polling)
+		return;
+	p->polling = true;
+	p->next_poll = mono_plus_ms(mono_now(), POLL_PROXY_MS);
+	proxy_read_back(p->proxy, polled, p);
+}
+
+void traffic_stand_by(struct service *s)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		struct px *p = &s->px[i];
+
+		p->acked = p->observed = p->has_want = p->again = p->fight = p->refused = false;
+		p->in_a_row = 0;
+		p->retry_at = (mono_us){ 0 };
+		p->pre_asked = p->pre_done = p->pre_ok = false;
+		ev_timer_stop(s->e->loop, &p->reobserve);
+		ev_timer_stop(s->e->loop, &p->cut);
 	}
 }
 

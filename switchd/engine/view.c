@@ -249,8 +249,8 @@ static json_t *proxies_json(const struct service *s)
 
 static json_t *store_json(const struct service *s)
 {
-	return json_pack("{s:b,s:s,s:b,s:b}", "up", store_is_up(s->e->store), "why", store_why_down(s->e->store), "embedded",
-			 s->e->cfg->redis.embedded, "pending", s->pending);
+	return json_pack("{s:b,s:s,s:s,s:s,s:b,s:b}", "up", store_is_up(s->e->store), "state", store_state_name(store_state(s->e->store)), "leader",
+			 store_leader(s->e->store), "why", store_why_down(s->e->store), "embedded", s->e->cfg->redis.embedded, "pending", s->pending);
 }
 
 static json_t *condemned_list(const struct service *s)
@@ -353,6 +353,7 @@ json_t *engine_status(const struct engine *e, const char *service)
 	put(o, "slots", slots);
 	put(o, "features", features_json(s));
 	put(o, "proxies", proxies_json(s));
+	put(o, "fleet", fleet_json(s));
 	put(o, "shield_caught", json_integer((json_int_t)s->caught_total));
 	put(o, "shield_missed", json_integer((json_int_t)s->missed_total));
 	put(o, "store", store_json(s));
@@ -372,8 +373,8 @@ json_t *engine_overview(const struct engine *e)
 
 	for (size_t i = 0; i < e->n; i++)
 		json_array_append_new(list, engine_status(e, e->services[i]->cfg->name));
-	return json_pack("{s:s,s:{s:b,s:o},s:{s:b,s:s,s:b},s:I,s:o}", "version", SWITCHD_VERSION, "reload", "ok", e->reload_ok, "error",
-			 text(e->reload_error), "store", "up", store_is_up(e->store), "why", store_why_down(e->store), "embedded",
+	return json_pack("{s:s,s:o,s:{s:b,s:o},s:{s:b,s:s,s:s,s:b},s:I,s:o}", "version", SWITCHD_VERSION, "control", standby_json(e), "reload", "ok", e->reload_ok, "error",
+			 text(e->reload_error), "store", "up", store_is_up(e->store), "state", store_state_name(store_state(e->store)), "why", store_why_down(e->store), "embedded",
 			 e->cfg->redis.embedded, "since", (json_int_t)e->born.ms, "services", list);
 }
 
@@ -507,7 +508,7 @@ void engine_active(const struct engine *e, const char *service, struct active_an
 	out->v = s->rec.v;
 	if (s->rec.active != NO_SLOT)
 		TEXT_COPY(out->release, s->rec.slot[s->rec.active].id);
-	if (!store_is_up(e->store) || !s->loaded) {
+	if (store_state(e->store) == STORE_AWAY || !s->loaded) {
 		out->stale_ms = e->down_since.us ? mono_since_ms(mono_now(), e->down_since) : 0;
 		if (out->stale_ms < 1)
 			out->stale_ms = 1;
@@ -517,7 +518,7 @@ void engine_active(const struct engine *e, const char *service, struct active_an
 
 bool engine_ready(const struct engine *e, char *why, size_t why_size)
 {
-	if (!store_is_up(e->store)) {
+	if (store_state(e->store) == STORE_AWAY) {
 		text_format(why, why_size, "store: %s", store_why_down(e->store));
 		return false;
 	}
@@ -528,7 +529,7 @@ bool engine_ready(const struct engine *e, char *why, size_t why_size)
 			text_format(why, why_size, "%s: no record loaded yet", s->cfg->name);
 			return false;
 		}
-		for (size_t k = 0; s->cfg->mode != MODE_OBSERVE && s->rec.active != NO_SLOT && k < s->cfg->n_proxies; k++)
+		for (size_t k = 0; s->cfg->mode != MODE_OBSERVE && !e->standby && s->rec.active != NO_SLOT && k < s->cfg->n_proxies; k++)
 			if (!s->px[k].acked && strcmp(px_state(&s->px[k]), "pinned") != 0) {
 				text_format(why, why_size, "%s: proxy %s is %s", s->cfg->name, s->px[k].cfg->name, px_state(&s->px[k]));
 				return false;

@@ -27,6 +27,7 @@ static enum proxy_result result_of(enum hap_end end)
 	case HAP_HALF: return PX_HALF;
 	case HAP_TOO_LARGE: return PX_REFUSED;
 	case HAP_BAD_ADDRESS: return PX_BAD_NAME;
+	case HAP_FENCED: return PX_FENCED;
 	case HAP_LOCAL: return PX_TIMEOUT; /* our own limit says nothing about the proxy: unknown, never "down" */
 	}
 	never("an end without a result");
@@ -123,6 +124,13 @@ static void on_backends(void *h, const struct hap_reply *r) { answered(h, ASK_BA
 static void on_list(void *h, const struct hap_reply *r) { answered(h, ASK_LIST, r); }
 static void on_write(void *h, const struct hap_reply *r) { answered(h, ASK_WRITE, r); }
 
+static bool may_write(void *arg)
+{
+	const struct haproxy *h = arg;
+
+	return proxy_may_write(h->px);
+}
+
 void hap_ask(struct haproxy *h, enum ask ask, int64_t timeout_ms, const char *fmt, ...)
 {
 	static hap_done_fn *const handlers[N_ASKS] = { on_map, on_info, on_backends, on_list, on_write };
@@ -134,9 +142,11 @@ void hap_ask(struct haproxy *h, enum ask ask, int64_t timeout_ms, const char *fm
 	va_end(ap);
 	must(n > 0 && (size_t)n < sizeof(command)); /* hap_names_ok bounds every part */
 	must(!h->op.cmd[ask]);
+	/* The shield's paths are configuration, the same whoever leads. */
+	bool gated = ask == ASK_WRITE && h->op.call->verb != PV_PATHS;
 	h->op.bad[ask] = PX_OK;
 	h->op.out++;
-	h->op.cmd[ask] = hap_send(h->loop, h->cfg->socket, command, timeout_ms, handlers[ask], h);
+	h->op.cmd[ask] = hap_send(h->loop, h->cfg->socket, command, timeout_ms, gated ? may_write : NULL, handlers[ask], h);
 }
 
 enum proxy_result hap_first_bad(const struct op *op, const char **text)
@@ -261,7 +271,7 @@ static void on_file(void *arg, const struct mapfile_done *d)
 		return;
 	}
 	/* A pin or a higher version in the file is somebody's later word: ours is not wanted any more. */
-	if (d->result == MF_FAILED)
+	if (d->result == MF_FAILED || d->result == MF_FENCED)
 		write_later(h);
 }
 
@@ -279,7 +289,10 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop;
 	(void)events;
-	start_file(h, &h->job_value, false, h->job_over_pin);
+	if (!proxy_may_write(h->px)) /* the disk is not troubled for what would be dropped */
+		write_later(h);
+	else
+		start_file(h, &h->job_value, false, h->job_over_pin);
 }
 
 static void stop_writing(struct haproxy *h)
@@ -302,7 +315,7 @@ static void keep_writing(struct haproxy *h, const struct op *op)
 		stop_writing(h);
 	} else if (h->job) {
 		h->job_of_op = false;
-	} else if (op->file_over && op->file.result == MF_FAILED) {
+	} else if (op->file_over && (op->file.result == MF_FAILED || op->file.result == MF_FENCED)) {
 		write_later(h);
 	}
 }
@@ -373,6 +386,12 @@ static void apply_set(struct haproxy *h)
 	struct op *op = &h->op;
 
 	FAILPOINT("proxy.before-set");
+	/* The disk took its time, or this process stood still: a pin may have been written meanwhile. */
+	if (mono_since_ms(mono_now(), op->map_at) > STALE_MAP_MS) {
+		op->stage = ST_REREAD;
+		hap_ask(h, ASK_MAP, COMMAND_MS, "show map %s", h->cfg->map);
+		return;
+	}
 	op->stage = ST_SET;
 	op->write_at = mono_now();
 	/* add over a key that is there would add a second one, and the old one would win. */
@@ -431,12 +450,10 @@ static void apply_file(struct haproxy *h)
 		hap_end_op(h, PX_PINNED, op->file.why);
 	} else if (op->file_over && op->file.result == MF_NEWER) {
 		hap_end_op(h, PX_NEWER, op->file.why);
+	} else if (op->file_over && op->file.result == MF_FENCED) {
+		hap_end_op(h, PX_FENCED, NULL);
 	} else if (!back && !op->end.answer.durable) {
 		hap_end_op(h, PX_FILE, op->file_over ? op->file.why : "not on the disk within 2 s");
-	} else if (mono_since_ms(mono_now(), op->map_at) > STALE_MAP_MS) {
-		/* The disk took its time: a pin may have been written meanwhile. */
-		op->stage = ST_REREAD;
-		hap_ask(h, ASK_MAP, COMMAND_MS, "show map %s", h->cfg->map);
 	} else {
 		apply_set(h);
 	}
@@ -477,7 +494,7 @@ static void apply_written(struct haproxy *h)
 	FAILPOINT("proxy.after-set");
 	enum proxy_result r = hap_first_bad(op, &text);
 	if (r != PX_OK && r != PX_REFUSED) {
-		op->end.answer.has_value = false;
+		op->end.answer.has_value = r == PX_FENCED && op->end.answer.has_value;
 		hap_end_op(h, r, text);
 		return;
 	}
@@ -589,6 +606,7 @@ static void *hap_open(struct ev_loop *loop, const struct service_config *svc, co
 	else
 		must(h->bad_names[0]);
 	h->file = mapfile_new(loop, cfg->map, svc->name);
+	mapfile_set_gate(h->file, may_write, h);
 	return h;
 }
 

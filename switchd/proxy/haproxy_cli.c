@@ -33,6 +33,7 @@ struct hap_cmd {
 	enum hap_end end;
 	char why[128];
 	mono_us began;
+	hap_may_fn *may;
 	hap_done_fn *done;
 	void *arg;
 };
@@ -135,6 +136,10 @@ static void end_errno(struct hap_cmd *c, int err, const char *step)
 /* True when the end is known (c->end says which). */
 static bool push(struct hap_cmd *c)
 {
+	if (c->sent == 0 && c->may && !c->may(c->arg)) {
+		end_as(c, HAP_FENCED, "");
+		return true;
+	}
 	while (c->sent < c->command_len) {
 		ssize_t n = send(c->fd, c->command + c->sent, c->command_len - c->sent, MSG_NOSIGNAL);
 
@@ -296,12 +301,14 @@ static void on_later(struct ev_loop *loop, ev_timer *w, int events)
 	tell(w->data);
 }
 
-struct hap_cmd *hap_send(struct ev_loop *loop, const char *socket_text, const char *command, int64_t timeout_ms, hap_done_fn *done, void *arg)
+struct hap_cmd *hap_send(struct ev_loop *loop, const char *socket_text, const char *command, int64_t timeout_ms, hap_may_fn *may,
+			 hap_done_fn *done, void *arg)
 {
 	struct hap_cmd *c = xcalloc(1, sizeof(*c));
 
 	c->loop = loop;
 	c->fd = -1;
+	c->may = may;
 	c->done = done;
 	c->arg = arg;
 	c->began = mono_now();

@@ -9,6 +9,7 @@
 #ifndef SWITCHD_PROXY_HAPROXY_CLI_H
 #define SWITCHD_PROXY_HAPROXY_CLI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ enum hap_end {
 	HAP_TOO_LARGE,
 	HAP_BAD_ADDRESS,        /* neither a path that fits nor a numeric host:port */
 	HAP_LOCAL,              /* our own limit (file descriptors): nothing was sent */
+	HAP_FENCED,             /* may() said no when the connection stood: nothing was sent */
 };
 
 struct hap_reply {
@@ -36,9 +38,13 @@ struct hap_reply {
 };
 typedef void hap_done_fn(void *arg, const struct hap_reply *);
 
+/* The last look before the first byte of a write goes out, however long the connection took.  Gets the arg of done. */
+typedef bool hap_may_fn(void *arg);
+
 /* socket: an absolute path, or host:port with a numeric host or "localhost" (no resolver on the loop).
- * command: one line without its end; must hold no ';', line end or control byte (checked: a bug aborts). */
-struct hap_cmd *hap_send(struct ev_loop *, const char *socket, const char *command, int64_t timeout_ms, hap_done_fn *, void *arg);
+ * command: one line without its end; must hold no ';', line end or control byte (checked: a bug aborts).
+ * may: NULL = it may. */
+struct hap_cmd *hap_send(struct ev_loop *, const char *socket, const char *command, int64_t timeout_ms, hap_may_fn *may, hap_done_fn *, void *arg);
 void hap_cancel(struct hap_cmd **);
 
 #endif

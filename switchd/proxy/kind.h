@@ -52,7 +52,12 @@ struct proxy_kind {
 };
 
 void proxy_call_ended(struct proxy *, const struct proxy_end *);
+/* The gate (proxy_set_gate), for the last look before a write. */
+bool proxy_may_write(const struct proxy *);
 
-extern const struct proxy_kind haproxy_kind;
+/* What open() gave, of a proxy of that kind. */
+void *proxy_impl(struct proxy *, const struct proxy_kind *);
+
+extern const struct proxy_kind haproxy_kind, agent_kind;
 
 #endif

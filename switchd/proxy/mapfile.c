@@ -19,7 +19,7 @@
 
 #include "switchd/base/failpoint.h"
 
-enum { FILE_MAX = 1024 * 1024, STALE_S = 60 };
+enum { FILE_MAX = 1024 * 1024, STALE_S = 60, GO_FRESH_MS = 100 };
 #define TMP_MARK ".switchd-tmp"
 
 /* --- one replacement, step by step ---------------------------------------- */
@@ -207,7 +207,8 @@ static void sweep(const struct replacing *r)
 
 /* --- the worker ------------------------------------------------------------ */
 
-enum gate { GATE_HELD, GATE_GO, GATE_DROP };
+/* ASK: the worker wants to rename, and the last go is too old, or there was none. */
+enum gate { GATE_HELD, GATE_ASK, GATE_GO, GATE_DROP, GATE_FENCED };
 
 struct mapfile_job {
 	struct mapfile *m;
@@ -215,6 +216,7 @@ struct mapfile_job {
 	struct proxy_value value;
 	bool check, over_pin;
 	enum gate gate;         /* under the lock */
+	mono_us go_at;          /* under the lock: when GO was said */
 	bool cancelled;         /* under the lock */
 	mapfile_done_fn *done;
 	void *arg;
@@ -226,12 +228,14 @@ struct mapfile {
 	struct ev_loop *loop;
 	ev_async wake;
 	size_t out;             /* jobs whose end was not told yet (loop side) */
+	bool (*may)(void *);    /* called on the loop side; set before the first job */
+	void *may_arg;
 	pthread_t thread;
 	bool started;           /* loop side */
 	/* Under the lock: */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
-	struct mapfile_job *head, **tail, *ended, **ended_tail;
+	struct mapfile_job *head, **tail, *now, *ended, **ended_tail;
 	bool busy, closing, orphan;     /* orphan: the worker frees what is left */
 	/* Worker side: */
 	bool swept;
@@ -321,16 +325,25 @@ static bool sync_as_it_is(struct replacing *r)
 	return (ok && fsync(r->dir) == 0) || fail(r, "fsync");
 }
 
-static bool may_go(struct mapfile_job *j)
+/* What is to become of the prepared file: GO, DROP or FENCED. */
+static enum gate wait_for_go(struct mapfile_job *j)
 {
 	struct mapfile *m = j->m;
+	enum gate gate;
 
 	pthread_mutex_lock(&m->lock);
-	while (j->gate == GATE_HELD && !j->cancelled && !m->closing)
+	for (;;) {
+		gate = j->cancelled || m->closing ? GATE_DROP : j->gate;
+		if (gate == GATE_GO && m->may && mono_since_ms(mono_now(), j->go_at) > GO_FRESH_MS) {
+			gate = j->gate = GATE_ASK;
+			ev_async_send(m->loop, &m->wake); /* not closing, and under the lock: the loop is there */
+		}
+		if (gate != GATE_HELD && gate != GATE_ASK)
+			break;
 		pthread_cond_wait(&m->cond, &m->lock);
-	bool go = j->gate == GATE_GO && !j->cancelled && !m->closing;
+	}
 	pthread_mutex_unlock(&m->lock);
-	return go;
+	return gate;
 }
 
 /* Fills j->answer.result; false when a step failed (r->step, errno). */
@@ -358,12 +371,15 @@ static bool carry_out(struct mapfile_job *j, struct replacing *r)
 		a->result = MF_DIFFERS;
 	} else if (!forbidden(j, present, a)) {
 		ok = prepare(r, new.data, new.len, mode);
-		if (ok && may_go(j)) {
-			ok = put_in_place(r);
-			a->result = MF_DURABLE;
-		} else if (ok) {
-			a->result = MF_DROPPED;
+		enum gate gate = GATE_DROP;
+
+		if (ok) {
+			FAILPOINT("proxy.before-rename");
+			gate = wait_for_go(j);
+			a->result = gate == GATE_GO ? MF_DURABLE : gate == GATE_FENCED ? MF_FENCED : MF_DROPPED;
 		}
+		if (gate == GATE_GO)
+			ok = put_in_place(r);
 	}
 out:
 	buf_free(&old);
@@ -409,12 +425,14 @@ static void *work(void *arg)
 			m->tail = &m->head;
 		j->next = NULL;
 		m->busy = true;
+		m->now = j;
 		if (!skip) {
 			pthread_mutex_unlock(&m->lock);
 			perform(j);
 			pthread_mutex_lock(&m->lock);
 		}
 		m->busy = false;
+		m->now = NULL;
 		*m->ended_tail = j;
 		m->ended_tail = &j->next;
 		if (!m->closing) /* under the lock: the loop is still there */
@@ -535,15 +553,28 @@ struct mapfile_job *mapfile_check(struct mapfile *m, const struct proxy_value *v
 	return submit(m, j);
 }
 
+void mapfile_set_gate(struct mapfile *m, bool (*may)(void *arg), void *arg)
+{
+	m->may = may;
+	m->may_arg = arg;
+}
+
 static void set_gate(struct mapfile_job *j, enum gate gate)
 {
 	pthread_mutex_lock(&j->m->lock);
 	j->gate = gate;
+	j->go_at = mono_now();
 	pthread_cond_broadcast(&j->m->cond);
 	pthread_mutex_unlock(&j->m->lock);
 }
 
-void mapfile_go(struct mapfile_job *j) { set_gate(j, GATE_GO); }
+void mapfile_go(struct mapfile_job *j)
+{
+	const struct mapfile *m = j->m;
+
+	set_gate(j, !m->may || m->may(m->may_arg) ? GATE_GO : GATE_FENCED);
+}
+
 void mapfile_drop(struct mapfile_job *j) { set_gate(j, GATE_DROP); }
 
 void mapfile_cancel(struct mapfile_job **pj)
@@ -567,10 +598,13 @@ static void collect(struct ev_loop *loop, ev_async *w, int events)
 
 	(void)events;
 	pthread_mutex_lock(&m->lock);
+	struct mapfile_job *asks = m->now && m->now->gate == GATE_ASK && !m->now->cancelled ? m->now : NULL;
 	list = m->ended;
 	m->ended = NULL;
 	m->ended_tail = &m->ended;
 	pthread_mutex_unlock(&m->lock);
+	if (asks) /* freed by this function alone, and not before the next turn */
+		mapfile_go(asks);
 	for (struct mapfile_job *j = list; j; j = j->next)
 		m->out--;
 	if (!m->out)

@@ -20,6 +20,7 @@ enum mapfile_result {
 	MF_DIFFERS,             /* a check: the file holds something else, or is not there */
 	MF_PINNED, MF_NEWER,    /* the file holds a pin, or a higher version: left as it is (I7) */
 	MF_DROPPED,             /* held, and told not to go on: nothing was changed */
+	MF_FENCED,              /* the gate said no: nothing was changed */
 	MF_FAILED,
 };
 
@@ -34,6 +35,10 @@ typedef void mapfile_done_fn(void *arg, const struct mapfile_done *);
 struct mapfile *mapfile_new(struct ev_loop *, const char *path, const char *key);
 /* Never waits for a disk: a thread that hangs in one is left behind and changes nothing more. */
 void mapfile_free(struct mapfile **);
+
+/* The gate: asked on the loop, never longer than GO_FRESH_MS before the rename, however long disk or process stood still
+ * between.  It only looks.  To be set before the first write. */
+void mapfile_set_gate(struct mapfile *, bool (*may)(void *arg), void *arg);
 
 /* held: everything up to the rename is done, then it waits for mapfile_go or mapfile_drop, so that
  * the disk works while the proxy is still being asked whether the value may be written at all.

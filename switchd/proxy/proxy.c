@@ -8,7 +8,7 @@
 
 #include "switchd/proxy/kind.h"
 
-static const struct proxy_kind *const kinds[] = { &haproxy_kind };
+static const struct proxy_kind *const kinds[] = { &haproxy_kind, &agent_kind };
 
 static const struct { const char *name, *sentence; } results[] = {
 	[PX_OK] = { "ok", "the proxy shows it" },
@@ -25,6 +25,7 @@ static const struct { const char *name, *sentence; } results[] = {
 	[PX_FILE] = { "file", "the map file could not be made durable" },
 	[PX_BAD_NAME] = { "bad-name", "a name or path in the configuration cannot be sent to the proxy" },
 	[PX_BAD_VALUE] = { "bad-value", "the proxy shows no value of ours" },
+	[PX_FENCED] = { "fenced", "somebody else may lead by now; nothing was written" },
 };
 _Static_assert(ARRAY_LEN(results) == N_PROXY_RESULTS, "a proxy result without a name");
 
@@ -39,6 +40,8 @@ struct proxy {
 	void *impl;
 	struct proxy_call *now;         /* the one under way */
 	struct proxy_call *waiting;
+	proxy_may_fn *may;              /* NULL: no gate */
+	void *may_arg;
 	bool over_pin;
 	bool inside;                    /* a call of ours is on the stack: an end found now is told from the loop */
 	bool ended;                     /* `end` waits to be told */
@@ -178,6 +181,14 @@ void proxy_free(struct proxy **pp)
 	}
 }
 
+void proxy_set_gate(struct proxy *p, proxy_may_fn *may, void *arg)
+{
+	p->may = may;
+	p->may_arg = arg;
+}
+
+bool proxy_may_write(const struct proxy *p) { return !p->may || p->may(p->may_arg); }
+
 void proxy_apply(struct proxy *p, const struct proxy_value *v, enum proxy_order order, proxy_done_fn *done, void *arg)
 {
 	enqueue(p, &(struct proxy_call){ .verb = PV_APPLY, .value = *v, .order = order, .fn.done = done, .arg = arg });
@@ -216,6 +227,12 @@ void proxy_cut_sessions(struct proxy *p, enum slot slot, proxy_drain_fn *drain, 
 void proxy_sync_paths(struct proxy *p, proxy_done_fn *done, void *arg)
 {
 	enqueue(p, &(struct proxy_call){ .verb = PV_PATHS, .fn.done = done, .arg = arg });
+}
+
+void *proxy_impl(struct proxy *p, const struct proxy_kind *kind)
+{
+	must(p->kind == kind);
+	return p->impl;
 }
 
 bool proxy_can_stamp(const struct proxy *p) { return p->kind->can_stamp; }

@@ -28,6 +28,7 @@ enum proxy_result {
 	PX_FILE,                /* the map file could not be made durable (forward: nothing at runtime was written) */
 	PX_BAD_NAME,
 	PX_BAD_VALUE,           /* what it shows is no value of ours */
+	PX_FENCED,              /* the gate said no: nothing was written */
 	N_PROXY_RESULTS
 };
 const char *proxy_result_name(enum proxy_result);       /* "ok" "absent" ... */
@@ -50,6 +51,12 @@ enum proxy_order { ORDER_FORWARD, ORDER_BACK };         /* B5.2: file first, or 
 /* Both configs are BORROWED for the life of the proxy. */
 struct proxy *proxy_new(struct ev_loop *, const struct service_config *, const struct proxy_config *);
 void proxy_free(struct proxy **);       /* done() of calls under way: PX_TIMEOUT, "cancelled" */
+
+/* May this process still act?  Asked right before each runtime write of an apply, each session cut, and before the map file
+ * is put in place: a process that was frozen between what it decided and what it writes must drop it, since another leads by
+ * now (P2).  No ends the call with PX_FENCED.  It only looks: it must not call the proxy.  Without a gate: it may. */
+typedef bool proxy_may_fn(void *arg);
+void proxy_set_gate(struct proxy *, proxy_may_fn *, void *arg);
 
 /* Validates the backends (show backend), order by B5.2, read back. Calls queue in order per proxy. */
 void proxy_apply(struct proxy *, const struct proxy_value *, enum proxy_order, proxy_done_fn *, void *arg);

@@ -146,6 +146,7 @@ static void write_batch(struct shared *sh, struct job *batch)
 	FAILPOINT("archive.before-write");
 	ok = room && archive_append(&sh->file, now, all.data, all.len, &step);
 	int error = errno;
+	FAILPOINT("archive.after-write");
 
 	pthread_mutex_lock(&sh->mutex);
 	was_up = sh->stats.up;

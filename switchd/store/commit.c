@@ -82,7 +82,6 @@ static bool commit_args(struct op *op, const struct commit *c)
 	args_add(a, c->condemn ? c->condemn->digest : "");
 	args_add(a, condemned ? condemned : "");
 	args_add(a, c->pardon ? c->pardon : "");
-	args_add(a, "-"); /* sig: reserved (state.md 9) */
 	args_addf(a, "%d", EVENTS_KEPT);
 	args_addf(a, "%" PRIu64, next->v.gen);
 	for (size_t i = 0; ok && i < c->n_events; i++) {
@@ -102,7 +101,7 @@ static enum store_result result_of(const char *code)
 	static const struct { const char *code; enum store_result result; } codes[] = {
 		{ "OK", ST_OK }, { "DUP", ST_OK }, { "STALE", ST_CONFLICT }, { "HELD", ST_HELD }, { "CONDEMNED", ST_CONDEMNED },
 		{ "NOTLEADER", ST_NOT_LEADER }, { "NEWSTORE", ST_NEWSTORE }, { "RESTAMP", ST_NEWSTORE }, { "BAD", ST_BAD_DATA },
-		{ "BADARG", ST_REFUSED },
+		{ "BADARG", ST_REFUSED }, { "SCHEMA", ST_REFUSED },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
@@ -121,6 +120,8 @@ static bool understand(struct op *op, const redisReply *r, struct store_answer *
 	if (!reply_is_answer(r, 5) || result_of(code) == N_STORE_RESULTS || !reply_u64(r, 2, &seq) || !reply_u64(r, 3, &t))
 		return false;
 	a->result = result_of(code);
+	a->seq = seq;
+	a->committed_us = (int64_t)t;
 	a->dup = strcmp(code, "DUP") == 0;
 	TEXT_FORMAT(a->detail, "%.200s", reply_text(r, 1));
 	if (strcmp(code, "OK") == 0) {
@@ -207,7 +208,7 @@ void store_commit(struct store *st, const struct commit *c, store_done_fn *done,
 	must(name_ok(c->service) && id_ok(c->rid) && (!c->pardon || id_ok(c->pardon)) && (!c->condemn || id_ok(c->condemn->release)));
 	store_service(st, c->service);
 	if (!store_is_up(st)) {
-		refuse_later(st, st->stage == SG_RECONCILING ? ST_NEWSTORE : st->stage == SG_ACQUIRING ? ST_NOT_LEADER : ST_DOWN,
+		refuse_later(st, st->stage == SG_RECONCILING ? ST_NEWSTORE : st->stage == SG_ACQUIRING || st->stage == SG_FOLLOWING ? ST_NOT_LEADER : ST_DOWN,
 			     store_why_down(st), done, arg);
 		return;
 	}

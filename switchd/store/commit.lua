@@ -2,20 +2,19 @@
 -- KEYS meta lease s a x ev q
 -- ARGV rid owner term mode service | gen epoch rev of the expected record ('' '' '' = none)
 --      | epoch active shield phase hold blue green digest doc of the next one
---      | condemned release, digest, JSON ('' = none) | pardon ('' = none) | sig | evmax | gen of the next one | event...
+--      | condemned release, digest, JSON ('' = none) | pardon ('' = none) | evmax | gen of the next one | event...
 -- -> {code, detail, seq, t_us, {fields of the record as it stands}}
 local rid, owner, term, mode, service = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local want = {ARGV[6], ARGV[7], ARGV[8]}
 local epoch, active, shield, phase, hold, blue, green, digest, doc =
 	ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17]
-local c_release, c_digest, c_json, pardon, sig, evmax, next_gen =
-	ARGV[18], ARGV[19], ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
-local FIRST_EVENT, MAX_CONDEMNED = 25, 256
+local c_release, c_digest, c_json, pardon, evmax, next_gen = ARGV[18], ARGV[19], ARGV[20], ARGV[21], ARGV[22], ARGV[23]
+local FIRST_EVENT, MAX_CONDEMNED = 24, 256
 
 local done = call('GET', KEYS[7])
-local m = call('HMGET', KEYS[1], 'gen', 'seq', 'lin')
+local m = call('HMGET', KEYS[1], 'gen', 'seq', 'lin', 'v')
 local s = call('HMGET', KEYS[3], 'gen', 'epoch', 'rev', 'cid', 'active', 'shield', 'phase', 'hold', 'blue', 'green', 'doc')
-local lease, rec, n_condemned = call('GET', KEYS[2]), call('GET', KEYS[4]), call('HLEN', KEYS[5])
+local lease, _, n_condemned = call('GET', KEYS[2]), call('GET', KEYS[4]), call('HLEN', KEYS[5])
 if #(s[11] or '') > 262144 then s[11] = 'too long' end -- sent back with a refusal: see load.lua
 local function no(code, detail) return {code, detail or '', m[2] or '0', '0', s} end
 
@@ -32,6 +31,7 @@ if slots[active] == nil or (shield ~= 'shield' and shield ~= 'plain') or not cou
 end
 if not m[1] then return no('NEWSTORE', '') end
 if not counter(m[1]) or not counter(m[2]) then return no('BAD', 'meta') end
+if not schema(m[4]) then return no('SCHEMA', m[4] or '') end
 local lineage = replication()
 if m[3] ~= lineage then return no('NEWSTORE', lineage) end
 if not fresh then
@@ -91,10 +91,8 @@ if evict ~= '' and c_release ~= '' then call('HDEL', KEYS[5], evict) end
 if c_release ~= '' then call('HSET', KEYS[5], c_release, c_json) end
 if pardon ~= '' then call('HDEL', KEYS[5], pardon) end
 if shows_other and active ~= 'none' then
-	rec = table.concat({'sw1', gen, epoch, active, release == '' and '-' or release, rid, text(seq), text(t),
-			    c_release == '' and '-' or c_release, sig}, ' ')
-	call('SET', KEYS[4], rec)
-	call('PUBLISH', KEYS[6], rec)
+	show({meta = KEYS[1], a = KEYS[4], ev = KEYS[6]}, m[4], {service = service, gen = gen, epoch = epoch, slot = active, shield = shield, release = release,
+	     cid = rid, seq = text(seq), us = text(t), mode = mode, condemned = c_release})
 end
 call('SET', KEYS[7], table.concat({service, gen, epoch, rev, text(seq), text(t)}, ' '), 'EX', 3600)
 return {'OK', evict, text(seq), text(t), false}

@@ -30,6 +30,7 @@ static struct op *lease_op(struct store *st, const char *verb, op_ended_fn *ende
 	op->term_arg = op->args.n;
 	args_add(&op->args, "0");
 	args_addf(&op->args, "%lld", (long long)st->ttl_ms);
+	args_add(&op->args, st->url);
 	return op;
 }
 
@@ -51,12 +52,13 @@ static void retry_in(struct store *st, int64_t ms)
 static bool survey_of(const redisReply *r, struct survey *out, uint64_t *term)
 {
 	*out = (struct survey){ 0 };
-	if (!reply_is_answer(r, 8) || !reply_u64(r, 2, term))
+	if (!reply_is_answer(r, 9) || !reply_u64(r, 2, term))
 		return false;
 	out->has_gen = reply_u64(r, 3, &out->gen) && out->gen > 0;
 	if (!reply_u64(r, 4, &out->seq))
 		out->seq = 0;
 	out->replicas = strcmp(reply_text(r, 7), "0") != 0;
+	TEXT_COPY(out->v, reply_text(r, 8));
 	return TEXT_COPY(out->lin, reply_text(r, 5)) && TEXT_COPY(out->lineage, reply_text(r, 6)) && out->lineage[0];
 }
 
@@ -75,17 +77,37 @@ static void refused(struct store *st, const char *what, const redisReply *r)
 	retry_in(st, RETRY_MS);
 }
 
+/* HELDBY "<term> <owner> <url> <ms left>": we stand by.  A lease of the version before has no url. */
+static void led_by_another(struct store *st, const redisReply *r)
+{
+	char held[256], why[256], *owner, *ms;
+	uint64_t left, gen, seq;
+
+	TEXT_COPY(held, reply_text(r, 1));
+	owner = strchr(held, ' ');
+	ms = strrchr(held, ' ');
+	if (!owner || !ms || owner == ms || !text_u64(ms + 1, &left) || left > FOLLOW_MS)
+		left = FOLLOW_MS; /* a clean stop gives it back early: do not sleep through that */
+	if (ms)
+		*ms = '\0';
+	text_printable(st->leader, sizeof(st->leader), owner ? owner + 1 : "", owner ? strlen(owner + 1) : 0);
+	TEXT_FORMAT(why, "another switchd leads: %.200s", st->leader);
+	if (st->stage != SG_FOLLOWING || strcmp(why, st->why) != 0)
+		store_stage(st, SG_FOLLOWING, why);
+	retry_in(st, (int64_t)left + 10);
+	if (reply_u64(r, 3, &gen) && reply_u64(r, 4, &seq))
+		standby_look(st, gen, seq);
+}
+
 static void acquired(struct op *op, const redisReply *r)
 {
 	struct store *st = op->st;
 	struct survey survey;
 	mono_us sent = op->sent;
-	uint64_t term, left = 0;
-	const char *space;
-	char why[256];
+	uint64_t term;
 
 	op_free(op);
-	if (!r || st->freeing || st->stage != SG_ACQUIRING)
+	if (!r || st->freeing || (st->stage != SG_ACQUIRING && st->stage != SG_FOLLOWING))
 		return; /* the link tells what follows */
 	if (r->type != REDIS_REPLY_ARRAY || strcmp(reply_text(r, 0), "HELDBY") != 0) {
 		if (strcmp(reply_text(r, 0), "OK") != 0 || !survey_of(r, &survey, &term)) {
@@ -93,20 +115,18 @@ static void acquired(struct op *op, const redisReply *r)
 			return;
 		}
 		st->term = term;
+		st->another = false;
 		good_until(st, sent);
 		ev_timer_stop(st->loop, &st->renew);
 		ev_timer_set(&st->renew, (double)st->ttl_ms / 3000, (double)st->ttl_ms / 3000);
 		ev_timer_start(st->loop, &st->renew);
 		log_debug("lease", "term=%llu", (unsigned long long)term);
+		st->leader[0] = '\0';
 		reconcile_start(st, &survey);
 		return;
 	}
-	space = strrchr(reply_text(r, 1), ' ');
-	if (!space || !text_u64(space + 1, &left) || left > (uint64_t)st->ttl_ms / 3)
-		left = (uint64_t)st->ttl_ms / 3; /* a clean stop gives it back early: do not sleep through that */
-	TEXT_FORMAT(why, "another switchd leads: %.200s", reply_text(r, 1));
-	store_stage(st, SG_ACQUIRING, why);
-	retry_in(st, (int64_t)left + 10);
+	st->another = true;
+	led_by_another(st, r);
 }
 
 void lease_acquire(struct store *st)
@@ -115,7 +135,7 @@ void lease_acquire(struct store *st)
 
 	ev_timer_stop(st->loop, &st->renew);
 	ev_timer_stop(st->loop, &st->retry);
-	if (st->stage != SG_ACQUIRING)
+	if (st->stage != SG_ACQUIRING && st->stage != SG_FOLLOWING) /* who follows goes on following while it asks */
 		store_stage(st, SG_ACQUIRING, "acquiring the lease");
 	FAILPOINT("store.lease");
 	if (!op_send(op))
@@ -128,6 +148,7 @@ void lease_lost(struct store *st, const char *why)
 		return;
 	reconcile_stop(st);
 	st->lease_until = (mono_us){ 0 };
+	st->another = true; /* or nobody: the next answer says */
 	store_stage(st, SG_ACQUIRING, why);
 	lease_acquire(st);
 }
@@ -175,6 +196,7 @@ static void on_renew(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	op = lease_op(st, "renew", renewed);
 	st->renewing = true;
+	FAILPOINT("store.renew");
 	if (!op_send(op)) {
 		st->renewing = false;
 		op_free(op);

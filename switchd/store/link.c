@@ -1,172 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * link.c - hiredis async with our own hooks and deadlines.
+ * link.c - the life of a connection: waiting, resolving, connecting, up; and its commands with their deadlines.
  *
- * hiredis 0.14 has no timeouts, and frees its context on its own when a connect fails or the
- * server hangs up: its cleanup hook is the one sure sign of that, in 0.14 and 1.x alike.  So no
- * connect or disconnect callback is set, nothing of ours runs in the hook but bookkeeping, and
- * callers hear of the end from our own timer. */
+ * An end may be found inside a caller's call: callers hear of it from our own timer. */
 #include "switchd/store/link.h"
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <hiredis/async.h>
 
 #include "switchd/base/clock.h"
 #include "switchd/base/log.h"
 #include "switchd/base/text.h"
-#include "switchd/io/resolve.h"
-
-enum { HIREDIS_CHUNK = 16 * 1024 };     /* it reads at most so much at once */
-
-enum state { L_WAITING, L_RESOLVING, L_CONNECTING, L_UP };
-
-struct waiting { link_reply_fn *fn; void *arg; mono_us deadline; };
-
-/* One hiredis context and its watchers; it outlives the link's interest in it until hiredis says cleanup. */
-struct conn {
-	struct link *link;      /* NULL: orphaned */
-	redisAsyncContext *ac;
-	struct ev_loop *loop;
-	ev_io readable, writable;
-	size_t unanswered;      /* bytes read since the last whole reply */
-	bool *gone;             /* set when hiredis freed the context under a caller of ours */
-};
-
-struct link {
-	struct ev_loop *loop;
-	char *unix_path, *host, *user, *password_file;
-	uint16_t port;
-	int db;
-	link_state_fn *fn;
-	void *arg;
-	enum state state;
-	struct conn *conn;
-	struct resolve *resolve;
-	struct resolved ips;
-	size_t next_ip;
-	ev_timer timer;         /* waiting: the next attempt; resolving, connecting: the deadline */
-	ev_timer deadline;      /* up: of the oldest command */
-	ev_timer ended;         /* the connection ended: tell it from a clean stack */
-	bool graced;
-	int attempts;
-	struct waiting *ring;   /* outstanding commands, oldest first */
-	size_t head, n, cap;
-	char why[200];
-};
+#include "switchd/core/config/config.h"
+#include "switchd/store/embedded.h"
+#include "switchd/store/link_room.h"
 
 static void try_later(struct link *l);
 static void connect_now(struct link *l);
-
-/* ---- hiredis's hooks ---- */
-
-static void add_read(void *p) { struct conn *c = p; ev_io_start(c->loop, &c->readable); }
-static void del_read(void *p) { struct conn *c = p; ev_io_stop(c->loop, &c->readable); }
-static void add_write(void *p) { struct conn *c = p; ev_io_start(c->loop, &c->writable); }
-static void del_write(void *p) { struct conn *c = p; ev_io_stop(c->loop, &c->writable); }
-
-static void cleanup(void *p)
-{
-	struct conn *c = p;
-	struct link *l = c->link;
-
-	del_read(c);
-	del_write(c);
-	if (c->gone)
-		*c->gone = true;
-	if (l) {
-		l->conn = NULL;
-		text_copy(l->why, sizeof(l->why), c->ac->c.errstr[0] ? c->ac->c.errstr : "connection closed");
-		ev_timer_stop(l->loop, &l->ended);
-		ev_timer_set(&l->ended, 0., 0.);
-		ev_timer_start(l->loop, &l->ended);
-	}
-	c->ac->data = NULL; /* hiredis 1.x runs the callbacks that are left after this hook, 0.14 before it */
-	free(c);
-}
-
-/* Forget first, free second: whatever hiredis still calls finds an orphan. */
-static void conn_kill(struct link *l)
-{
-	struct conn *c = l->conn;
-
-	if (!c)
-		return;
-	l->conn = NULL;
-	c->link = NULL;
-	redisAsyncFree(c->ac); /* from inside a reply callback hiredis puts this off by itself */
-}
-
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct conn *c = w->data;
-	bool gone = false;
-	int waiting = 0;
-	char byte;
-
-	(void)loop;
-	(void)revents;
-	/* hiredis (0.14 and 1.2) asserts when a server answers what nobody asked: it never gets to see that. */
-	if (c->link && !c->link->n) {
-		ssize_t n = recv(c->ac->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
-			link_drop(c->link, n > 0 ? "an answer nobody asked for" : "connection closed");
-		return;
-	}
-	/* hiredis frees its buffer as it builds a reply, so what one reply has cost is counted here. */
-	if (ioctl(c->ac->c.fd, FIONREAD, &waiting) == 0 && waiting > 0)
-		c->unanswered += (size_t)(waiting < HIREDIS_CHUNK ? waiting : HIREDIS_CHUNK);
-	if (c->unanswered > LINK_REPLY_MAX && c->link) {
-		link_drop(c->link, "a reply of over 1 MiB");
-		return;
-	}
-	c->gone = &gone;
-	redisAsyncHandleRead(c->ac);
-	if (!gone)
-		c->gone = NULL;
-}
-
-static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct conn *c = w->data;
-
-	(void)loop;
-	(void)revents;
-	redisAsyncHandleWrite(c->ac);
-}
-
-/* An array is allocated when its header is read, so its size is judged there, not after. */
-#if HIREDIS_MAJOR < 1
-static redisReplyObjectFunctions functions;
-static void *(*plain_array)(const redisReadTask *, int);
-
-static void *small_array(const redisReadTask *task, int n)
-{
-	return n > LINK_ELEMENTS_MAX ? NULL : plain_array(task, n);
-}
-
-static void limit_arrays(redisReader *r)
-{
-	if (!plain_array) {
-		functions = *r->fn;
-		plain_array = functions.createArray;
-		functions.createArray = small_array;
-	}
-	r->fn = &functions;
-}
-#else
-static void limit_arrays(redisReader *r) { r->maxelements = LINK_ELEMENTS_MAX; }
-#endif
 
 /* ---- commands ---- */
 
@@ -205,20 +58,36 @@ static void watch_deadline(struct link *l)
 	ev_timer_start(l->loop, &l->deadline);
 }
 
-static void on_reply(redisAsyncContext *ac, void *reply, void *privdata)
+/* Another server is the one to ask.  Redis 7 begins with the word; before, a script's error holds it. */
+static void elsewhere(struct link *l, const char *error)
 {
-	struct conn *c = ac->data;
-	struct link *l = c ? c->link : NULL;
+	const char *node, *port;
+	uint64_t n;
 
-	(void)privdata;
-	if (!c)
+	if (strstr(error, "READONLY")) { /* a replica now: the next connection finds the master, or says what this one is */
+		link_drop(l, "READONLY");
+	} else if (text_starts(error, "MOVED ") && (node = strchr(error + 6, ' ')) && (port = strrchr(node, ':'))) {
+		node++;
+		/* Without a name: the same server at another port. */
+		if (text_u64(port + 1, &n) && n > 0 && n <= 65535 &&
+		    (port == node || (text_copy_n(l->at, sizeof(l->at), node, (size_t)(port - node))))) {
+			l->at_port = (uint16_t)n;
+			l->moved = true;
+		}
+		link_drop(l, "MOVED");
+	}
+}
+
+static void on_reply(void *arg, const redisReply *reply, bool more)
+{
+	struct link *l = arg;
+
+	if (l->subscribing) {
+		subscriber_reply(l, reply);
 		return;
-	c->unanswered = 0;
-	/* NULL: the context is dying; the hook follows, and our timer tells everybody. */
-	if (!l || !reply || l->conn != c || !l->n)
-		return;
+	}
 	/* More bytes than commands: no answer of this server can be trusted to belong to its question. */
-	if (l->n == 1 && ac->c.reader->pos < ac->c.reader->len) {
+	if (!l->n || (l->n == 1 && more)) {
 		link_drop(l, "an answer nobody asked for");
 		return;
 	}
@@ -227,16 +96,15 @@ static void on_reply(redisAsyncContext *ac, void *reply, void *privdata)
 	l->graced = false;
 	if (!l->n)
 		ev_timer_stop(l->loop, &l->deadline);
+	if (reply->type == REDIS_REPLY_ERROR)
+		elsewhere(l, reply->str);
 	if (w.fn)
 		w.fn(w.arg, reply);
 }
 
-static bool send_raw(struct link *l, int argc, const char *const *argv, const size_t *lens, link_reply_fn *fn, void *arg)
+bool link_queue(struct link *l, int argc, const char *const *argv, const size_t *lens, link_reply_fn *fn, void *arg)
 {
-	if (!l->conn || l->n >= LINK_WAITING_MAX)
-		return false;
-	/* hiredis 0.14 takes a pointer to non-const; it writes through neither */
-	if (redisAsyncCommandArgv(l->conn->ac, on_reply, NULL, argc, (const char **)(uintptr_t)argv, lens) != REDIS_OK)
+	if (!l->resp || l->n >= LINK_WAITING_MAX || !resp_send(l->resp, argc, argv, lens))
 		return false;
 	ring_add(l, fn, arg);
 	if (l->n == 1)
@@ -246,10 +114,22 @@ static bool send_raw(struct link *l, int argc, const char *const *argv, const si
 
 bool link_send(struct link *l, int argc, const char *const *argv, const size_t *lens, link_reply_fn *fn, void *arg)
 {
-	return l->state == L_UP && send_raw(l, argc, argv, lens, fn, arg);
+	return l->state == L_UP && !l->channels && link_queue(l, argc, argv, lens, fn, arg);
 }
 
 /* ---- the life of a connection ---- */
+
+/* Of a server that the configuration does not name, why says which it was. */
+static void say_where(struct link *l)
+{
+	char why[sizeof(l->why)];
+
+	if (!l->told_by[0])
+		return;
+	TEXT_COPY(why, l->why);
+	TEXT_FORMAT(l->why, strchr(l->at, ':') ? "[%.60s]:%u, named by %.60s: %s" : "%.60s:%u, named by %.60s: %s", l->at, l->at_port, l->told_by, why);
+	l->told_by[0] = '\0';
+}
 
 /* Every outstanding command ends without an answer.  A callback may send nothing (we are not up) but may free the link. */
 static void down(struct link *l)
@@ -263,6 +143,9 @@ static void down(struct link *l)
 	l->ring = NULL;
 	l->head = l->n = l->cap = 0;
 	try_later(l);
+	if (!was_up && l->sentinels && l->told_by[0])
+		sentinels_doubt(l->sentinels);
+	say_where(l);
 	if (was_up)
 		log_warn("redis", "what=\"connection lost\" why=%s outstanding=%zu", LOG_Q(l->why), n);
 	link_state_fn *fn = l->fn;
@@ -286,23 +169,26 @@ static void on_ended(struct ev_loop *loop, ev_timer *w, int revents)
 
 void link_drop(struct link *l, const char *why)
 {
-	if (!l->conn)
+	if (!l->resp)
 		return;
 	text_copy(l->why, sizeof(l->why), why);
-	conn_kill(l);
+	resp_free(&l->resp);
 	ev_timer_stop(l->loop, &l->deadline);
 	ev_timer_stop(l->loop, &l->ended);
 	ev_timer_set(&l->ended, 0., 0.);
 	ev_timer_start(l->loop, &l->ended);
 }
 
-/* True when bytes wait in the socket: then it was this process that stood still, not the server. */
-static bool answer_waits(const struct link *l)
-{
-	struct pollfd p = { .fd = l->conn->ac->c.fd, .events = POLLIN };
+static void on_resp_ended(void *arg, const char *why) { link_drop(arg, why); }
 
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+static void on_bytes(void *arg)
+{
+	struct link *l = arg;
+
+	l->heard = mono_now();
 }
+
+static const struct resp_events resp_events = { on_reply, on_bytes, on_resp_ended };
 
 static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -310,13 +196,20 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (!l->n || !l->conn)
+	if (!l->resp)
+		return;
+	if (l->subscribing) {
+		subscriber_tick(l);
+		return;
+	}
+	if (!l->n)
 		return;
 	if (l->ring[l->head].deadline.us > mono_now().us) {
 		watch_deadline(l);
 		return;
 	}
-	if (!l->graced && answer_waits(l)) {
+	/* Bytes in the socket: then it was this process that stood still, not the server. */
+	if (!l->graced && resp_unread(l->resp)) {
 		l->graced = true; /* once: a server that drips bytes is dropped all the same */
 		ev_timer_set(&l->deadline, 0.02, 0.);
 		ev_timer_start(l->loop, &l->deadline);
@@ -343,6 +236,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	case L_CONNECTING:
 		link_drop(l, "no connection in time");
 		break;
+	case L_ASKING: /* each sentinel has its deadline */
 	case L_UP:
 		break;
 	}
@@ -378,132 +272,29 @@ static void try_later(struct link *l)
 	set_timer(l, chance() % bound);
 }
 
-/* ---- the handshake: AUTH and SELECT are queued before the connection stands, PING tells that it does ---- */
-
-static void handshake_failed(struct link *l, const char *step, const redisReply *r)
+static void conn_open(struct link *l, const char *ip)
 {
-	char why[160], said[128];
+	const struct stream_order o = { .unix_path = ip ? "" : l->unix_path, .ip = ip, .port = l->at_port, .tls = l->tls, .name = l->at };
+	char why[sizeof(l->why)];
 
-	text_printable(said, sizeof(said), r->type == REDIS_REPLY_ERROR || r->type == REDIS_REPLY_STATUS ? r->str : "?",
-		       r->type == REDIS_REPLY_ERROR || r->type == REDIS_REPLY_STATUS ? r->len : 1);
-	TEXT_FORMAT(why, "%s: %s", step, said);
-	link_drop(l, why);
-}
-
-static bool is_status(const redisReply *r, const char *text)
-{
-	return r->type == REDIS_REPLY_STATUS && strcmp(r->str, text) == 0;
-}
-
-static void on_auth(void *arg, const redisReply *r)
-{
-	if (r && !is_status(r, "OK"))
-		handshake_failed(arg, "AUTH", r);
-}
-
-static void on_select(void *arg, const redisReply *r)
-{
-	if (r && !is_status(r, "OK"))
-		handshake_failed(arg, "SELECT", r);
-}
-
-static void on_ping(void *arg, const redisReply *r)
-{
-	struct link *l = arg;
-
-	if (!r)
-		return;
-	if (!is_status(r, "PONG")) {
-		handshake_failed(l, "PING", r);
-		return;
+	l->state = L_CONNECTING;
+	l->subscribing = false;
+	l->subscribed = 0;
+	set_timer(l, LINK_CONNECT_MS);
+	l->resp = resp_open(l->loop, &o, l->channels ? LINK_MESSAGE_MAX : LINK_REPLY_MAX, &resp_events, l);
+	if (!greet(l)) {
+		TEXT_COPY(why, l->why);
+		link_drop(l, why[0] ? why : "cannot send");
 	}
+}
+
+void link_came_up(struct link *l)
+{
 	l->state = L_UP;
 	l->attempts = 0;
 	l->why[0] = '\0';
 	ev_timer_stop(l->loop, &l->timer);
 	l->fn(l->arg, true, "");
-}
-
-/* The file is small and local; it is read at each connection so that a rotated password needs no restart. */
-static bool read_password(struct link *l, char out[512])
-{
-	int fd = open(l->password_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = fd < 0 ? -1 : read(fd, out, 511);
-
-	if (n < 0)
-		text_format(l->why, sizeof(l->why), "password file %.120s: %s", l->password_file, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return false;
-	out[n] = '\0';
-	out[strcspn(out, "\r\n")] = '\0';
-	return true;
-}
-
-static bool queue(struct link *l, int argc, const char *const *argv, link_reply_fn *fn)
-{
-	size_t lens[3];
-
-	for (int i = 0; i < argc; i++)
-		lens[i] = strlen(argv[i]);
-	return send_raw(l, argc, argv, lens, fn, l);
-}
-
-static bool greet(struct link *l)
-{
-	char db[16], password[512];
-	bool ok = true;
-
-	if (l->password_file[0]) {
-		ok = read_password(l, password);
-		if (ok && l->user[0])
-			ok = queue(l, 3, (const char *[]){ "AUTH", l->user, password }, on_auth);
-		else if (ok)
-			ok = queue(l, 2, (const char *[]){ "AUTH", password }, on_auth);
-		explicit_bzero(password, sizeof(password));
-	}
-	TEXT_FORMAT(db, "%d", l->db);
-	if (ok && l->db)
-		ok = queue(l, 2, (const char *[]){ "SELECT", db }, on_select);
-	return ok && queue(l, 1, (const char *[]){ "PING" }, on_ping);
-}
-
-static void conn_open(struct link *l, const char *ip)
-{
-	redisAsyncContext *ac = ip ? redisAsyncConnect(ip, l->port) : redisAsyncConnectUnix(l->unix_path);
-	char why[sizeof(l->why)];
-
-	if (!ac || ac->err) {
-		TEXT_COPY(why, ac ? ac->errstr : "out of memory");
-		if (ac)
-			redisAsyncFree(ac);
-		TEXT_FORMAT(l->why, "%.100s: %.90s", ip ? ip : l->unix_path, why);
-		down(l);
-		return;
-	}
-	struct conn *c = xcalloc(1, sizeof(*c));
-
-	*c = (struct conn){ .link = l, .ac = ac, .loop = l->loop };
-	fcntl(ac->c.fd, F_SETFD, FD_CLOEXEC); /* hiredis leaves it to a child that we start */
-	ac->data = c;
-	ev_io_init(&c->readable, on_readable, ac->c.fd, EV_READ);
-	ev_io_init(&c->writable, on_writable, ac->c.fd, EV_WRITE);
-	c->readable.data = c->writable.data = c;
-	ac->ev.data = c;
-	ac->ev.addRead = add_read;
-	ac->ev.delRead = del_read;
-	ac->ev.addWrite = add_write;
-	ac->ev.delWrite = del_write;
-	ac->ev.cleanup = cleanup;
-	limit_arrays(ac->c.reader);
-	l->conn = c;
-	l->state = L_CONNECTING;
-	set_timer(l, LINK_CONNECT_MS);
-	if (!greet(l)) {
-		TEXT_COPY(why, l->why);
-		link_drop(l, why[0] ? why : "cannot send");
-	}
 }
 
 static void on_resolved(void *arg, const struct resolved *r)
@@ -521,22 +312,82 @@ static void on_resolved(void *arg, const struct resolved *r)
 	conn_open(l, l->ips.ip[l->next_ip++ % l->ips.n]);
 }
 
+/* To the server at, at_port. */
+static void connect_there(struct link *l)
+{
+	if (resolve_is_ip(l->at)) {
+		conn_open(l, l->at);
+		return;
+	}
+	/* Asked anew each time: after a move the old address is the wrong one. */
+	l->state = L_RESOLVING;
+	set_timer(l, LINK_RESOLVE_MS);
+	l->resolve = resolve_start(l->loop, l->at, on_resolved, l);
+}
+
+static void on_named(void *arg, const char *host, uint16_t port, const char *said)
+{
+	struct link *l = arg;
+
+	if (!host || !TEXT_COPY(l->at, host)) {
+		text_copy(l->why, sizeof(l->why), said);
+		down(l);
+		return;
+	}
+	l->at_port = port;
+	TEXT_COPY(l->told_by, said);
+	connect_there(l);
+}
+
+static void on_moved(void *arg, const char *host, uint16_t port)
+{
+	struct link *l = arg;
+
+	if (l->resp && l->told_by[0] && (strcmp(host, l->at) != 0 || port != l->at_port))
+		link_drop(l, "the master moved");
+}
+
 static void connect_now(struct link *l)
 {
+	bool moved = l->moved;
+
 	l->why[0] = '\0';
+	l->moved = false; /* for one connection: when that fails the configuration counts again */
 	if (l->unix_path[0]) {
 		conn_open(l, NULL);
-	} else if (resolve_is_ip(l->host)) {
-		conn_open(l, l->host);
+	} else if (l->sentinels && !moved) {
+		l->state = L_ASKING;
+		sentinels_ask(l->sentinels);
 	} else {
-		/* Asked anew each time: after a move the old address is the wrong one. */
-		l->state = L_RESOLVING;
-		set_timer(l, LINK_RESOLVE_MS);
-		l->resolve = resolve_start(l->loop, l->host, on_resolved, l);
+		if (!moved) {
+			TEXT_COPY(l->at, l->host);
+			l->at_port = l->port;
+		}
+		connect_there(l);
 	}
 }
 
 /* ---- the face ---- */
+
+void link_config_of(const struct config *cfg, struct link_config *out, char path[256])
+{
+	const struct redis_config *r = &cfg->redis;
+
+	path[0] = '\0';
+	if (r->embedded) {
+		must(embedded_socket_path(cfg->state_dir, path, 256));
+		*out = (struct link_config){ .unix_path = path };
+		return;
+	}
+	*out = (struct link_config){
+		.unix_path = r->unix_path, .host = r->host, .port = r->port, .db = r->db,
+		.user = r->user, .password_file = r->password_file,
+		.sentinels = r->sentinels, .n_sentinels = r->n_sentinels, .master = r->master,
+		.sentinel_user = r->sentinel_user, .sentinel_password_file = r->sentinel_password_file,
+		.over_tls = r->over_tls, .ca_file = r->tls.ca_file, .cert_file = r->tls.cert_file, .key_file = r->tls.key_file,
+		.any_certificate = !r->tls.verify,
+	};
+}
 
 struct link *link_new(struct ev_loop *loop, const struct link_config *cfg, link_state_fn *fn, void *arg)
 {
@@ -549,6 +400,11 @@ struct link *link_new(struct ev_loop *loop, const struct link_config *cfg, link_
 	l->password_file = xstrdup(cfg->password_file ? cfg->password_file : "");
 	l->port = cfg->port;
 	l->db = cfg->db;
+	l->any_role = cfg->any_role;
+	l->own_tls = cfg->over_tls && !cfg->tls;
+	l->tls = l->own_tls ? stream_tls_new(&(struct stream_tls_files){ cfg->ca_file, cfg->cert_file, cfg->key_file, cfg->any_certificate }) : cfg->tls;
+	if (cfg->n_sentinels)
+		l->sentinels = sentinels_new(loop, cfg, l->tls, on_named, on_moved, l);
 	l->fn = fn;
 	l->arg = arg;
 	ev_timer_init(&l->timer, on_timer, 0., 0.);
@@ -568,10 +424,14 @@ void link_free(struct link **lp)
 		return;
 	*lp = NULL;
 	resolve_cancel(&l->resolve);
-	conn_kill(l);
+	resp_free(&l->resp);
+	sentinels_free(&l->sentinels);
+	if (l->own_tls)
+		stream_tls_free(&l->tls);
 	ev_timer_stop(l->loop, &l->timer);
 	ev_timer_stop(l->loop, &l->deadline);
 	ev_timer_stop(l->loop, &l->ended);
+	subscriber_forget(l);
 	free(l->ring);
 	free(l->unix_path);
 	free(l->host);

@@ -195,6 +195,15 @@ bool op_send(struct op *op)
 	return op->in_flight;
 }
 
+void op_drop(struct op *op, const redisReply *r)
+{
+	char detail[256];
+
+	if (r && r->type == REDIS_REPLY_ERROR)
+		reply_error(op->st, r, detail);
+	op_free(op);
+}
+
 void op_resend(struct store *st, enum op_retry retry)
 {
 	for (struct op *op = st->ops; op; op = op->next)

@@ -14,4 +14,22 @@ local function replication()
 	local info = call('INFO', 'replication')
 	return string.match(info, 'master_replid:(%x+)') or '', string.match(info, 'connected_slaves:(%d+)') or '0'
 end
+-- What this version writes.  A store of schema 1 is written as one, so that the version before this one can be
+-- started again, until somebody says `switchctl state upgrade`; of a later one nothing is known, and nothing written.
+local SCHEMA = 2
+local function schema(v) return (not v or v == '1') and 1 or v == '2' and 2 or nil end
+-- The public record (core/shown.h), and its push.  meta's `top` is what heartbeats compare with.
+local function show(keys, v, w)
+	local release, condemned = w.release == '' and '-' or w.release, (w.condemned or '') == '' and '-' or w.condemned
+	local line
+	if schema(v) == 1 then
+		line = {'sw1', w.gen, w.epoch, w.slot, release, w.cid, w.seq, w.us, condemned, '-'}
+	else
+		line = {'sw2', w.gen, w.epoch, w.slot, w.shield, release, w.cid, w.seq, w.us, w.mode, condemned, '-'}
+	end
+	line = table.concat(line, ' ')
+	call('HSET', keys.meta, 'top', w.seq)
+	call('SET', keys.a, line)
+	call('PUBLISH', keys.ev, 'push ' .. w.service .. ' ' .. line)
+end
 local function leads(lease, term, owner) return lease and string.match(lease, '^(%d+ %S+)') == term .. ' ' .. owner end

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "switchd/core/record.h"
+#include "switchd/core/regress.h"
 #include "switchd/store/room.h"
 
 #define COUNTER_MAX (UINT64_C(1) << 52)         /* what a script's numbers hold exactly, with room to grow */
@@ -76,6 +77,8 @@ static bool ask_truth(struct store *st, const char *service)
 	struct store_truth *t = &st->rec->truth;
 
 	memset(t, 0, sizeof(*t));
+	t->floor_slot = NO_SLOT;
+	t->lossy = !st->rec->seen.has_gen || strcmp(st->rec->seen.lin, st->rec->seen.lineage) != 0;
 	if (st->truth_fn && !st->truth_fn(st->truth_arg, service, t))
 		return false;
 	if (t->known && t->record.v.gen == 0 && t->record.active == NO_SLOT)
@@ -84,6 +87,7 @@ static bool ask_truth(struct store *st, const char *service)
 	if (t->floor.gen >= COUNTER_MAX || t->floor.epoch >= COUNTER_MAX) {
 		log_warn("reconcile", "service=%s what=\"a version beyond all bounds is left out\"", service);
 		t->floor = (struct version){ 0 };
+		t->floor_slot = NO_SLOT;
 	}
 	return true;
 }
@@ -328,7 +332,9 @@ void reconcile_start(struct store *st, const struct survey *seen)
 
 /* ---- stamping ---- */
 
-enum verdict_of { KEEP_STORE, TAKE_TRUTH, AMBIGUOUS };
+#define LOST_MOVE "the store had lost the commit that moved the traffic; the proxies knew it"
+
+enum verdict_of { KEEP_STORE, TAKE_TRUTH, FOLLOW_TRAFFIC, AMBIGUOUS };
 
 /* Whose word counts: the higher version; of equals that name different slots, nobody's. */
 static enum verdict_of judge(const struct op *op, const struct store_truth *t, const struct condemned_set *condemned)
@@ -353,6 +359,18 @@ static enum verdict_of judge(const struct op *op, const struct store_truth *t, c
 	return KEEP_STORE;
 }
 
+/* Neither store nor journal has the commit that moved the traffic: whoever led then is gone, and the proxies know it. */
+static enum verdict_of judge_traffic(const struct op *op, const struct store_truth *t, const struct record *next)
+{
+	const struct release *to;
+
+	if (t->floor_slot > GREEN || next->active == t->floor_slot || version_cmp(t->floor, next->v) <= 0)
+		return KEEP_STORE;
+	to = &next->slot[t->floor_slot];
+	return condemned_find(op->condemned, to->id, to->digest) || (t->condemned && condemned_find(t->condemned, to->id, to->digest)) ? AMBIGUOUS
+																      : FOLLOW_TRAFFIC;
+}
+
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 static void stamp_event(const struct op *op, const struct record *next, enum verdict_of v, struct event *e)
@@ -366,10 +384,11 @@ static void stamp_event(const struct op *op, const struct record *next, enum ver
 	e->to_v = next->v;
 	if (next->active != NO_SLOT)
 		TEXT_COPY(e->release, next->slot[next->active].id);
-	TEXT_COPY(e->kind, v == AMBIGUOUS ? "store.ambiguous" : op->none ? "store.restored" : v == TAKE_TRUTH ? "store.regressed" : "store.restamped");
+	TEXT_COPY(e->kind, v == AMBIGUOUS ? "store.ambiguous" : op->none ? "store.restored" : v == KEEP_STORE ? "store.restamped" : "store.regressed");
 	e->because = v == AMBIGUOUS ? "store and journal name different slots and neither is newer: a human must decide" :
 		     op->none ? "the store had lost the record; journal and proxies knew it" :
 		     v == TAKE_TRUTH ? "the store had lost commits; journal and proxies knew them" :
+		     v == FOLLOW_TRAFFIC ? LOST_MOVE :
 		     "the store's history was interrupted; the record stands as it is";
 }
 
@@ -410,6 +429,13 @@ static void stamp(struct store *st, const struct op *found)
 	char key[256], *text;
 
 	*next = v == KEEP_STORE ? *found->record : t->record;
+	if (v == KEEP_STORE || v == TAKE_TRUTH) {
+		enum verdict_of w = judge_traffic(found, t, next);
+
+		if (w == FOLLOW_TRAFFIC)
+			record_follow(next, t->floor_slot, wall_now(), LOST_MOVE);
+		v = w == KEEP_STORE ? v : w;
+	}
 	if (v == AMBIGUOUS) {
 		next->phase = PH_STUCK;
 		next->phase_since = wall_now();

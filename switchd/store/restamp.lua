@@ -11,13 +11,14 @@ local epoch, rev, cid, active, shield, phase, hold, blue, green, doc =
 local evmax, event = ARGV[18], ARGV[19]
 local FIRST_CONDEMNED, MAX_CONDEMNED = 20, 256
 
-local m = call('HMGET', KEYS[1], 'gen', 'seq', 'lin')
+local m = call('HMGET', KEYS[1], 'gen', 'seq', 'lin', 'v')
 local s = call('HMGET', KEYS[3], 'gen', 'epoch', 'rev', 'doc')
 local lease, _, n_condemned = call('GET', KEYS[2]), call('GET', KEYS[4]), call('HLEN', KEYS[5])
 local function no(code, detail) return {code, detail or '', m[2] or '0', '0'} end
 
 if not leads(lease, term, owner) then return no('NOTLEADER', lease or '') end
 if m[1] ~= gen or not counter(m[2]) or m[3] ~= (replication()) then return no('NEWSTORE', m[1] or '') end
+if not schema(m[4]) then return no('SCHEMA', m[4] or '') end
 local fresh = not s[1] and not s[4]
 if fresh then
 	if want[1] ~= '' then return no('STALE', '') end
@@ -38,9 +39,7 @@ for i = FIRST_CONDEMNED, #ARGV - 1, 2 do
 	end
 end
 if active ~= 'none' then
-	local release = active == 'blue' and blue or green
-	local rec = table.concat({'sw1', gen, epoch, active, release == '' and '-' or release, cid, seq, text(t), '-', '-'}, ' ')
-	call('SET', KEYS[4], rec)
-	call('PUBLISH', KEYS[6], rec)
+	show({meta = KEYS[1], a = KEYS[4], ev = KEYS[6]}, m[4], {service = service, gen = gen, epoch = epoch, slot = active, shield = shield,
+	     release = active == 'blue' and blue or green, cid = cid, seq = seq, us = text(t), mode = 'stamp'})
 end
 return {'OK', '', seq, text(t)}

@@ -4,7 +4,9 @@
  * store.c  the face, who is told what, and when      op.c         one exchange with Redis
  * lease.c  who leads                                 reconcile.c  one history: relin, newgen, restamp
  * load.c   records in, untrusted                     commit.c     records out
- * values.c small values and events
+ * values.c small values and events                   ears.c       what is published: pushes, heartbeats, reports
+ * follow.c an agent's side: records told, reports    roster.c     a controller's side of reports
+ * standby.c who does not lead sees what was committed
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H
@@ -13,12 +15,15 @@
 #include <ev.h>
 
 #include "switchd/base/log.h"
+#include "switchd/store/follow.h"
 #include "switchd/store/link.h"
+#include "switchd/store/roster.h"
 #include "switchd/store/scripts.h"
 #include "switchd/store/store.h"
 
 enum {
 	RESOLVE_LOST_MS = 3000,         /* a lost reply is asked for again so long before it is called lost */
+	FOLLOW_MS = 400,                /* who stands by asks so often who leads: a clean stop costs no more than that */
 	RETRY_MS = 1000,                /* after an answer that says no */
 	RETRY_STALE_MS = 50,            /* after somebody was quicker */
 	ASK_TRUTH_MS = 200,             /* the engine does not know yet */
@@ -66,7 +71,7 @@ struct op {
 	bool in_flight, evaled;
 	mono_us sent, unknown;  /* unknown: since when an answer is missing */
 	/* what the part that made it needs */
-	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; void (*plain)(void *); } fn;
+	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; void (*plain)(void *); } fn;
 	void *arg;
 	size_t index;           /* of a service, of a script */
 	name_text service;
@@ -80,16 +85,19 @@ struct op {
 	void *extra;            /* freed with free() */
 };
 
-enum stage { SG_AWAY, SG_ACQUIRING, SG_RECONCILING, SG_READY, SG_STOPPING };
+/* Following: another controller leads; we look who leads, and what it commits.  An agent is READY without a lease. */
+enum stage { SG_AWAY, SG_ACQUIRING, SG_FOLLOWING, SG_RECONCILING, SG_READY, SG_STOPPING };
 
-struct later { struct later *next; union { store_done_fn *done; store_get_fn *get; store_events_fn *events; void (*plain)(void *); } fn;
-	       int kind; void *arg; enum store_result result; char detail[256]; };
+struct later { struct later *next; union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; void (*plain)(void *); } fn;
+	       int kind; void *arg; enum store_result result; int64_t us; char detail[256]; };
 
 struct store {
 	struct ev_loop *loop;
 	struct link *link;
 	char *prefix;           /* "switchd:{0}:" */
-	id_text owner;
+	id_text owner;          /* of a controller: who leads */
+	id_text name;           /* in the roster: of an agent, or a controller */
+	char url[200];          /* where operators find us, for those who stand by; "-" = nowhere */
 	int64_t ttl_ms;
 	store_up_fn *up_fn; void *arg;
 	store_truth_fn *truth_fn; void *truth_arg;
@@ -98,10 +106,17 @@ struct store {
 	struct op *ops;         /* every exchange that is not over */
 	enum stage stage;
 	char why[256];
-	bool told_up;
+	enum store_state told;
+	bool agent;             /* no lease, no commits: follow.c */
+	struct link *ears; bool ears_up;        /* subscribed to what is published */
+	struct follow *follow;  /* an agent's */
+	struct roster *roster;  /* a controller's */
+	char leader[200];       /* "<owner> <url>" of who leads while we follow; "" */
+	struct standby *standby;
 	/* lease */
 	uint64_t term;
 	mono_us lease_until;    /* we may act before it */
+	bool another;           /* somebody else led when the store was last heard of */
 	bool renewing;
 	ev_timer renew, expire, retry;
 	/* the store's history, as of the last reconcile or commit */
@@ -118,11 +133,13 @@ struct store {
 };
 
 /* store.c */
+struct store *store_make(struct ev_loop *, const struct config *, const char *name, store_up_fn *, void *arg);    /* without connections */
+void store_connect(struct store *, const struct config *);
 void store_key(const struct store *, char out[256], const char *fmt, ...) PRINTF(3, 4);
 void store_turn(struct store *);        /* tell what changed, from the loop's next turn */
 void store_stage(struct store *, enum stage, const char *why);
 size_t store_service(struct store *, const char *service);      /* its index; added when new */
-enum { LATER_DONE, LATER_GET, LATER_EVENTS, LATER_PLAIN };
+enum { LATER_DONE, LATER_GET, LATER_EVENTS, LATER_REPORTED, LATER_PLAIN };
 struct later *store_later(struct store *, int kind, void *arg);
 
 /* op.c */
@@ -130,8 +147,33 @@ struct op *op_new(struct store *, int script, int n_keys, op_ended_fn *);
 MUSTCHECK bool op_send(struct op *);    /* false: not connected; the op is still the caller's: op_free() */
 void op_free(struct op *);
 void op_unknown(struct op *);           /* an answer that cannot be understood is none */
+op_ended_fn op_drop;     /* whose answer nobody waits for */
 void op_resend(struct store *, enum op_retry);
 void op_expire(struct store *);         /* gives up on what is unknown for too long: one op a turn */
+
+/* ears.c: the second connection, on which Redis speaks first. */
+void ears_start(struct store *, const struct link_config *);
+void ears_stop(struct store *);
+
+/* follow.c */
+void follow_look(struct store *);               /* both connections up? then read what was missed */
+void follow_push(struct store *, const char *service, const char *line, size_t len);
+void follow_heartbeat(struct store *, uint64_t gen, uint64_t top);
+void follow_stop(struct store *);
+void follow_free(struct store *);
+
+/* roster.c */
+void roster_start(struct store *);
+void roster_read(struct store *);               /* all of it, anew: the connection is a new one */
+void roster_hear(struct store *, const char *text, size_t len);
+void roster_away(struct store *);
+void roster_free(struct store *);
+
+/* standby.c */
+void standby_look(struct store *, uint64_t gen, uint64_t seq);  /* the stream stands there now */
+void standby_push(struct store *, const char *service);
+void standby_stop(struct store *);
+void standby_free(struct store *);
 
 /* lease.c */
 void lease_acquire(struct store *);
@@ -141,7 +183,7 @@ void lease_stop(struct store *);
 int64_t lease_margin_ms(const struct store *);
 
 /* reconcile.c */
-struct survey { uint64_t gen, seq; bool has_gen; char lin[64], lineage[64]; bool replicas; };
+struct survey { uint64_t gen, seq; char v[8]; bool has_gen; char lin[64], lineage[64]; bool replicas; };
 void reconcile_start(struct store *, const struct survey *);
 void reconcile_stop(struct store *);
 void reconcile_again(struct store *, const char *why);  /* from the lease on */

@@ -24,6 +24,9 @@ EMBED(relin);
 EMBED(restamp);
 EMBED(load);
 EMBED(events);
+EMBED(shown);
+EMBED(report);
+EMBED(changed);
 
 static const struct { const char *name, *body; } table[N_SCRIPTS] = {
 	[SC_LEASE] = { "lease", lua_lease },
@@ -33,6 +36,9 @@ static const struct { const char *name, *body; } table[N_SCRIPTS] = {
 	[SC_RESTAMP] = { "restamp", lua_restamp },
 	[SC_LOAD] = { "load", lua_load },
 	[SC_EVENTS] = { "events", lua_events },
+	[SC_SHOWN] = { "shown", lua_shown },
+	[SC_REPORT] = { "report", lua_report },
+	[SC_CHANGED] = { "changed", lua_changed },
 };
 
 const char *script_name(enum script s) { return table[s].name; }

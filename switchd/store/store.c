@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "switchd/store/embedded.h"
 #include "switchd/store/room.h"
 
 static const char *const result_names[] = { "ok", "conflict", "held", "condemned", "not-leader", "new-store", "lost", "down",
 					    "bad-data", "refused" };
 _Static_assert(ARRAY_LEN(result_names) == N_STORE_RESULTS, "a result without a name");
+
+static const char *const state_names[] = { "away", "following", "leading" };
+
+const char *store_state_name(enum store_state s) { return (size_t)s < ARRAY_LEN(state_names) ? state_names[s] : "?"; }
 
 const char *store_result_name(enum store_result r) { return (size_t)r < N_STORE_RESULTS ? result_names[r] : "?"; }
 
@@ -41,6 +44,23 @@ size_t store_service(struct store *st, const char *service)
 
 bool store_is_up(const struct store *st) { return st && st->stage == SG_READY && mono_now().us < st->lease_until.us; }
 
+enum store_state store_state(const struct store *st)
+{
+	return store_is_up(st) ? STORE_LEADING : st && st->stage == SG_FOLLOWING ? STORE_FOLLOWING : STORE_AWAY;
+}
+
+const char *store_leader(const struct store *st) { return st && st->stage == SG_FOLLOWING ? st->leader : ""; }
+
+bool store_may_act(const struct store *st, bool offline)
+{
+	if (!st || st->stage == SG_STOPPING)
+		return false;
+	if (st->alone || (!st->another && mono_now().us < st->lease_until.us))
+		return true;
+	/* READY or RECONCILING and past the lease: whoever stood still, another may have taken it. */
+	return offline && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
+}
+
 const char *store_why_down(const struct store *st)
 {
 	return !st ? "it was closed" : store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;
@@ -56,7 +76,7 @@ void store_turn(struct store *st)
 
 void store_stage(struct store *st, enum stage stage, const char *why)
 {
-	if (stage == SG_READY) {
+	if (stage == SG_READY && !st->agent) {
 		/* We stop acting by our own clock, without being told. */
 		double left = (double)(st->lease_until.us - mono_now().us) / 1e6;
 
@@ -110,6 +130,9 @@ static void later_call(struct later *l)
 	case LATER_EVENTS:
 		copy.fn.events(copy.arg, false, "[]");
 		break;
+	case LATER_REPORTED:
+		copy.fn.reported(copy.arg, copy.us > 0, copy.us);
+		break;
 	default:
 		copy.fn.plain(copy.arg);
 		break;
@@ -120,19 +143,20 @@ static void later_call(struct later *l)
 static void on_turn(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct store *st = w->data;
-	bool up = store_is_up(st);
+	enum store_state state = store_state(st);
+	bool up = state == STORE_LEADING;
 	struct later *l;
 
 	(void)loop;
 	(void)revents;
-	if (up != st->told_up) {
-		st->told_up = up;
+	if (state != st->told) {
+		st->told = state;
 		store_turn(st);
 		if (up) {
-			log_info("store", "what=up gen=%llu term=%llu", (unsigned long long)st->gen, (unsigned long long)st->term);
+			log_info("store", st->agent ? "what=up" : "what=up gen=%llu term=%llu", (unsigned long long)st->gen, (unsigned long long)st->term);
 			op_resend(st, RETRY_WHEN_UP);
 		} else {
-			log_warn("store", "what=down why=%s", LOG_Q(store_why_down(st)));
+			log_warn("store", "what=%s why=%s", state == STORE_FOLLOWING ? "following" : "down", LOG_Q(store_why_down(st)));
 		}
 		if (st->up_fn)
 			st->up_fn(st->arg, up, store_why_down(st));
@@ -197,49 +221,74 @@ static void on_link(void *arg, bool up, const char *why)
 	if (up) {
 		load_scripts(st);
 		op_resend(st, RETRY_WHEN_CONNECTED);
+		if (st->agent) {
+			follow_look(st);
+			return;
+		}
+		roster_read(st);
 		lease_acquire(st);
+		return;
+	}
+	TEXT_FORMAT(text, "not connected: %s", why);
+	store_stage(st, SG_AWAY, text);
+	if (st->agent) {
+		follow_stop(st);
 		return;
 	}
 	reconcile_stop(st);
 	lease_stop(st);
-	TEXT_FORMAT(text, "not connected: %s", why);
-	store_stage(st, SG_AWAY, text);
+	standby_stop(st);
+	roster_away(st);
 }
 
 /* ---- the face ---- */
 
-struct store *store_new(struct ev_loop *loop, const struct config *cfg, const char *owner_id, store_up_fn *up, void *arg)
+struct store *store_make(struct ev_loop *loop, const struct config *cfg, const char *name, store_up_fn *up, void *arg)
 {
 	struct store *st = xcalloc(1, sizeof(*st));
-	const struct redis_config *rc = &cfg->redis;
-	char path[256] = "";
-	struct link_config lc = {
-		.unix_path = rc->unix_path, .host = rc->host, .port = rc->port, .db = rc->db,
-		.user = rc->user, .password_file = rc->password_file,
-	};
 
-	must(id_ok(owner_id) && TEXT_COPY(st->owner, owner_id));
+	must(id_ok(name) && TEXT_COPY(st->name, name));
+	TEXT_COPY(st->owner, name);
 	st->loop = loop;
 	st->up_fn = up;
 	st->arg = arg;
 	st->ttl_ms = cfg->lease_ttl_ms;
 	st->later_tail = &st->later;
 	TEXT_COPY(st->why, "not connected yet");
-	if (rc->embedded) {
-		must(embedded_socket_path(cfg->state_dir, path, sizeof(path)));
-		lc = (struct link_config){ .unix_path = path };
-	}
 	st->prefix = xmalloc(128);
-	must(text_format(st->prefix, 128, "%s{0}:", rc->prefix));
-	for (size_t i = 0; i < cfg->n_services; i++)
-		store_service(st, cfg->services[i].name);
+	must(text_format(st->prefix, 128, "%s{0}:", cfg->redis.prefix));
 	ev_timer_init(&st->turn, on_turn, 0., 0.);
 	ev_timer_init(&st->expire, on_expire, 0., 0.);
 	ev_timer_init(&st->lost, on_lost, 0., 0.);
 	st->turn.data = st->expire.data = st->lost.data = st;
 	lease_init(st);
-	st->alone = rc->embedded;
-	st->link = link_new(loop, &lc, on_link, st);
+	st->alone = cfg->redis.embedded;
+	return st;
+}
+
+void store_connect(struct store *st, const struct config *cfg)
+{
+	struct link_config lc;
+	char path[256];
+
+	link_config_of(cfg, &lc, path);
+	if (st->agent)
+		st->lease_until = (mono_us){ INT64_MAX };
+	st->link = link_new(st->loop, &lc, on_link, st);
+	ears_start(st, &lc);
+}
+
+struct store *store_new(struct ev_loop *loop, const struct config *cfg, const char *owner_id, store_up_fn *up, void *arg)
+{
+	struct store *st = store_make(loop, cfg, owner_id, up, arg);
+
+	must(TEXT_FORMAT(st->name, "controller:%s", owner_id));
+	if (!cfg->listen.advertise || !cfg->listen.advertise[0] || !TEXT_COPY(st->url, cfg->listen.advertise))
+		TEXT_COPY(st->url, "-");
+	for (size_t i = 0; i < cfg->n_services; i++)
+		store_service(st, cfg->services[i].name);
+	roster_start(st);
+	store_connect(st, cfg);
 	return st;
 }
 
@@ -263,6 +312,7 @@ void store_free(struct store **sp)
 	ev_timer_stop(st->loop, &st->turn);
 	ev_timer_stop(st->loop, &st->expire);
 	ev_timer_stop(st->loop, &st->lost);
+	ears_stop(st);
 	link_free(&st->link);
 	st->stage = SG_STOPPING;
 	st->freeing = true;
@@ -275,6 +325,9 @@ void store_free(struct store **sp)
 	while ((l = later_take(st)))
 		later_call(l);
 	ev_timer_stop(st->loop, &st->turn);
+	follow_free(st);
+	roster_free(st);
+	standby_free(st);
 	free(st->services);
 	free(st->prefix);
 	free(st);

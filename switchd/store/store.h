@@ -38,6 +38,7 @@ struct store_answer {
 	bool none;                      /* load: the service has no record */
 	char stream_id[44];
 	int64_t us;                     /* round trip */
+	uint64_t seq; int64_t committed_us;     /* commit: its place in the stream, and when, by the clock of Redis; 0 = not told */
 };
 typedef void store_done_fn(void *arg, const struct store_answer *);
 
@@ -53,7 +54,10 @@ struct commit {
 	const char *pardon;             /* release id to take off the list, or NULL */
 };
 
-/* up: connected, reconciled and holding the lease.  The callback tells every change. */
+/* One controller leads: connected, reconciled and holding the lease.  Others follow it: connected, reading, committing nothing. */
+enum store_state { STORE_AWAY, STORE_FOLLOWING, STORE_LEADING };
+const char *store_state_name(enum store_state);         /* "away" "following" "leading" */
+/* up: leading.  The callback tells every change of the state. */
 typedef void store_up_fn(void *arg, bool up, const char *why);
 /* A record to reconcile was found (lineage changed): the engine answers with what its journal and
  * proxies know by store_reconcile(). */
@@ -65,6 +69,16 @@ void store_free(struct store **);       /* outstanding done(): ST_LOST */
 /* NULL (freed already, while its users end) is not up, and keeps no value. */
 bool store_is_up(const struct store *);
 const char *store_why_down(const struct store *);
+enum store_state store_state(const struct store *);
+/* Who leads while we follow: "<owner id> <its url>"; "" = nobody, or we do, or it is not known. */
+const char *store_leader(const struct store *);
+/* While following: a service was committed upon ("" = any of them may have been). */
+typedef void store_changed_fn(void *arg, const char *service);
+void store_watch(struct store *, store_changed_fn *, void *arg);
+/* May what was decided still be told to a proxy?  Asked right before the write, by our own clock: while the lease runs; and,
+ * when the store cannot be reached (or was not asked yet since), if the caller's offline rule allows it.  No: the lease ended
+ * while we stood still, or another was seen to lead.  An embedded store has no other leader. */
+bool store_may_act(const struct store *, bool offline);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 
@@ -94,7 +108,9 @@ void store_recall(struct store *, const char *rid, store_get_fn *, void *arg);
  * After ST_NEWSTORE the store declares the generation itself (relin where it can be proved, else newgen)
  * and asks the engine for the truth of each service through this call: restamp to `active` at the higher epoch.
  * floor = highest version among journal and proxies. */
-typedef struct store_truth { const char *service; struct record record; bool known; struct version floor;
+typedef struct store_truth { const char *service; struct record record; bool known;
+	struct version floor; enum slot floor_slot;     /* the slot that was shown at floor; NO_SLOT: not known, or the record's own */
+	bool lossy;             /* told by the store: commits may have been lost, and who can know of them is worth waiting for */
 	const struct condemned_set *condemned;  /* what the journal knows (NULL = nothing): goes in if the store has lost it.  BORROWED */
 } store_truth;
 /* False: not known yet (the proxies were not asked); the store stays down and asks again.  True with known = false:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * base.c - tests of base: text, buf, arena, clock texts, log_quoted. */
+ * base.c - tests of base: text, buf, arena, clock texts, log_quoted, failpoints. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +9,18 @@
 
 #include <cmocka.h>
 
+#ifdef SWITCHD_FAILPOINTS
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#endif
+
 #include "switchd/base/arena.h"
 #include "switchd/base/buf.h"
 #include "switchd/base/clock.h"
+#include "switchd/base/failpoint.h"
 #include "switchd/base/log.h"
 #include "switchd/base/text.h"
 
@@ -350,6 +359,157 @@ static void test_log_quoted_lasts_eight_calls(void **state)
 		assert_int_equal(q[i][1], 'a' + i);
 }
 
+/* ---- failpoints ---- */
+
+#ifdef SWITCHD_FAILPOINTS
+static char fp_dir[64];
+
+static bool fp_there(const char *name)
+{
+	char path[128];
+
+	assert_true(TEXT_FORMAT(path, "%s/%s", fp_dir, name));
+	return access(path, F_OK) == 0;
+}
+
+static void fp_remove(const char *name)
+{
+	char path[128];
+
+	assert_true(TEXT_FORMAT(path, "%s/%s", fp_dir, name));
+	assert_int_equal(unlink(path), 0);
+}
+
+static void fp_arm(const char *name, const char *action)
+{
+	char new[128], path[128];
+	FILE *f;
+
+	assert_true(TEXT_FORMAT(new, "%s/new", fp_dir) && TEXT_FORMAT(path, "%s/%s", fp_dir, name));
+	f = fopen(new, "we");
+	assert_non_null(f);
+	assert_true(fprintf(f, "%s\n", action) > 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(rename(new, path), 0);
+}
+
+/* A process that passes two points, one of them twice, and ends with 7.  What is read once is read there. */
+static pid_t fp_passes(const char *list)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	setenv("SWITCHD_FP", list, 1);
+	setenv("SWITCHD_FP_DIR", fp_dir, 1);
+	FAILPOINT("a.first");
+	FAILPOINT("a.second");
+	FAILPOINT("a.second");
+	_exit(7);
+}
+
+static int fp_status(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void fp_begin(void)
+{
+	TEXT_COPY(fp_dir, "/tmp/switchd-fp.XXXXXX");
+	assert_non_null(mkdtemp(fp_dir));
+}
+
+static void test_failpoint_of_the_list(void **state)
+{
+	int status;
+
+	(void)state;
+	fp_begin();
+	assert_int_equal(WEXITSTATUS(fp_status(fp_passes(""))), 7);
+	assert_int_equal(WEXITSTATUS(fp_status(fp_passes("a.firs:kill,a.second:kill@3"))), 7);
+	assert_int_equal(WEXITSTATUS(fp_status(fp_passes("a.second:exit@2"))), 86);
+	status = fp_status(fp_passes("b.other:exit,a.first:kill"));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	rmdir(fp_dir);
+}
+
+static void test_failpoint_armed_by_a_file(void **state)
+{
+	int status;
+
+	(void)state;
+	fp_begin();
+	fp_arm("a.second", "exit");
+	assert_int_equal(WEXITSTATUS(fp_status(fp_passes(""))), 86);
+	assert_true(fp_there("a.second.hit") && !fp_there("a.second"));
+	fp_remove("a.second.hit");
+	assert_int_equal(WEXITSTATUS(fp_status(fp_passes(""))), 7); /* each arming is for one passage */
+	fp_arm("a.first", "kill");
+	status = fp_status(fp_passes(""));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	fp_remove("a.first.hit");
+	rmdir(fp_dir);
+}
+
+static void test_failpoint_stops(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fp_begin();
+	fp_arm("a.first", "stop");
+	pid = fp_passes("");
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	assert_int_equal(WEXITSTATUS(fp_status(pid)), 7);
+	fp_remove("a.first.hit");
+	rmdir(fp_dir);
+}
+
+/* The barrier: nothing behind the point happens until the test lets go. */
+static void test_failpoint_waits(void **state)
+{
+	int status;
+
+	(void)state;
+	fp_begin();
+	fp_arm("a.first", "wait");
+	fp_arm("a.second", "exit");
+	pid_t pid = fp_passes("");
+	mono_us began = mono_now();
+
+	while (!fp_there("a.first.hit") && mono_since_ms(mono_now(), began) < 10000)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	assert_true(fp_there("a.first.hit"));
+	assert_true(fp_there("a.second"));
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	fp_remove("a.first.hit");
+	assert_int_equal(WEXITSTATUS(fp_status(pid)), 86);
+	fp_remove("a.second.hit");
+	rmdir(fp_dir);
+}
+
+static void test_failpoint_misspelt(void **state)
+{
+	static const char *const bad[] = { "a.first", "a.first:", ":kill", "a.first:kil", "a.first:kill@0", "a.first:kill@x", "a.first:wait" };
+
+	(void)state;
+	fp_begin();
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(WEXITSTATUS(fp_status(fp_passes(bad[i]))), 2);
+	fp_arm("a.second", "kil");
+	assert_int_equal(WEXITSTATUS(fp_status(fp_passes(""))), 2);
+	fp_remove("a.second.hit");
+	rmdir(fp_dir);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +530,13 @@ int main(void)
 		cmocka_unit_test(test_clock_arithmetic),
 		cmocka_unit_test(test_log_quoted),
 		cmocka_unit_test(test_log_quoted_lasts_eight_calls),
+#ifdef SWITCHD_FAILPOINTS
+		cmocka_unit_test(test_failpoint_of_the_list),
+		cmocka_unit_test(test_failpoint_armed_by_a_file),
+		cmocka_unit_test(test_failpoint_stops),
+		cmocka_unit_test(test_failpoint_waits),
+		cmocka_unit_test(test_failpoint_misspelt),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

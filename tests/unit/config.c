@@ -126,13 +126,16 @@ static void given_notes(const char *said, const char *name, struct buf *out)
 	}
 }
 
+/* What is for an agent says so in its name. */
+static enum config_role role_of(const char *path) { return strstr(path, "-agent") ? CONFIG_AGENT : CONFIG_CONTROLLER; }
+
 static void shows_the_same(const struct config *c, const char *path)
 {
 	struct buf shown = BUF_INIT(1 << 20), again = BUF_INIT(1 << 20), said = BUF_INIT(1 << 20);
 	int errors;
 
 	config_show(c, NULL, &shown);
-	struct config *d = config_load(path, buf_str(&shown), shown.len, no_env, NULL, &said, &errors);
+	struct config *d = config_load_for(role_of(path), path, buf_str(&shown), shown.len, no_env, NULL, &said, &errors);
 	if (!d)
 		fail_msg("%s: what it shows does not load:\n%s", path, buf_str(&said));
 	config_show(d, NULL, &again);
@@ -175,7 +178,7 @@ static void test_files(void **state)
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		char *text = slurp(path, &len);
 		struct buf want = BUF_INIT(1 << 20), given = BUF_INIT(1 << 20), said = BUF_INIT(1 << 20);
-		struct config *c = config_load(path, text, len, no_env, NULL, &said, &errors);
+		struct config *c = config_load_for(role_of(path), path, text, len, no_env, NULL, &said, &errors);
 
 		wanted_notes(text, &want);
 		given_notes(buf_str(&said), path, &given);
@@ -462,7 +465,36 @@ static void test_redis(void **state)
 	c = load_ok("state: { redis_server: /opt/redis-server }\n" SHOP);
 	assert_true(c->redis.embedded);
 	config_free(&c);
-	refused("state: { redis: 'rediss://h:1' }\n" SHOP, "t.yaml:1:17: error: redis: rediss:// is not supported");
+	c = load_ok("state: { redis: 'rediss://h:1/2' }\n" SHOP);
+	assert_true(c->redis.over_tls && c->redis.tls.verify);
+	assert_string_equal(c->redis.host, "h");
+	assert_int_equal(c->redis.db, 2);
+	assert_int_equal(c->redis.replicas, 0);
+	config_free(&c);
+	c = load_file("good-state.yaml");
+	assert_true(c->redis.over_tls && !c->redis.embedded);
+	assert_int_equal(c->redis.n_sentinels, 3);
+	assert_string_equal(c->redis.sentinels[1].host, "fd00::2");
+	assert_int_equal(c->redis.sentinels[1].port, 26380);
+	assert_int_equal(c->redis.sentinels[2].port, 26379);
+	assert_string_equal(c->redis.master, "mymaster");
+	assert_string_equal(c->redis.host, "");
+	assert_string_equal(c->redis.sentinel_user, "watcher");
+	assert_string_equal(c->redis.tls.ca_file, "/etc/switchd/ca.pem");
+	assert_int_equal(c->redis.db, 2);
+	assert_int_equal(c->redis.replicas, 1);
+	config_free(&c);
+	refused("state: { redis: 'sentinel://a,,b/m' }\n" SHOP, "t.yaml:1:17: error: redis: want host:port");
+	refused("state: { redis: 'sentinel:///m' }\n" SHOP, "want host:port");
+	refused("state: { redis: 'sentinel://a:0/m' }\n" SHOP, "no port between 1 and 65535");
+	refused("state: { redis: 'sentinel://a,a:26379/m' }\n" SHOP, "the sentinel a:26379 is told twice");
+	refused("state: { redis: 'sentinel://a,b,c,d,e,f,g,h,i,j/m' }\n" SHOP, "more than 9 sentinels");
+	refused("state: { redis: 'sentinel://a/' }\n" SHOP, "want the name of the master");
+	refused("state: { redis: 'sentinel://a/my master' }\n" SHOP, "want the name of the master");
+	refused("state: { redis: 'sentinel://a/m/x' }\n" SHOP, "want the number of a database");
+	refused("state: { redis: 'sentinel://u:geheim@a/m' }\n" SHOP, "a password does not stand in the URL");
+	refused("state: { redis: 'sentinel://a/m', sentinel_user: x }\n" SHOP, "needs a sentinel_password_file");
+	refused("state: { replicas: 1 }\n" SHOP, "the embedded Redis has none");
 	refused("state: { redis: 'redis://u:geheim@h:1' }\n" SHOP, "a password does not stand in the URL");
 	refused("state: { redis: 'redis://h:1/x' }\n" SHOP, "want the number of a database");
 	refused("state: { redis: 'redis://h:0' }\n" SHOP, "no port between 1 and 65535");
@@ -691,10 +723,12 @@ static void test_show_is_whole(void **state)
 {
 	(void)state;
 	static const char *const elsewhere[] = { "proxy", "name", "headers" };
-	struct config *c = load_file("good-full.yaml");
+	struct config *c = load_file("good-full.yaml"), *state_config = load_file("good-state.yaml");
 	struct buf shown = BUF_INIT(1 << 20);
 
 	config_show(c, NULL, &shown);
+	config_show(state_config, NULL, &shown); /* sentinels */
+	config_free(&state_config);
 	for (size_t i = 0; i < settings_count(); i++) {
 		const struct setting *s = setting_at(i);
 		char key[64];
@@ -713,6 +747,56 @@ static void test_show_is_whole(void **state)
 	buf_free(&shown);
 }
 
+static struct config *load_agent(const char *path)
+{
+	struct buf said;
+	size_t len;
+	char *text = slurp(path, &len);
+
+	buf_init(&said, 1024 * 1024);
+	struct config *c = config_load_for(CONFIG_AGENT, path, text, len, no_env, NULL, &said, NULL);
+	if (!c)
+		fail_msg("does not load:\n%s", buf_str(&said));
+	buf_free(&said);
+	free(text);
+	return c;
+}
+
+static void test_agent(void **state)
+{
+	(void)state;
+	struct config *c = load_agent("tests/tables/config/good-agent-full.yaml");
+	const struct service_config *shop = config_service(c, "shop"), *blog = config_service(c, "blog");
+
+	assert_true(c->for_agent && shop->for_agent);
+	assert_string_equal(c->agent_name, "lb1");
+	assert_int_equal(c->agent_report_ms, 500);
+	assert_int_equal(shop->n_proxies, 2);
+	assert_string_equal(shop->proxies[1].map, "/var/lib/switchd/shop.map");
+	assert_int_equal(shop->drain_ms, 20000);
+	assert_int_equal(shop->slot[GREEN].n_targets, 1);
+	/* Of the features the paths that the shield covers, and no feature where there are none. */
+	assert_int_equal(shop->n_features, 3);
+	assert_non_null(config_feature(shop, "home"));
+	assert_string_equal(config_feature(shop, "quotes")->path, "/api/quotes?limit=1");
+	assert_int_equal(config_feature(shop, "head")->severity, SEV_WARN);
+	assert_int_equal(blog->n_features, 0);
+	assert_false(blog->default_feature);
+	assert_false(blog->shield);
+	uint64_t print = shop->fingerprint;
+	config_free(&c);
+	c = load_agent("tests/tables/config/good-agent-min.yaml");
+	assert_string_equal(c->agent_name, "");
+	assert_int_equal(c->agent_report_ms, 2000);
+	assert_true(config_service(c, "shop")->fingerprint != print);
+	config_free(&c);
+	/* A controller passes over it. */
+	c = load_ok("version: 1\nagent: { name: lb1 }\nservices: { shop: { proxy: haproxy, slots: { blue: [ \"h:1\" ], green: [ \"h:2\" ] } } }\n");
+	assert_false(c->for_agent);
+	assert_string_equal(c->agent_name, "lb1");
+	config_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -721,6 +805,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_agent),
 		cmocka_unit_test(test_redis),
 		cmocka_unit_test(test_env),
 		cmocka_unit_test(test_dollars_round_trip),

@@ -2,6 +2,8 @@
  * haproxy.c - the adapter against the real HAProxy: what is shown, kept, refused and survived. */
 #include "tests/unit/support/haproxy_real.h"
 
+#include "switchd/proxy/haproxy_cli.h"
+
 static struct rig rig;
 
 static int up(void **state)
@@ -362,6 +364,110 @@ static void a_rollback_overtakes_what_only_asks(void **state)
 	assert_int_equal(reads[1].a.value.v.epoch, 2);
 }
 
+/* --- the gate (P2) --------------------------------------------------------------------- */
+
+enum gate_rule { GATE_CLOSED, GATE_OPEN, GATE_OPEN_UNTIL_THE_FILE };
+static enum gate_rule gate_rule;
+
+static bool gate(void *arg)
+{
+	assert_ptr_equal(arg, &rig);
+	return gate_rule == GATE_OPEN || (gate_rule == GATE_OPEN_UNTIL_THE_FILE && !file_is(rig.map, "shop blue:7.2:plain\n"));
+}
+
+static void a_closed_gate_lets_nothing_through(void **state)
+{
+	(void)state;
+	assert_result(apply(&rig, value(GREEN, 7, 1, false), ORDER_FORWARD), PX_OK);
+	proxy_set_gate(rig.px, gate, &rig);
+	gate_rule = GATE_CLOSED;
+	struct said f = apply(&rig, value(BLUE, 7, 2, false), ORDER_FORWARD), b = apply(&rig, value(BLUE, 7, 2, false), ORDER_BACK);
+
+	assert_result(f, PX_FENCED);
+	assert_result(b, PX_FENCED);
+	assert_true(b.a.has_value && b.a.value.v.epoch == 1);
+	assert_result(read_back(&rig), PX_OK); /* it may look */
+	assert_shows(&rig, "green:7.1:plain");
+	assert_true(file_is(rig.map, "shop green:7.1:plain\n"));
+	gate_rule = GATE_OPEN;
+	assert_result(apply(&rig, value(BLUE, 7, 2, false), ORDER_FORWARD), PX_OK);
+	assert_shows(&rig, "blue:7.2:plain");
+}
+
+/* The file was ours to write, the runtime value is not any more. */
+static void a_gate_that_closes_in_between(void **state)
+{
+	(void)state;
+	assert_result(apply(&rig, value(GREEN, 7, 1, false), ORDER_FORWARD), PX_OK);
+	proxy_set_gate(rig.px, gate, &rig);
+	gate_rule = GATE_OPEN_UNTIL_THE_FILE;
+	assert_result(apply(&rig, value(BLUE, 7, 2, false), ORDER_FORWARD), PX_FENCED);
+	assert_shows(&rig, "green:7.1:plain");
+	/* Whoever leads now goes on from there. */
+	raw_ok(&rig, "set map %s shop green:7.3:plain", rig.map);
+	gate_rule = GATE_OPEN;
+	assert_result(apply(&rig, value(BLUE, 7, 2, false), ORDER_FORWARD), PX_NEWER);
+	assert_shows(&rig, "green:7.3:plain");
+}
+
+static void a_file_that_was_left_waits_for_the_gate(void **state)
+{
+	struct said b;
+
+	(void)state;
+	assert_result(apply(&rig, value(GREEN, 7, 1, false), ORDER_FORWARD), PX_OK);
+	proxy_set_gate(rig.px, gate, &rig);
+	gate_rule = GATE_OPEN;
+	atomic_store(&disk_stopped, true);
+	b = apply(&rig, value(BLUE, 7, 2, false), ORDER_BACK);
+	assert_result(b, PX_OK);
+	assert_false(b.a.durable);
+	gate_rule = GATE_CLOSED;
+	usleep(150000); /* its go is old now */
+	atomic_store(&disk_stopped, false);
+	for (int i = 0; i < 300; i++) { /* the write that was under way, and a retry of it */
+		ev_run(rig.loop, EVRUN_NOWAIT);
+		usleep(1000);
+	}
+	assert_true(file_is(rig.map, "shop green:7.1:plain\n"));
+	gate_rule = GATE_OPEN;
+	LOOP_UNTIL(&rig, file_is(rig.map, "shop blue:7.2:plain\n"));
+}
+
+static void sent(void *arg, const struct hap_reply *r)
+{
+	enum hap_end *end = arg;
+
+	*end = r->end;
+}
+
+static bool shut(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* Asked when the connection stands: not a byte goes out. */
+static void the_gate_is_asked_before_the_first_byte(void **state)
+{
+	enum { NO_END = 99 };
+	enum hap_end end = (enum hap_end)NO_END;
+	char where[32], byte;
+	uint16_t port;
+	int fd = listen_any(&port);
+
+	(void)state;
+	(void)TEXT_FORMAT(where, "127.0.0.1:%d", port);
+	(void)hap_send(rig.loop, where, "set map x y z", 1000, shut, sent, &end);
+	int c = accept(fd, NULL, NULL);
+	assert_true(c >= 0);
+	LOOP_UNTIL(&rig, (int)end != NO_END);
+	assert_int_equal(end, HAP_FENCED);
+	assert_int_equal(read(c, &byte, 1), 0);
+	close(c);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +486,10 @@ int main(void)
 		T(a_pin_written_while_the_disk_is_slow_is_seen),
 		T(leaving_with_a_hanging_disk_does_not_wait),
 		T(a_rollback_overtakes_what_only_asks),
+		T(a_closed_gate_lets_nothing_through),
+		T(a_gate_that_closes_in_between),
+		T(a_file_that_was_left_waits_for_the_gate),
+		T(the_gate_is_asked_before_the_first_byte),
 	};
 	return cmocka_run_group_tests_name("haproxy", tests, NULL, NULL);
 }

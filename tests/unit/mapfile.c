@@ -225,6 +225,91 @@ static void cancelled_writes_change_nothing_and_are_silent(void **state)
 	assert_int_equal(files_in_dir(), 1);
 }
 
+/* --- the gate ------------------------------------------------------------------------- */
+
+struct gate { bool open; int asked; };
+
+static bool look(void *arg)
+{
+	struct gate *g = arg;
+
+	g->asked++;
+	return g->open;
+}
+
+static void a_closed_gate_leaves_the_file(void **state)
+{
+	struct gate gate = { 0 };
+	struct got g = { 0 };
+	struct proxy_value v = value(GREEN, 1, 2, false);
+
+	(void)state;
+	put_file(rig.map, "shop blue:1.1:plain\n");
+	mapfile_set_gate(file, look, &gate);
+	assert_int_equal(put(v, false).result, MF_FENCED);
+	assert_int_equal(gate.asked, 1);
+	mapfile_go(mapfile_write(file, &v, true, false, on_done, &g));
+	assert_int_equal(wait_for(&g).result, MF_FENCED);
+	assert_true(file_is(rig.map, "shop blue:1.1:plain\n"));
+	assert_int_equal(files_in_dir(), 1);
+	gate.open = true;
+	assert_int_equal(put(v, false).result, MF_DURABLE);
+	assert_true(file_is(rig.map, "shop green:1.2:plain\n"));
+	gate.open = false; /* what is there already is no change */
+	assert_int_equal(put(v, false).result, MF_DURABLE);
+}
+
+/* A go that was given before disk or process stood still counts no more. */
+static void an_old_go_is_asked_for_again(void **state)
+{
+	struct gate gate = { .open = true };
+	struct got g[2] = { { 0 } };
+	struct proxy_value v = value(GREEN, 1, 2, false);
+
+	(void)state;
+	put_file(rig.map, "shop blue:1.1:plain\n");
+	mapfile_set_gate(file, look, &gate);
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&disk_stopped, true);
+		mapfile_go(mapfile_write(file, &v, true, false, on_done, &g[i]));
+		LOOP_UNTIL(&rig, atomic_load(&disk_waiters) == 1);
+		usleep(150000); /* longer than a go is fresh */
+		gate.open = i == 1;
+		gate.asked = 0;
+		atomic_store(&disk_stopped, false);
+		assert_int_equal(wait_for(&g[i]).result, i ? MF_DURABLE : MF_FENCED);
+		assert_true(gate.asked > 0);
+		assert_true(file_is(rig.map, i ? "shop green:1.2:plain\n" : "shop blue:1.1:plain\n"));
+		gate.open = true;
+	}
+}
+
+/* Whoever ends while the worker waits for that answer does not hang. */
+static void leaving_while_the_gate_is_asked(void **state)
+{
+	struct gate gate = { .open = true };
+	struct got g = { 0 };
+	struct proxy_value v = value(GREEN, 1, 2, false);
+
+	(void)state;
+	put_file(rig.map, "shop blue:1.1:plain\n");
+	mapfile_set_gate(file, look, &gate);
+	for (int i = 0; i < 2; i++) {
+		struct mapfile_job *j = mapfile_write(file, &v, false, false, on_done, &g);
+
+		WAIT_UNTIL(files_in_dir() == 2);
+		usleep(20000); /* the loop does not turn: the worker is at the gate */
+		if (i == 0)
+			mapfile_cancel(&j);
+		else
+			mapfile_free(&file);
+		LOOP_UNTIL(&rig, files_in_dir() == 1);
+	}
+	assert_int_equal(g.n, 0);
+	assert_int_equal(gate.asked, 0);
+	assert_true(file_is(rig.map, "shop blue:1.1:plain\n"));
+}
+
 static int entries(const char *dir)
 {
 	DIR *d = opendir(dir);
@@ -292,6 +377,9 @@ int main(void)
 		T(odd_files_are_refused_by_name),
 		T(a_held_write_changes_nothing_before_its_go),
 		T(cancelled_writes_change_nothing_and_are_silent),
+		T(a_closed_gate_leaves_the_file),
+		T(an_old_go_is_asked_for_again),
+		T(leaving_while_the_gate_is_asked),
 		T(nothing_is_left_behind),
 	};
 	return cmocka_run_group_tests_name("mapfile", tests, NULL, NULL);

@@ -49,7 +49,7 @@ static void first_commit_and_what_it_leaves(void **state)
 	assert_false(k.none);
 	assert_memory_equal(&k.record.v, &rec.v, sizeof(rec.v));
 	assert_string_equal(k.record.slot[GREEN].digest, "sha256:2");
-	snprintf(want, sizeof(want), "sw1 %llu 1 blue r1 rid-1 2 ", (unsigned long long)rec.v.gen);
+	snprintf(want, sizeof(want), "sw2 %llu 1 blue plain r1 rid-1 2 ", (unsigned long long)rec.v.gen);
 	assert_true(text_starts(redis(&rig, "GET switchd:{0}:a:shop"), want));
 	assert_string_equal(redis(&rig, "XLEN switchd:{0}:ev"), "2"); /* the new generation, and this */
 	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop hold"), "0");
@@ -91,13 +91,13 @@ static void a_change_of_value_is_published(void **state)
 	assert_int_equal(commit(&h, "rid-3", MOVE_FORWARD, &rec, &next, &k), ST_OK);
 	do {
 		assert_int_equal(redisGetReply(ears, (void **)&r), REDIS_OK);
-		if (text_starts(r->element[2]->str, "sw1 "))
+		if (text_starts(r->element[2]->str, "push shop sw2 "))
 			break;
 		assert_true(text_starts(r->element[2]->str, "hb "));
 		freeReplyObject(r);
 	} while (true);
-	assert_string_equal(r->element[2]->str, redis(&rig, "GET switchd:{0}:a:shop"));
-	assert_non_null(strstr(r->element[2]->str, " 2 green r2 rid-3 "));
+	assert_string_equal(r->element[2]->str + strlen("push shop "), redis(&rig, "GET switchd:{0}:a:shop"));
+	assert_non_null(strstr(r->element[2]->str, " 2 green plain r2 rid-3 "));
 	freeReplyObject(r);
 	redisFree(ears);
 	store_free(&h.store);
@@ -249,7 +249,7 @@ static void condemned_releases_stay_out(void **state)
 	pump(k.done);
 	assert_int_equal(k.result, ST_OK);
 	rec = k.record;
-	assert_non_null(strstr(redis(&rig, "GET switchd:{0}:a:shop"), " r1 -"));
+	assert_non_null(strstr(redis(&rig, "GET switchd:{0}:a:shop"), " auto r1 -"));
 	load(&h, &k);
 	assert_int_equal(k.n_condemned, 1);
 	assert_string_equal(k.condemned, "r1");
@@ -476,7 +476,7 @@ static void *write_much(void *arg)
 
 		snprintf(rid, sizeof(rid), "w%d-%d", w->number, i);
 		r = redisCommand(c, "EVALSHA %s 7 switchd:{0}:meta switchd:{0}:lease switchd:{0}:s:shop switchd:{0}:a:shop switchd:{0}:x:shop "
-				 "switchd:{0}:ev switchd:{0}:q:%s %s ctl-1 7 forward shop %s %s %s %lld %s plain steady 0 r1 r2 %s %s %s %s %s %s - 100000 %s e",
+				 "switchd:{0}:ev switchd:{0}:q:%s %s ctl-1 7 forward shop %s %s %s %lld %s plain steady 0 r1 r2 %s %s %s %s %s %s 100000 %s e",
 				 sha, rid, rid, gen, epoch, rev, atoll(epoch) + 1, active, "", doc, "", "", "", "", gen);
 		if (r->type == REDIS_REPLY_ARRAY && strcmp(r->element[0]->str, "OK") == 0)
 			w->ok++;

@@ -349,6 +349,8 @@ static void a_second_owner_takes_over_and_the_first_is_fenced(void **state)
 		ev_run(EV_DEFAULT, EVRUN_ONCE);
 	assert_non_null(strstr(store_why_down(b.store), "ctl-1"));
 	assert_false(b.up);
+	assert_true(store_may_act(a.store, false));
+	assert_false(store_may_act(b.store, true));
 	next = flipped(&rec);
 	assert_int_equal(commit(&b, "rid-2", MOVE_BACK, &rec, &next, &k), ST_NOT_LEADER);
 	/* The lease of the first ends (as after a long stop of its process); it does not know yet. */
@@ -359,8 +361,43 @@ static void a_second_owner_takes_over_and_the_first_is_fenced(void **state)
 	pump_not(a.up);
 	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop rev"), "1");
 	assert_int_equal(commit(&b, "rid-4", MOVE_BACK, &rec, &next, &k), ST_OK);
+	for (int64_t until = now_ms() + 5000; !strstr(store_why_down(a.store), "another switchd leads") && now_ms() < until;)
+		ev_run(EV_DEFAULT, EVRUN_ONCE);
+	assert_false(store_may_act(a.store, true));
+	/* The store goes away: who was not leading does not begin to act. */
+	rig_kill(&rig);
+	pump_not(b.up);
+	assert_false(store_may_act(a.store, true));
+	assert_true(store_may_act(b.store, true));
 	store_free(&a.store);
 	store_free(&b.store);
+	rig_launch(&rig);
+}
+
+/* What was decided may be told on while the lease runs; after it, only where the offline rule says so. */
+static void what_was_decided_is_told_while_the_lease_runs(void **state)
+{
+	struct hand h;
+
+	(void)state;
+	hand_new(&h, rig.sock, "ctl-1", 1500); /* ours for 1 s */
+	assert_false(store_may_act(h.store, false)); /* it never was ours */
+	pump(h.up);
+	assert_true(store_may_act(h.store, false));
+	kill(rig.pid, SIGSTOP);
+	for (int64_t until = now_ms() + 1100; now_ms() < until;) /* this process stands still as well: nothing tells it anything */
+		usleep(10000);
+	assert_false(store_may_act(h.store, true));
+	rig_kill(&rig);
+	for (int64_t until = now_ms() + 5000; !text_starts(store_why_down(h.store), "not connected") && now_ms() < until;)
+		ev_run(EV_DEFAULT, EVRUN_ONCE);
+	assert_false(store_may_act(h.store, false));
+	assert_true(store_may_act(h.store, true));
+	rig_launch(&rig);
+	pump(h.up);
+	assert_true(store_may_act(h.store, false));
+	store_free(&h.store);
+	assert_false(store_may_act(h.store, true));
 }
 
 static void on_released(void *arg) { *(bool *)arg = true; }
@@ -378,7 +415,7 @@ static void a_lease_taken_away_is_noticed_by_the_renewal(void **state)
 	pump_not(h.up);
 	for (int64_t until = now_ms() + 5000; !strstr(store_why_down(h.store), "another switchd leads") && now_ms() < until;)
 		ev_run(EV_DEFAULT, EVRUN_ONCE);
-	assert_non_null(strstr(store_why_down(h.store), "99 ctl-2"));
+	assert_non_null(strstr(store_why_down(h.store), "leads: ctl-2"));
 	assert_true(atol(redis(&rig, "PTTL switchd:{0}:lease")) > 30000);
 	store_release_lease(h.store, on_released, &released); /* nor does a stop give away what is not ours */
 	pump(released);
@@ -795,6 +832,7 @@ int main(void)
 		T(a_higher_version_elsewhere_asks_for_a_generation),
 		T(nothing_starts_before_the_proxies_were_asked),
 		T(a_second_owner_takes_over_and_the_first_is_fenced),
+		T(what_was_decided_is_told_while_the_lease_runs),
 		T(a_lease_taken_away_is_noticed_by_the_renewal),
 		T(the_same_owner_again_gets_a_new_term),
 		T(a_clean_stop_gives_the_lease_back_at_once),

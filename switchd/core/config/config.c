@@ -27,53 +27,14 @@ static void load_listen(struct loading *ld, const struct block *top, struct conf
 	char why[300];
 
 	open_sub(ld, top, "listen", AT_LISTEN, &b);
-	c->listen = (struct listen_config){ listen_text(&b, "http"), listen_text(&b, "operators"), block_text(&b, "unix") };
+	c->listen = (struct listen_config){ listen_text(&b, "http"), listen_text(&b, "operators"), block_text(&b, "unix"), block_text(&b, "advertise") };
+	if (!c->listen.advertise[0] && c->listen.operators[0])
+		c->listen.advertise = arena_format(ld->arena, "http://%s", c->listen.operators);
 	if (c->listen.http[0] && strcmp(c->listen.http, c->listen.operators) == 0)
 		diag_error(ld->d, block_mark(&b, "operators"), "operators: is the same address as http: each has a listener of its own");
 	if (c->listen.operators[0] && !c->tokens_file[0] && address_parse(c->listen.operators, &a, why, sizeof(why)) &&
 	    !address_is_loopback(a.host))
 		diag_warn(ld->d, block_mark(&b, "operators"), "operators: is open to the network, and without auth: tokens_file it only reads");
-}
-
-/* The URL is one that setting_parse() found good. */
-static void load_redis_address(struct loading *ld, const char *url, struct redis_config *r)
-{
-	struct address a;
-	char why[300];
-	uint64_t db;
-
-	r->embedded = strcmp(url, "embedded") == 0;
-	r->host = r->unix_path = "";
-	if (r->embedded)
-		return;
-	if (text_starts(url, "unix:")) {
-		r->unix_path = url + 5;
-		return;
-	}
-	must(address_parse(url, &a, why, sizeof(why)));
-	r->host = arena_str(ld->arena, a.host);
-	r->port = a.port_told ? a.port : 6379;
-	if (a.rest[0] && a.rest[1] && text_u64(a.rest + 1, &db))
-		r->db = (int)db;
-}
-
-static void load_state(struct loading *ld, const struct block *top, struct config *c)
-{
-	struct redis_config *r = &c->redis;
-	struct block b;
-
-	open_sub(ld, top, "state", AT_STATE, &b);
-	load_redis_address(ld, block_text(&b, "redis"), r);
-	r->user = block_text(&b, "user");
-	r->password_file = block_text(&b, "password_file");
-	r->prefix = block_text(&b, "prefix");
-	r->redis_server = block_text(&b, "redis_server");
-	if (r->embedded && (r->user[0] || r->password_file[0]))
-		diag_error(ld->d, block_mark(&b, r->user[0] ? "user" : "password_file"), "the embedded Redis has no users and no password");
-	if (r->user[0] && !r->password_file[0] && !r->embedded)
-		diag_error(ld->d, block_mark(&b, "user"), "user: needs a password_file");
-	if (r->host[0] && !address_is_loopback(r->host) && !r->password_file[0] && !block_bad(&b, "password_file"))
-		diag_warn(ld->d, block_mark(&b, "redis"), "redis: without password_file whoever reaches %s can choose the active slot", r->host);
 }
 
 /* Adapters replace their files as a whole: two services in one file would undo each other. */
@@ -83,6 +44,8 @@ static const char *shared_file(const struct service_config *a, const struct serv
 		for (size_t q = 0; q < b->n_proxies; q++) {
 			const struct proxy_config *x = &a->proxies[p], *y = &b->proxies[q];
 
+			if (strcmp(x->type, "agent") == 0 || strcmp(y->type, "agent") == 0)
+				continue;
 			if (strcmp(x->map, y->map) == 0 || strcmp(x->map, y->paths) == 0)
 				return x->map;
 			if (strcmp(x->paths, y->paths) == 0 || strcmp(x->paths, y->map) == 0)
@@ -134,6 +97,7 @@ static void load_services(struct loading *ld, const struct block *top, struct co
 static void load_top(struct loading *ld, struct yaml_node *root)
 {
 	struct config *c = &ld->l->c;
+	struct yaml_node *node;
 	struct block top, b;
 
 	if (root->kind != YAML_MAP || root->n == 0) {
@@ -141,6 +105,8 @@ static void load_top(struct loading *ld, struct yaml_node *root)
 			   "want a configuration with version: 1 and services:, got %s", root->kind == YAML_MAP ? "nothing" : yaml_kind_name(root));
 		return;
 	}
+	if (ld->agent)
+		agent_prune(ld, root);
 	env_substitute(ld, root);
 	block_open(&top, ld, root, AT_TOP, NULL, root->mark, "the configuration");
 	c->state_dir = ld->state_dir = block_text(&top, "state_dir");
@@ -156,16 +122,24 @@ static void load_top(struct loading *ld, struct yaml_node *root)
 	c->exec_enabled = block_n(&b, "enabled") != 0;
 	c->exec_at_once = block_int(&b, "at_once");
 	load_listen(ld, &top, c);
-	load_state(ld, &top, c);
+	node = block_own(&top, "state");
+	state_load(ld, node, node ? node->mark : top.mark, c);
+	agent_load(ld, &top, c);
 	load_services(ld, &top, c);
 }
 
 struct config *config_load(const char *name, const char *text, size_t len, config_env_fn *env, void *env_arg, struct buf *errors, int *n_errors)
 {
+	return config_load_for(CONFIG_CONTROLLER, name, text, len, env, env_arg, errors, n_errors);
+}
+
+struct config *config_load_for(enum config_role role, const char *name, const char *text, size_t len, config_env_fn *env, void *env_arg,
+			       struct buf *errors, int *n_errors)
+{
 	struct arena *arena = arena_new();
 	struct loaded *l = arena_alloc(arena, sizeof(*l));
 	struct diag d;
-	struct loading ld = { .l = l, .arena = arena, .d = &d, .env = env, .env_arg = env_arg };
+	struct loading ld = { .l = l, .arena = arena, .d = &d, .env = env, .env_arg = env_arg, .agent = role == CONFIG_AGENT };
 
 	diag_init(&d, name, text, len);
 	l->c.arena = arena;

@@ -98,7 +98,7 @@ struct feature {
 
 struct proxy_config {
 	const char *name;               /* "haproxy", or "haproxy-2" where several share a type */
-	const char *type;               /* "haproxy" */
+	const char *type;               /* "haproxy", "agent" */
 	const char *socket;             /* path of the stats socket, or host:port */
 	const char *map;                /* absolute path of SERVICE.map */
 	const char *paths;              /* absolute path of SERVICE.paths */
@@ -146,7 +146,7 @@ struct service_config {
 	enum run_mode mode;
 	enum rollback_policy rollback;
 	bool shield, auto_promote;      /* shield: bake | off */
-	bool offline_rollback;          /* offline: rollback | static */
+	bool offline_rollback;          /* offline: rollback | static; static by itself with a proxy that an agent drives */
 	int64_t bake_ms, drain_ms, prove_timeout_ms, ready_timeout_ms, flip_timeout_ms, claim_ttl_ms;
 	int64_t rollback_window_ms;     /* INT64_MAX = forever */
 	int64_t unknown_limit_ms, unknown_limit_bake_ms;
@@ -163,14 +163,23 @@ struct service_config {
 	struct target reference; bool has_reference;
 	uint64_t fingerprint;
 	int line;
+	bool for_agent;                 /* config_load_for(CONFIG_AGENT): proxies, and what they need of the rest */
 };
+
+struct redis_node { const char *host; uint16_t port; };
 
 struct redis_config {
 	bool embedded;                  /* no state: key */
-	const char *host; uint16_t port;        /* redis://host:port/db */
+	const char *host; uint16_t port;        /* redis://host:port/db; "" with sentinels */
+	const struct redis_node *sentinels; size_t n_sentinels; /* sentinel://h1,h2/master/db */
+	const char *master;             /* its name among the sentinels */
 	const char *unix_path;          /* unix:/path */
 	int db;
 	const char *user, *password_file;       /* ACL */
+	const char *sentinel_user, *sentinel_password_file;
+	bool over_tls;                  /* rediss://, sentinels:// */
+	struct tls_config tls;
+	int replicas;                   /* so many must have a commit, else it is "at risk"; 0 = not waited for */
 	const char *prefix;             /* "switchd:" */
 	const char *redis_server;       /* binary of the embedded one: "redis-server" */
 };
@@ -179,6 +188,7 @@ struct listen_config {
 	const char *http;               /* health listener host:port; "" = off. default 127.0.0.1:7600 */
 	const char *operators;          /* operator listener host:port; default 127.0.0.1:7601 */
 	const char *unix_path;          /* default /run/switchd/switchd.sock */
+	const char *advertise;          /* URL for operators of other hosts; "" = nowhere */
 };
 
 struct config {
@@ -194,6 +204,9 @@ struct config {
 	int64_t archive_bytes;          /* and the oldest ones while all are larger than this */
 	bool exec_enabled;              /* probes may run programs */
 	int exec_at_once;               /* so many of one service */
+	bool for_agent;
+	const char *agent_name;         /* "" = the host's name */
+	int64_t agent_report_ms;
 	const struct service_config *services; size_t n_services;
 };
 
@@ -207,6 +220,12 @@ typedef const char *config_env_fn(const char *name, void *arg);
  * The caller owns the config. */
 struct config *config_load(const char *name, const char *text, size_t len,
 			   config_env_fn *env, void *env_arg, struct buf *errors, int *n_errors);
+/* The same for either role of the daemon.  An agent's configuration needs the Redis of its controllers, and of each service its
+ * proxies alone: slots may be there (for `proxy snippet`), of features the paths alone are taken (for the shield), and every other
+ * setting of a service that is not the proxies' is passed over, with the secrets in it. */
+enum config_role { CONFIG_CONTROLLER, CONFIG_AGENT };
+struct config *config_load_for(enum config_role, const char *name, const char *text, size_t len,
+			       config_env_fn *env, void *env_arg, struct buf *errors, int *n_errors);
 void config_free(struct config **);
 
 const struct service_config *config_service(const struct config *, const char *name);

@@ -225,7 +225,7 @@ void block_open(struct block *b, struct loading *ld, struct yaml_node *map, unsi
 	for (size_t i = 0; i < settings_count(); i++) {
 		const struct setting *s = setting_at(i);
 
-		if (s->need && (s->where & at) && !yaml_get(map, s->name))
+		if (s->need && (s->where & at) && !yaml_get(map, s->name) && !(ld->agent && at == AT_SERVICE && strcmp(s->name, "slots") == 0))
 			diag_error(ld->d, mark, "missing key \"%s\" in %s", s->name, what);
 	}
 }

@@ -370,6 +370,8 @@ static void default_feature(struct loading *ld, const struct block *service, str
 
 void features_load(struct loading *ld, struct yaml_node *all, const struct block *service, struct service_config *s)
 {
+	if (!all && ld->agent) /* the paths are whose who told them */
+		return;
 	if (!all) {
 		default_feature(ld, service, s);
 		return;

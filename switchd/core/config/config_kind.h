@@ -38,6 +38,10 @@ uint16_t kind_port(const struct block *);        /* its port:, or 0 */
 void kind_open(const struct show *, const char *indent, const char *key);
 const char *kind_indent(const char *indent);
 
+/* What an agent takes of a service beside slots and proxies (config_agent.c). */
+void show_agent(const struct show *, const struct config *);
+void show_agent_service(const struct show *, const struct service_config *);
+
 /* Of one feature, everything but its pace, for the fingerprint. */
 void show_feature_print(const struct show *, const struct service_config *, const struct feature *);
 
@@ -50,6 +54,9 @@ void show_int(const struct show *, const char *indent, const char *key, int n);
 void show_bool(const struct show *, const char *indent, const char *key, bool yes);
 void show_lines(const struct show *, const char *indent, const char *key, const char *const *text, size_t n);
 void show_headers(const struct show *, const char *indent, const struct header *, size_t n);
+/* `used`: with its defaults too. */
+void show_tls(const struct show *, const char *indent, const char *key, const struct tls_config *, bool used);
+void state_show(const struct show *, const struct redis_config *);       /* config_state.c */
 void show_value(const struct show *, const char *text);        /* the quoted text alone */
 /* Would be printed as it was written (${NAME}), so that nothing of its value is seen; or everything may be seen. */
 bool show_is_raw(const struct show *, const char *text);

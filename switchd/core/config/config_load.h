@@ -29,6 +29,7 @@ struct loading {
 	const char *state_dir;
 	const struct secret_text *secrets;
 	bool keep_nodes;                /* something points into the tree */
+	bool agent;                     /* CONFIG_AGENT */
 };
 
 /* One mapping of settings, checked against the table; `up` is what it inherits from. */
@@ -71,9 +72,17 @@ struct target target_of(struct loading *, const char *text, bool front_tls);
 
 void service_load(struct loading *, struct yaml_pair *, const struct block *defaults, const struct block *budget, struct service_config *out);
 void features_load(struct loading *, struct yaml_node *, const struct block *service, struct service_config *out);
+/* state: node may be NULL. */
+void state_load(struct loading *, struct yaml_node *, struct mark, struct config *);
+/* A tls: or front_tls: block; node may be NULL.  unused: NULL, or what to warn of when one is there. */
+void tls_block_load(struct loading *, struct yaml_node *, const char *key, const char *what, const char *unused, struct tls_config *out);
 /* `headers:` of the block and of those around it. */
 const struct header *headers_load(const struct block *, size_t *n);
 void inventory_load(struct loading *, const struct block *service, struct service_config *out);
+/* config_agent.c */
+void agent_prune(struct loading *, struct yaml_node *root);     /* before anything is looked at: what is none of an agent's business */
+void agent_load(struct loading *, const struct block *top, struct config *);
+void agent_rules(struct loading *, const struct block *service, const struct service_config *);
 /* After everything else: its text is what a reload compares. */
 uint64_t service_fingerprint(const struct service_config *);
 uint64_t feature_fingerprint(const struct service_config *, const struct feature *);

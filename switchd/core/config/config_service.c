@@ -60,8 +60,7 @@ static void check_twice(struct loading *ld, const struct told *all, size_t n, co
 	}
 }
 
-/* `any`: something is asked by https at all. */
-static void tls_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, bool any, struct tls_config *out)
+void tls_block_load(struct loading *ld, struct yaml_node *node, const char *key, const char *what, const char *unused, struct tls_config *out)
 {
 	struct block b;
 
@@ -71,8 +70,8 @@ static void tls_load(struct loading *ld, struct yaml_node *node, const char *key
 		return;
 	if (!out->cert_file[0] != !out->key_file[0])
 		diag_error(ld->d, node->mark, "%s: cert_file and key_file go together", key);
-	if (!any)
-		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, strcmp(key, "tls") == 0 ? "target" : "front", what);
+	if (unused)
+		diag_warn(ld->d, node->mark, "%s: has no effect: no %s of %s is https", key, unused, what);
 }
 
 static void slot_load(struct loading *ld, const struct block *slots, enum slot which, bool front_tls, struct told *told, size_t *n_told,
@@ -116,7 +115,7 @@ static void slot_load(struct loading *ld, const struct block *slots, enum slot w
 	bool https = source;    /* what will be read is not known yet */
 	for (size_t i = 0; i < out->n_targets; i++)
 		https = https || targets[i].tls;
-	tls_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https, &out->tls);
+	tls_block_load(ld, mapping ? block_own(&b, "tls") : NULL, "tls", what, https ? NULL : "target", &out->tls);
 	out->proxy_protocol = mapping && block_n(&b, "proxy_protocol") != 0;
 	struct yaml_node *min = mapping ? block_own(&b, "min_targets") : NULL;
 	struct value value;
@@ -171,6 +170,19 @@ static const char *or_format(struct loading *ld, const char *text, const char *f
 	return text;
 }
 
+/* What drives the proxy stands in the agent's own configuration: here only who it is, and where it is seen. */
+static void check_agent(struct loading *ld, const struct block *b, struct proxy_config *p)
+{
+	static const char *const there[] = { "socket", "map", "paths", "backends" };
+
+	p->socket = "";
+	if (!p->name[0])
+		diag_error(ld->d, b->mark, "a proxy of type agent needs a name: the one in agent: name: on its host");
+	for (size_t i = 0; i < ARRAY_LEN(there); i++)
+		if (block_own(b, there[i]))
+			diag_error(ld->d, block_mark(b, there[i]), "%s: stands in the configuration of the agent", there[i]);
+}
+
 static void proxy_load(struct loading *ld, struct yaml_node *node, const char *type, struct mark mark, const char *service,
 		       struct proxy_config *p)
 {
@@ -183,6 +195,8 @@ static void proxy_load(struct loading *ld, struct yaml_node *node, const char *t
 	p->name = block_text(&b, "name");
 	p->socket = block_text(&b, "socket");
 	p->front = origin_of(ld, block_text(&b, "front"));
+	if (strcmp(p->type, "agent") == 0)
+		check_agent(ld, &b, p);
 	p->map = or_format(ld, block_text(&b, "map"), "1/2.map", ld->state_dir, service);
 	p->paths = or_format(ld, block_text(&b, "paths"), "1/2.paths", ld->state_dir, service);
 	p->backend[BLUE] = or_format(ld, block_text(&names, "blue"), "2-blue", "", service);
@@ -216,7 +230,7 @@ static void name_proxies(struct loading *ld, struct proxy_config *list, size_t n
 				list[i].name = name;
 		}
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(list[k].socket, list[i].socket) == 0)
+			if (list[i].socket[0] && strcmp(list[k].socket, list[i].socket) == 0)
 				diag_error(ld->d, marks[i], "two proxies on one socket, \"%s\" (first at line %d)", list[i].socket, marks[k].line);
 	}
 }
@@ -250,7 +264,7 @@ static void proxies_load(struct loading *ld, const struct block *service, struct
 	out->proxies = list;
 	out->n_proxies = n;
 	for (size_t i = 0; i < n; i++)
-		if (!out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
+		if (!ld->agent && !out->front[0] && !list[i].front[0] && !block_bad(service, "front"))
 			diag_warn(ld->d, marks[i], "%s has no front: its flips end at acked and are never observed", service->what);
 }
 
@@ -260,7 +274,7 @@ static void front_tls_load(struct loading *ld, const struct block *service, stru
 
 	for (size_t i = 0; i < out->n_proxies; i++)
 		any = any || text_starts(out->proxies[i].front, "https:");
-	tls_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any, &out->front_tls);
+	tls_block_load(ld, block_own(service, "front_tls"), "front_tls", service->what, any ? NULL : "front", &out->front_tls);
 }
 
 static void command_load(struct loading *ld, const struct block *gates, struct service_config *out)
@@ -350,6 +364,15 @@ static void recheck_load(struct loading *ld, const struct block *b, struct servi
 		list->bad = true; /* said once, not for each service that inherits it */
 }
 
+/* A fleet: with a part of the view, lone controllers would split traffic (state.md 5). */
+static bool has_agents(const struct service_config *s)
+{
+	for (size_t i = 0; i < s->n_proxies; i++)
+		if (strcmp(s->proxies[i].type, "agent") == 0)
+			return true;
+	return false;
+}
+
 static void load_own(struct loading *ld, const struct block *b, const struct block *budget, struct service_config *s)
 {
 	const struct yaml_node *reference = block_own(b, "reference");
@@ -359,7 +382,7 @@ static void load_own(struct loading *ld, const struct block *b, const struct blo
 	s->rollback = block_int(b, "rollback");
 	s->shield = block_n(b, "shield") == 0;
 	s->auto_promote = block_n(b, "auto_promote") != 0;
-	s->offline_rollback = block_n(b, "offline") == 0;
+	s->offline_rollback = block_n(b, "offline") == 0 && (block_nearest(b, "offline") || !has_agents(s));
 	s->bake_ms = block_n(b, "bake");
 	s->drain_ms = block_n(b, "drain");
 	s->prove_timeout_ms = block_n(b, "prove_timeout");
@@ -386,7 +409,7 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	struct block b, budget;
 
 	*out = (struct service_config){ .name = name, .line = pair->key->mark.line, .front_target = { .text = "", .host = "", .unix_path = "" },
-					.front_tls = { "", "", "", true } };
+					.front_tls = { "", "", "", true }, .for_agent = ld->agent };
 	if (!name_ok(name))
 		diag_error(ld->d, pair->key->mark, "\"%s\" is no name for a service: letters, digits, _ . - (at most %d)", name, NAME_MAX_LEN);
 	if (pair->value->bad)
@@ -409,4 +432,6 @@ void service_load(struct loading *ld, struct yaml_pair *pair, const struct block
 	/* A features: key that was wrong must not turn into the default one. */
 	if (!block_bad(&b, "features"))
 		features_load(ld, block_own(&b, "features"), &b, out);
+	if (ld->agent)
+		agent_rules(ld, &b, out);
 }

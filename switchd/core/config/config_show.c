@@ -205,7 +205,7 @@ static void show_feature(const struct show *w, const struct feature *f)
 	show_rule(w, in, &f->rule);
 }
 
-static void show_tls(const struct show *w, const char *in, const char *key, const struct tls_config *t, bool used)
+void show_tls(const struct show *w, const char *in, const char *key, const struct tls_config *t, bool used)
 {
 	char deep[32];
 
@@ -249,10 +249,12 @@ static void show_proxy(const struct show *w, const struct proxy_config *p)
 
 	buf_addf(w->out, "      - type: %s\n", p->type);
 	show_line(w, in, "name", p->name);
+	show_line(w, in, "front", p->front);
+	if (strcmp(p->type, "agent") == 0)
+		return;
 	show_line(w, in, "socket", p->socket);
 	show_line(w, in, "map", p->map);
 	show_line(w, in, "paths", p->paths);
-	show_line(w, in, "front", p->front);
 	buf_addf(w->out, "%sbackends:\n", in);
 	show_line(w, deep, "blue", p->backend[BLUE]);
 	show_line(w, deep, "green", p->backend[GREEN]);
@@ -346,13 +348,19 @@ static void show_service(const struct show *w, const struct service_config *s)
 	buf_adds(w->out, ":\n");
 	show_line(w, "    ", "front", s->front);
 	show_tls(w, "    ", "front_tls", &s->front_tls, false);
-	buf_adds(w->out, "    slots:\n");
-	show_slot(w, "blue", &s->slot[BLUE]);
-	show_slot(w, "green", &s->slot[GREEN]);
+	if (!s->for_agent || s->slot[BLUE].n_targets || s->slot[BLUE].source.kind != SOURCE_FIXED) {
+		buf_adds(w->out, "    slots:\n");
+		show_slot(w, "blue", &s->slot[BLUE]);
+		show_slot(w, "green", &s->slot[GREEN]);
+	}
 	if (s->n_proxies)
 		buf_adds(w->out, "    proxies:\n");
 	for (size_t i = 0; i < s->n_proxies; i++)
 		show_proxy(w, &s->proxies[i]);
+	if (s->for_agent) {
+		show_agent_service(w, s);
+		return;
+	}
 	show_own(w, s);
 	if (s->n_inventory && !s->default_feature)
 		show_headers(w, "    ", s->headers, s->n_headers);
@@ -372,8 +380,6 @@ static void show_service(const struct show *w, const struct service_config *s)
 
 static void show_top(const struct show *w, const struct config *c)
 {
-	const struct redis_config *r = &c->redis;
-
 	buf_adds(w->out, "version: 1\n");
 	show_line(w, "", "state_dir", c->state_dir);
 	show_ms(w, "", "lease_ttl", c->lease_ttl_ms);
@@ -387,20 +393,11 @@ static void show_top(const struct show *w, const struct config *c)
 	show_line(w, "  ", "http", c->listen.http[0] ? c->listen.http : "off");
 	show_line(w, "  ", "operators", c->listen.operators[0] ? c->listen.operators : "off");
 	show_line(w, "  ", "unix", c->listen.unix_path);
-	buf_adds(w->out, "state:\n");
-	struct buf redis = BUF_INIT(512);
-	if (r->embedded)
-		buf_adds(&redis, "embedded");
-	else if (r->unix_path[0])
-		buf_addf(&redis, "unix:%s", r->unix_path);
-	else
-		buf_addf(&redis, strchr(r->host, ':') ? "redis://[%s]:%u/%d" : "redis://%s:%u/%d", r->host, r->port, r->db);
-	show_line(w, "  ", "redis", buf_str(&redis));
-	buf_free(&redis);
-	show_line(w, "  ", "user", r->user);
-	show_line(w, "  ", "password_file", r->password_file);
-	show_line(w, "  ", "prefix", r->prefix);
-	show_line(w, "  ", "redis_server", r->redis_server);
+	if (c->listen.advertise[0])
+		show_line(w, "  ", "advertise", c->listen.advertise);
+	state_show(w, &c->redis);
+	if (c->for_agent || c->agent_name[0])
+		show_agent(w, c);
 	if (c->tokens_file[0]) {
 		buf_adds(w->out, "auth:\n");
 		show_line(w, "  ", "tokens_file", c->tokens_file);

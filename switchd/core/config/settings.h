@@ -41,7 +41,8 @@ enum {
 	AT_TCP      = 1 << 23,
 	AT_CERTIFICATE = 1 << 24,
 	AT_WEBSOCKET = 1 << 25,
-	N_PLACES    = 26
+	AT_AGENT    = 1 << 26,
+	N_PLACES    = 27
 };
 const char *place_name(unsigned at);    /* one place: "the top level", "a service"... */
 
@@ -62,7 +63,7 @@ enum setting_type {
 	T_ADDRESS,      /* host:port, or a URL */
 	T_LISTEN,       /* host:port, or off */
 	T_SOCKET,       /* an absolute path, or host:port */
-	T_REDIS,        /* redis://host:port/db, unix:/path, embedded */
+	T_REDIS,        /* see redis_url.h */
 	T_LINES,        /* a list of texts */
 	T_LINE_OR_LINES,        /* the same; one text alone is a list of it */
 	T_BLOCK,        /* a mapping of settings */

@@ -5,6 +5,7 @@
 
 #include "switchd/base/text.h"
 #include "switchd/core/config/address.h"
+#include "switchd/core/config/redis_url.h"
 #include "switchd/core/config/settings.h"
 
 struct why { char *text; size_t size; };
@@ -214,28 +215,9 @@ static bool parse_bare_address(const char *text, const struct why *w)
 
 static bool parse_redis(const char *text, const struct why *w)
 {
-	struct address a;
-	uint64_t db;
+	struct redis_url u;
 
-	if (strcmp(text, "embedded") == 0)
-		return true;
-	if (text_starts(text, "unix:")) {
-		const char *path = text + 5;
-
-		return path[0] == '/' && strlen(path) > 1 && strlen(path) <= 107 && !has_control(path, false) ? true :
-		       SAY(w, "want unix: and an absolute path of at most 107 bytes");
-	}
-	if (text_starts(text, "rediss://"))
-		return SAY(w, "rediss:// is not supported: put stunnel before it, or use a unix socket");
-	if (!text_starts(text, "redis://"))
-		return SAY(w, "want redis://host:port/db, unix:/path or embedded");
-	if (strchr(text, '@'))
-		return SAY(w, "a password does not stand in the URL: use user and password_file");
-	if (!address_parse(text, &a, w->text, w->size))
-		return false;
-	if (a.rest[0] && strcmp(a.rest, "/") != 0 && (a.rest[0] != '/' || !text_u64(a.rest + 1, &db) || db > 9999))
-		return SAY(w, "want the number of a database after the host, got \"%s\"", a.rest);
-	return true;
+	return redis_url_parse(text, &u, w->text, w->size);
 }
 
 static bool parse_method(const struct setting *s, const char *text, const struct why *w)

@@ -26,94 +26,7 @@
 
 #include "switchd/base/log.h"
 #include "switchd/store/store.h"
-
-struct rig {
-	char dir[64], sock[96];
-	pid_t pid;
-	redisContext *c;        /* our own hands in Redis */
-};
-
-static int64_t now_ms(void) { return mono_now().us / 1000; }
-
-static void rig_launch(struct rig *r)
-{
-	r->pid = fork();
-	assert_true(r->pid >= 0);
-	if (r->pid == 0) {
-		char log[128];
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		snprintf(log, sizeof(log), "%s/log", r->dir);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->sock, "--dir", r->dir, "--appendonly", "yes",
-		       "--appendfsync", "always", "--save", "", "--logfile", log, (char *)NULL);
-		_exit(127);
-	}
-	for (int64_t until = now_ms() + 10000; !r->c;) {
-		redisContext *c = redisConnectUnix(r->sock);
-		redisReply *reply = c && !c->err ? redisCommand(c, "PING") : NULL;
-
-		if (reply && reply->type == REDIS_REPLY_STATUS)
-			r->c = c;
-		else if (c)
-			redisFree(c);
-		if (reply)
-			freeReplyObject(reply);
-		if (now_ms() > until)
-			fail_msg("redis-server did not start");
-		usleep(5000);
-	}
-}
-
-static void rig_kill(struct rig *r)
-{
-	if (r->c)
-		redisFree(r->c);
-	r->c = NULL;
-	kill(r->pid, SIGKILL);
-	while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-static void rig_start(struct rig *r)
-{
-	*r = (struct rig){ 0 };
-	assert_true(TEXT_COPY(r->dir, "/tmp/switchd-store.XXXXXX"));
-	assert_non_null(mkdtemp(r->dir));
-	snprintf(r->sock, sizeof(r->sock), "%s/s", r->dir);
-	rig_launch(r);
-}
-
-static void rig_stop(struct rig *r)
-{
-	char cmd[128];
-
-	rig_kill(r);
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", r->dir);
-	assert_int_equal(system(cmd), 0);
-}
-
-/* One command by hand; the reply's text in a rotating buffer ("(nil)" for nothing). */
-static const char *redis(struct rig *r, const char *fmt, ...) PRINTF(2, 3);
-static const char *redis(struct rig *r, const char *fmt, ...)
-{
-	static char ring[8][70000];
-	static unsigned turn;
-	char *out = ring[turn++ % 8];
-	va_list ap;
-
-	va_start(ap, fmt);
-	redisReply *reply = redisvCommand(r->c, fmt, ap);
-	va_end(ap);
-	assert_non_null(reply);
-	if (reply->type == REDIS_REPLY_INTEGER)
-		snprintf(out, sizeof(ring[0]), "%lld", reply->integer);
-	else if (reply->type == REDIS_REPLY_ARRAY)
-		snprintf(out, sizeof(ring[0]), "%zu", reply->elements);
-	else
-		snprintf(out, sizeof(ring[0]), "%s", reply->type == REDIS_REPLY_NIL ? "(nil)" : reply->str);
-	freeReplyObject(reply);
-	return out;
-}
+#include "tests/unit/support/redis_rig.h"
 
 /* ---- a store ---- */
 
@@ -126,6 +39,7 @@ struct ask {            /* one outstanding call */
 	size_t n_condemned;
 	char condemned[ID_MAX_LEN + 1];
 	char *text;
+	int64_t committed_us;
 };
 
 struct hand {
@@ -178,30 +92,6 @@ static void hand_new(struct hand *h, const char *sock, const char *owner, int64_
 	store_set_truth(h->store, on_truth, h);
 }
 
-static void on_pump_timer(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	(void)w;
-	(void)revents;
-	ev_break(loop, EVBREAK_ONE);
-}
-
-/* Runs the loop until *flag is `want`, or fails. */
-static void pump_as(const bool *flag, bool want, int64_t ms, const char *what, int line)
-{
-	int64_t until = now_ms() + ms;
-	ev_timer t;
-
-	ev_timer_init(&t, on_pump_timer, 0.01, 0.01);
-	ev_timer_start(EV_DEFAULT, &t);
-	while (*flag != want && now_ms() < until)
-		ev_run(EV_DEFAULT, EVRUN_ONCE);
-	ev_timer_stop(EV_DEFAULT, &t);
-	if (*flag != want)
-		fail_msg("line %d: still not: %s", line, what);
-}
-#define pump(flag) pump_as(&(flag), true, 20000, #flag, __LINE__)
-#define pump_not(flag) pump_as(&(flag), false, 20000, "!" #flag, __LINE__)
-
 static void on_done(void *arg, const struct store_answer *a)
 {
 	struct ask *k = arg;
@@ -213,6 +103,7 @@ static void on_done(void *arg, const struct store_answer *a)
 	k->none = a->none;
 	TEXT_COPY(k->detail, a->detail);
 	TEXT_COPY(k->stream_id, a->stream_id);
+	k->committed_us = a->committed_us;
 	k->has_record = a->record != NULL;
 	if (a->record)
 		k->record = *a->record;

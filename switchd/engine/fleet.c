@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ * fleet.c - what agents say, and who has converged: on which version, and how long after the commit.
+ *
+ * An agent's word about a service is JSON of docs/fleet.md.  Where the configuration lists the agent as a proxy its
+ * word is handed to that proxy's adapter, and counts like what a local proxy says.  Who is not listed is shown and counted,
+ * and nothing waits for it.  Untrusted: a word that is none leaves the agent without one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/log.h"
+#include "switchd/core/fleet.h"
+#include "switchd/engine/service.h"
+#include "switchd/proxy/agent.h"
+
+static bool is_controller(const char *name) { return text_starts(name, FLEET_CONTROLLER); }
+
+/* ---- one word ---- */
+
+static int small(const json_t *list, size_t i)
+{
+	json_int_t n = json_integer_value(json_array_get(list, i));
+
+	return n < 0 || n > 1000000 ? 0 : (int)n;
+}
+
+static uint64_t count(const json_t *o, const char *slot)
+{
+	json_int_t n = json_integer_value(json_object_get(o, slot));
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static enum proxy_result result_of(const char *state)
+{
+	static const struct { const char *state; enum proxy_result result; } states[] = {
+		{ "ok", PX_OK }, { "behind", PX_OK }, { "ahead", PX_OK }, { "pinned", PX_OK }, { "down", PX_ABSENT },
+		{ "refused", PX_REFUSED }, { "fork", PX_REFUSED }, { "fight", PX_REFUSED },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		if (strcmp(states[i].state, state) == 0)
+			return states[i].result;
+	return PX_BAD_VALUE;
+}
+
+static void condemned_take(struct fleet_agent *a, const json_t *list)
+{
+	const json_t *x;
+	size_t i;
+
+	a->n_condemned = 0;
+	json_array_foreach((json_t *)list, i, x) {
+		const char *release = json_string_value(x);
+
+		if (release && id_ok(release) && a->n_condemned < ARRAY_LEN(a->condemned))
+			TEXT_COPY(a->condemned[a->n_condemned++], release);
+	}
+}
+
+/* The value that its proxies show: of several the lowest, so that none is forgotten. */
+static bool value_of(const json_t *o, struct proxy_value *out)
+{
+	bool any = false;
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "proxies"), i, p) {
+		struct proxy_value v;
+
+		if (!proxy_value_parse(str(p, "value"), &v))
+			return false;
+		if (!any || v.pin || (!out->pin && version_cmp(v.v, out->v) < 0))
+			*out = v;
+		any = true;
+	}
+	return any;
+}
+
+static bool durable_of(const json_t *o)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "proxies"), i, p)
+		if (!json_is_true(json_object_get(p, "durable")))
+			return false;
+	return true;
+}
+
+static void word_of(const json_t *o, const struct agent_seen *seen, struct agent_word *w)
+{
+	const json_t *up = json_object_get(o, "up"), *caught = json_object_get(o, "caught"), *missed = json_object_get(o, "missed");
+
+	*w = (struct agent_word){ .heard = seen->heard, .result = result_of(str(o, "state")), .durable = durable_of(o), .up_known = json_is_object(up),
+				  .shield_known = json_is_object(caught) };
+	text_printable(w->detail, sizeof(w->detail), str(o, "why"), strlen(str(o, "why")));
+	w->has_value = value_of(o, &w->value);
+	for (int k = BLUE; k <= GREEN; k++) {
+		const char *slot = slot_name((enum slot)k);
+
+		w->up[k] = small(json_object_get(up, slot), 0);
+		w->all[k] = small(json_object_get(up, slot), 1);
+		w->caught[k] = count(caught, slot);
+		w->missed[k] = count(missed, slot);
+	}
+}
+
+/* ---- the fleet of a service ---- */
+
+static struct fleet_agent *place(struct service *s, const char *name)
+{
+	struct fleet *f = &s->fleet;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->agents[i].name, name) == 0)
+			return &f->agents[i];
+	f->agents = xrealloc(f->agents, (f->n + 1) * sizeof(*f->agents));
+	memset(&f->agents[f->n], 0, sizeof(f->agents[0]));
+	TEXT_COPY(f->agents[f->n].name, name);
+	f->agents[f->n].value.slot = NO_SLOT;
+	return &f->agents[f->n++];
+}
+
+static void drop(struct service *s, const char *name)
+{
+	struct fleet *f = &s->fleet;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->agents[i].name, name) == 0) {
+			memmove(&f->agents[i], &f->agents[i + 1], (f->n - i - 1) * sizeof(*f->agents));
+			f->n--;
+			return;
+		}
+}
+
+static struct px *listed(struct service *s, const char *name)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++)
+		if (s->px[i].proxy && strcmp(s->cfg->proxies[i].type, "agent") == 0 && strcmp(s->cfg->proxies[i].name, name) == 0)
+			return &s->px[i];
+	return NULL;
+}
+
+static void converged_at(struct service *s, struct fleet_agent *a, int64_t us)
+{
+	if (!a->has_value || version_cmp(a->value.v, s->rec.v) < 0 || version_cmp(a->reached, a->value.v) == 0)
+		return;
+	a->reached = a->value.v;
+	a->reached_us = us;
+}
+
+static void take(struct service *s, const struct agent_seen *seen)
+{
+	const struct agent_service *word = agent_service(seen, s->cfg->name);
+	struct px *p = listed(s, seen->name);
+	struct agent_word w = { .heard = seen->heard, .result = PX_BAD_VALUE };
+	struct fleet_agent *a;
+	json_t *o;
+
+	if (!word && !p) {
+		drop(s, seen->name);
+		return;
+	}
+	a = place(s, seen->name);
+	a->heard = seen->heard;
+	if (word && (word->us != a->word_us || !a->word_us)) {
+		o = json_loads(word->json, JSON_REJECT_DUPLICATES, NULL);
+		if (json_is_object(o)) {
+			word_of(o, seen, &w);
+			text_printable(a->state, sizeof(a->state), str(o, "state"), strlen(str(o, "state")));
+			TEXT_COPY(a->why, w.detail);
+			a->has_value = w.has_value;
+			a->value = w.value;
+			if (!id_ok(str(o, "cid")) || !TEXT_COPY(a->cid, str(o, "cid")))
+				a->cid[0] = '\0';
+			condemned_take(a, json_object_get(o, "condemned"));
+			converged_at(s, a, word->us);
+		} else {
+			TEXT_COPY(a->state, "unreadable");
+			a->has_value = false;
+		}
+		json_decref(o);
+		a->word_us = word->us;
+		a->word = w;
+		publish_change(s);
+	}
+	a->word.heard = seen->heard;
+	if (p) {
+		proxy_agent_told(p->proxy, &a->word, s->e->roster_since);
+		p->next_poll = mono_now();
+		traffic_agent_spoke(p);
+	}
+}
+
+static void heard(void *arg, const struct agent_seen *seen)
+{
+	struct engine *e = arg;
+
+	if (seen && is_controller(seen->name)) {
+		standby_others(e, seen);
+		return;
+	}
+	if (!e->roster_since.us && store_agents_known(e->store))
+		e->roster_since = mono_now();
+	for (size_t i = 0; i < e->n; i++) {
+		if (seen) {
+			take(e->services[i], seen);
+			continue;
+		}
+		for (size_t k = 0; k < store_agents(e->store); k++)
+			if (!is_controller(store_agent(e->store, k)->name))
+				take(e->services[i], store_agent(e->store, k));
+	}
+	if (!seen)
+		for (size_t k = 0; k < store_agents(e->store); k++)
+			if (is_controller(store_agent(e->store, k)->name))
+				standby_others(e, store_agent(e->store, k));
+}
+
+void fleet_start(struct engine *e) { store_watch_agents(e->store, heard, e); }
+
+/* Another connection: who was silent until now may only not have been heard. */
+void fleet_away(struct engine *e)
+{
+	e->roster_since = (mono_us){ 0 };
+	for (size_t i = 0; i < e->n; i++)
+		for (size_t k = 0; k < e->services[i]->fleet.n; k++) {
+			struct px *p = listed(e->services[i], e->services[i]->fleet.agents[k].name);
+
+			if (p)
+				proxy_agent_told(p->proxy, &e->services[i]->fleet.agents[k].word, e->roster_since);
+		}
+}
+
+/* New adapters know nothing of what was said before. */
+void fleet_again(struct service *s)
+{
+	for (size_t i = 0; i < s->fleet.n; i++) {
+		struct px *p = listed(s, s->fleet.agents[i].name);
+
+		if (p)
+			proxy_agent_told(p->proxy, &s->fleet.agents[i].word, s->e->roster_since);
+	}
+}
+
+void fleet_free(struct service *s)
+{
+	free(s->fleet.agents);
+	s->fleet = (struct fleet){ 0 };
+}
+
+/* The highest version that an agent shows, listed or not: what a store that lost commits is held against. */
+bool fleet_found(const struct service *s, struct version above, enum slot *slot, struct version *v)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < s->fleet.n; i++) {
+		const struct fleet_agent *a = &s->fleet.agents[i];
+
+		if (a->has_value && !a->value.pin && a->value.slot <= GREEN && version_cmp(a->value.v, above) > 0) {
+			above = a->value.v;
+			*v = above;
+			*slot = a->value.slot;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* ---- who has converged ---- */
+
+static void wait_for(struct fleet_count *c, const char *name, const char *why, int64_t seen_ms)
+{
+	struct fleet_lag *l;
+
+	if (c->n_waiting == ARRAY_LEN(c->waiting))
+		return;
+	l = &c->waiting[c->n_waiting++];
+	TEXT_COPY(l->name, name);
+	TEXT_COPY(l->why, why);
+	l->seen_ms = seen_ms;
+}
+
+static void took(struct fleet_count *c, int64_t us)
+{
+	if (us < 0 || c->n_took == ARRAY_LEN(c->took))
+		return;
+	c->took[c->n_took++] = us;
+}
+
+static void count_local(const struct service *s, const struct px *p, struct fleet_count *c)
+{
+	bool there = p->has_value && !p->socket_down && version_cmp(p->value.v, s->rec.v) >= 0;
+
+	c->all++;
+	c->converged += there;
+	if (!there)
+		wait_for(c, p->cfg->name, p->refused ? p->refused_why : p->socket_down ? "down" : "behind", -1);
+	else if (s->decided_at.us && p->acked && p->acked_at.us >= s->decided_at.us)
+		took(c, p->acked_at.us - s->decided_at.us);
+}
+
+static void count_agent(const struct service *s, const struct fleet_agent *a, struct fleet_count *c)
+{
+	int64_t seen = a->heard.us ? mono_since_ms(mono_now(), a->heard) : -1;
+	bool there = a->has_value && version_cmp(a->value.v, s->rec.v) >= 0 && seen >= 0 && seen < AGENT_SILENT_MS;
+	char why[sizeof(c->waiting[0].why)];
+
+	c->all++;
+	c->converged += there;
+	if (there) {
+		if (s->commit_us && version_cmp(s->commit_v, s->rec.v) == 0 && version_cmp(a->reached, s->rec.v) == 0)
+			took(c, a->reached_us - s->commit_us);
+		return;
+	}
+	if (seen < 0)
+		TEXT_COPY(why, "has never reported");
+	else if (seen >= AGENT_SILENT_MS)
+		TEXT_FORMAT(why, "silent");
+	else if (strcmp(a->state, "ok") == 0 || !a->state[0])
+		TEXT_COPY(why, "behind");
+	else
+		TEXT_FORMAT(why, "%s%s%.180s", a->state, a->why[0] ? ": " : "", a->why);
+	wait_for(c, a->name, why, seen);
+}
+
+static int up(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int64_t at_percent(const struct fleet_count *c, size_t percent)
+{
+	size_t i = (c->n_took * percent + 99) / 100;
+
+	return c->n_took ? c->took[i ? i - 1 : 0] : -1;
+}
+
+void fleet_counted(const struct service *s, struct fleet_count *c)
+{
+	*c = (struct fleet_count){ 0 };
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		bool known = false;
+
+		if (strcmp(s->cfg->proxies[i].type, "agent") != 0) {
+			count_local(s, &s->px[i], c);
+			continue;
+		}
+		for (size_t k = 0; k < s->fleet.n; k++)
+			known = known || strcmp(s->fleet.agents[k].name, s->cfg->proxies[i].name) == 0;
+		if (!known) {
+			struct fleet_agent nobody = { .value.slot = NO_SLOT };
+
+			TEXT_COPY(nobody.name, s->cfg->proxies[i].name);
+			count_agent(s, &nobody, c);
+		}
+	}
+	for (size_t k = 0; k < s->fleet.n; k++)
+		count_agent(s, &s->fleet.agents[k], c);
+	qsort(c->took, c->n_took, sizeof(c->took[0]), up);
+	c->p50_us = at_percent(c, 50);
+	c->p99_us = at_percent(c, 99);
+	c->most_us = at_percent(c, 100);
+}
+
+json_t *fleet_json(const struct service *s)
+{
+	static struct fleet_count c;
+	json_t *waiting = json_array(), *agents = json_array();
+	char v[PROXY_VALUE_TEXT];
+
+	fleet_counted(s, &c);
+	for (size_t i = 0; i < c.n_waiting; i++)
+		json_array_append_new(waiting, json_pack("{s:s,s:s,s:o}", "name", c.waiting[i].name, "why", c.waiting[i].why, "seen_ms",
+							 c.waiting[i].seen_ms < 0 ? json_null() : json_integer(c.waiting[i].seen_ms)));
+	for (size_t i = 0; i < s->fleet.n; i++) {
+		const struct fleet_agent *a = &s->fleet.agents[i];
+		const struct agent_seen *seen = store_agent_named(s->e->store, a->name);
+
+		json_array_append_new(agents, json_pack("{s:s,s:s,s:s,s:o,s:b,s:s,s:s,s:o}", "name", a->name, "state", a->state, "why", a->why, "value",
+							a->has_value ? json_string(proxy_value_text(&a->value, v)) : json_null(), "listed",
+							listed((struct service *)s, a->name) != NULL, "digest", seen ? seen->digest : "", "version",
+							seen ? seen->version : "", "seen_ms",
+							a->heard.us ? json_integer(mono_since_ms(mono_now(), a->heard)) : json_null()));
+	}
+	return json_pack("{s:i,s:i,s:o,s:o,s:o,s:o,s:o}", "converged", c.converged, "all", c.all, "p50_us",
+			 c.p50_us < 0 ? json_null() : json_integer(c.p50_us), "p99_us", c.p99_us < 0 ? json_null() : json_integer(c.p99_us), "most_us",
+			 c.most_us < 0 ? json_null() : json_integer(c.most_us), "waiting", waiting, "agents", agents);
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT
+ * watch.c - tell, poll, put right; and beside that the counters, in turn. */
+#include "switchd/proxy/watch.h"
+
+#include <ev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switchd/base/log.h"
+
+enum {
+	POLL_MS = 200,          /* haproxy.md: pid, uptime and map, for reloads behind our back */
+	LOOK_MS = 500,          /* one of the slow questions, in turn: can it be flipped to blue, to green; both counters of the shield */
+	COUNT_AFTER_MS = 600,   /* what the shield caught last was answered before it came down */
+	RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000,
+	FIGHT_MS = 60000,       /* B5.6 */
+	OWN_RELOAD_MS = 30000,  /* an older value of ours this soon after a write: a reload lost it, nobody fights */
+};
+
+struct watch {
+	struct ev_loop *loop;
+	const struct service_config *svc;
+	struct proxy *proxy;
+	watch_changed_fn *changed; void *arg;
+	struct watch_view v;
+	struct proxy_value want; bool has_want;
+	enum proxy_order order;
+	bool write, paths_told;
+	bool applying, again, overtaken;
+	bool acked, refused, newer, fight;
+	mono_us acked_at, foreign_at, retry_at; int64_t retry_ms;
+	bool polling, down; mono_us next_poll;
+	bool looking; int look; mono_us next_look;
+	bool counting; enum slot count_slot; mono_us next_count, count_until;
+	ev_timer cut; enum slot cut_slot;
+};
+
+static const char *const states[] = { "ok", "behind", "pinned", "ahead", "refused", "down", "fight" };
+_Static_assert(ARRAY_LEN(states) == N_WATCH_STATES, "a state without a name");
+
+const char *watch_state_name(enum watch_state s) { return (size_t)s < ARRAY_LEN(states) ? states[s] : "?"; }
+const struct watch_view *watch_look(const struct watch *w) { return &w->v; }
+bool watch_busy(const struct watch *w) { return w->applying; }
+
+static bool same_value(const struct proxy_value *a, const struct proxy_value *b)
+{
+	return a->slot == b->slot && version_cmp(a->v, b->v) == 0 && a->shield == b->shield && a->pin == b->pin;
+}
+
+static bool may_write(const struct watch *w) { return w->write && w->svc->mode != MODE_OBSERVE; }
+
+static enum watch_state state_of(const struct watch *w)
+{
+	if (!w->v.asked)
+		return WATCH_BEHIND;
+	if (w->down)
+		return WATCH_DOWN;
+	if (w->fight)
+		return WATCH_FIGHT;
+	if (w->v.has_value && w->v.value.pin)
+		return WATCH_PINNED;
+	if (w->newer)
+		return WATCH_AHEAD;
+	if (w->refused)
+		return WATCH_REFUSED;
+	return !w->has_want || w->acked ? WATCH_OK : WATCH_BEHIND;
+}
+
+/* Tells the owner when something of the view is not as it was. */
+static void tell(struct watch *w, const struct watch_view *was)
+{
+	struct watch_view *v = &w->v;
+
+	v->state = state_of(w);
+	if (v->state != was->state || v->asked != was->asked || v->result != was->result || v->has_value != was->has_value || v->durable != was->durable ||
+	    (v->has_value && !same_value(&v->value, &was->value)) || v->us != was->us || strcmp(v->detail, was->detail) != 0 || v->ready != was->ready ||
+	    memcmp(v->up, was->up, sizeof(v->up)) != 0 || memcmp(v->all, was->all, sizeof(v->all)) != 0 || v->cut != was->cut)
+		w->changed(w->arg, false);
+	else if (memcmp(v->counted, was->counted, sizeof(v->counted)) != 0 || memcmp(v->caught, was->caught, sizeof(v->caught)) != 0 ||
+		 memcmp(v->missed, was->missed, sizeof(v->missed)) != 0)
+		w->changed(w->arg, true);
+}
+
+/* ---- tell the proxy ---- */
+
+static void note(struct watch *w, const struct proxy_answer *a)
+{
+	w->v.result = a->result;
+	TEXT_COPY(w->v.detail, a->result == PX_OK && a->durable ? "" : a->detail[0] ? a->detail : a->result == PX_OK ? "" : proxy_result_sentence(a->result));
+	w->v.has_value = a->has_value;
+	if (a->has_value)
+		w->v.value = a->value;
+	w->down = a->result == PX_ABSENT || a->result == PX_TIMEOUT || a->result == PX_HALF;
+	w->newer = a->has_value && !a->value.pin && w->has_want && version_cmp(a->value.v, w->want.v) > 0;
+}
+
+static void apply(struct watch *w);
+
+static void applied(void *arg, const struct proxy_answer *a)
+{
+	struct watch *w = arg;
+	struct watch_view was = w->v;
+
+	if (w->overtaken) { /* the one that was overtaken ends first; ours is still to come */
+		w->overtaken = false;
+		return;
+	}
+	w->applying = false;
+	note(w, a);
+	w->v.us = a->us;
+	w->v.durable = a->durable;
+	w->refused = false;
+	if (w->again) {
+		w->again = false;
+		apply(w);
+	} else if (a->result == PX_OK) {
+		w->acked = true;
+		w->fight = false;
+		w->acked_at = mono_now();
+		w->retry_ms = 0;
+	} else if (a->result != PX_PINNED && a->result != PX_NEWER) {
+		w->acked = false;
+		w->refused = !w->down;
+		w->v.refusal = a->result;
+		TEXT_COPY(w->v.refusal_detail, w->v.detail);
+		w->retry_ms = w->retry_ms ? (w->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : w->retry_ms * 2) : RETRY_FIRST_MS;
+		w->retry_at = mono_plus_ms(mono_now(), w->retry_ms);
+	}
+	if (a->result != PX_OK || !a->durable)
+		log_warn("proxy", "service=%s proxy=%s result=%s detail=%s", w->svc->name, w->v.cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
+	tell(w, &was);
+}
+
+static void paths_synced(void *arg, const struct proxy_answer *a)
+{
+	struct watch *w = arg;
+
+	if (a->result != PX_OK && a->result != PX_ABSENT)
+		log_warn("proxy", "service=%s proxy=%s what=\"the shield's paths could not be told\" result=%s detail=%s", w->svc->name,
+			 w->v.cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
+}
+
+/* Only where features were told: else the file is somebody else's. */
+static void tell_paths(struct watch *w)
+{
+	struct buf said = BUF_INIT(1024);
+
+	if (w->paths_told || !w->svc->n_features)
+		return;
+	w->paths_told = true;
+	if (!proxy_write_paths(w->svc, w->v.cfg, &said))
+		log_warn("proxy", "service=%s proxy=%s what=%s", w->svc->name, w->v.cfg->name, LOG_Q(buf_str(&said)));
+	proxy_sync_paths(w->proxy, paths_synced, w);
+	buf_free(&said);
+}
+
+static void apply(struct watch *w)
+{
+	/* A way back does not wait behind a disk that takes its time: the adapter lets it overtake. */
+	if (w->applying && (w->order != ORDER_BACK || w->overtaken)) {
+		w->again = true;
+		return;
+	}
+	w->overtaken = w->applying;
+	w->applying = true;
+	w->retry_at = (mono_us){ 0 };
+	proxy_apply(w->proxy, &w->want, w->order, applied, w);
+	tell_paths(w);
+}
+
+void watch_want(struct watch *w, const struct proxy_value *v, enum proxy_order order, bool write)
+{
+	bool changed = !w->has_want || !same_value(&w->want, v);
+
+	w->want = *v;
+	w->has_want = true;
+	w->order = order;
+	w->write = w->write || write;
+	if (changed)
+		w->acked = false;
+	if (!may_write(w))
+		w->acked = w->v.has_value && same_value(&w->v.value, v);
+	else if (!w->acked)
+		apply(w);
+	w->newer = w->v.has_value && !w->v.value.pin && version_cmp(w->v.value.v, v->v) > 0;
+	w->v.state = state_of(w);
+}
+
+void watch_unpin(struct watch *w)
+{
+	proxy_unpin(w->proxy);
+	w->acked = false;
+}
+
+/* ---- poll ---- */
+
+static void put_right(struct watch *w, const struct proxy_answer *a)
+{
+	mono_us now = mono_now();
+	char text[PROXY_VALUE_TEXT];
+	bool ours = a->restarted || !w->acked_at.us || mono_since_ms(now, w->acked_at) < OWN_RELOAD_MS;
+
+	w->acked = false;
+	if (!ours) {
+		proxy_value_text(&a->value, text);
+		if (w->foreign_at.us && mono_since_ms(now, w->foreign_at) < FIGHT_MS) {
+			if (!w->fight)
+				log_warn("proxy", "service=%s proxy=%s what=\"somebody else writes this proxy's value; it is left alone\" value=%s", w->svc->name,
+					 w->v.cfg->name, text);
+			w->fight = true;
+			return;
+		}
+		w->foreign_at = now;
+		log_warn("proxy", "service=%s proxy=%s what=\"a value that we did not write was put right\" value=%s", w->svc->name, w->v.cfg->name,
+			 a->has_value ? text : LOG_Q(a->detail));
+	}
+	apply(w);
+}
+
+static void look_at(struct watch *w, const struct proxy_answer *a, bool was_down)
+{
+	bool shows = a->result == PX_OK && a->has_value && !a->value.pin, same = shows && w->has_want && same_value(&a->value, &w->want);
+	bool none = a->result == PX_BAD_VALUE || a->result == PX_NO_MAP;
+
+	if (!w->has_want)
+		return;
+	if (!may_write(w)) {
+		w->acked = same;
+		w->write = w->write || same; /* it has it: from now on it is kept */
+		if (same)
+			w->acked_at = mono_now();
+	} else if (same) {
+		if (a->restarted || was_down || !w->acked)
+			apply(w);
+	} else if (shows && version_cmp(a->value.v, w->want.v) > 0) {
+		w->acked = false;
+	} else if ((shows && (!w->fight || mono_since_ms(mono_now(), w->foreign_at) >= FIGHT_MS)) || (none && !w->fight)) {
+		w->fight = false;
+		put_right(w, a);
+	}
+}
+
+static void polled(void *arg, const struct proxy_answer *a)
+{
+	struct watch *w = arg;
+	struct watch_view was = w->v;
+	bool was_down = w->down;
+
+	w->polling = false;
+	w->v.asked = true;
+	if (!w->applying) { /* else what it says now is older than what it is being told */
+		note(w, a);
+		if (a->result == PX_OK)
+			w->v.durable = a->durable;
+		if (a->restarted)
+			memset(w->v.counted, 0, sizeof(w->v.counted));
+		look_at(w, a, was_down);
+	}
+	tell(w, &was);
+}
+
+/* ---- the slow questions ---- */
+
+static void counted(void *arg, bool known, uint64_t caught, uint64_t missed)
+{
+	struct watch *w = arg;
+	struct watch_view was = w->v;
+	enum slot k = w->count_slot;
+
+	w->counting = false;
+	if (!known)
+		return;
+	w->v.counted[k] = true;
+	w->v.caught[k] = caught;
+	w->v.missed[k] = missed;
+	tell(w, &was);
+}
+
+static void count(struct watch *w, enum slot active, mono_us now)
+{
+	w->counting = true;
+	w->count_slot = active;
+	w->next_count = mono_plus_ms(now, POLL_MS);
+	proxy_shield(w->proxy, active, counted, w);
+}
+
+static void could_flip(void *arg, const struct proxy_answer *a, int up, int all)
+{
+	struct watch *w = arg;
+	struct watch_view was = w->v;
+	enum slot k = w->look;
+
+	w->looking = false;
+	w->v.up[k] = up;
+	w->v.all[k] = all;
+	w->v.ready = a->result;
+	TEXT_COPY(w->v.ready_detail, a->result == PX_OK ? "" : a->detail[0] ? a->detail : proxy_result_sentence(a->result));
+	tell(w, &was);
+}
+
+static void look(struct watch *w, mono_us now)
+{
+	if (w->looking || w->counting || w->next_look.us > now.us)
+		return;
+	w->next_look = mono_plus_ms(now, LOOK_MS);
+	w->look = (w->look + 1) % 4;
+	if (w->look >= 2 && w->svc->shield) {
+		count(w, (enum slot)(w->look - 2), now);
+	} else if (w->look < 2) {
+		w->looking = true;
+		proxy_preflight(w->proxy, (enum slot)w->look, could_flip, w);
+	}
+}
+
+/* ---- drain ---- */
+
+static void sessions_cut(void *arg, bool known, uint64_t sessions)
+{
+	struct watch *w = arg;
+	struct watch_view was = w->v;
+
+	if (!known || !sessions)
+		return;
+	w->v.cut += sessions;
+	log_info("drain", "service=%s proxy=%s slot=%s cut=%llu", w->svc->name, w->v.cfg->name, slot_name(w->cut_slot), (unsigned long long)sessions);
+	tell(w, &was);
+}
+
+static void cut_now(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct watch *w = t->data;
+
+	(void)revents;
+	if (!w->has_want || w->want.slot == w->cut_slot || !may_write(w))
+		return;
+	if (w->want.shield) { /* what the old slot answers now is what the shield asks of it: cutting that would be a failure of ours (I1a) */
+		ev_timer_set(t, (double)w->svc->drain_ms / 1000.0, 0.);
+		ev_timer_start(loop, t);
+		return;
+	}
+	proxy_cut_sessions(w->proxy, w->cut_slot, sessions_cut, w);
+}
+
+void watch_drain(struct watch *w, enum slot left)
+{
+	if (left == NO_SLOT)
+		return;
+	w->cut_slot = left;
+	ev_timer_stop(w->loop, &w->cut);
+	ev_timer_set(&w->cut, (double)w->svc->drain_ms / 1000.0, 0.);
+	ev_timer_start(w->loop, &w->cut);
+}
+
+/* ---- life ---- */
+
+void watch_beat(struct watch *w, mono_us now)
+{
+	if (!w->polling && w->next_poll.us <= now.us + 20000) { /* the beat may come a little early: not every second one */
+		w->polling = true;
+		w->next_poll = mono_plus_ms(now, POLL_MS);
+		proxy_read_back(w->proxy, polled, w);
+	}
+	if (w->retry_at.us && w->retry_at.us <= now.us && !w->applying && !w->fight)
+		apply(w);
+	if (!w->v.asked || w->down)
+		return;
+	if (w->has_want && w->want.shield)
+		w->count_until = mono_plus_ms(now, COUNT_AFTER_MS);
+	if (w->svc->shield && w->count_until.us > now.us && !w->counting && !w->looking && w->next_count.us <= now.us)
+		count(w, w->want.slot, now);
+	look(w, now);
+}
+
+struct watch *watch_new(struct ev_loop *loop, const struct service_config *svc, const struct proxy_config *cfg, watch_changed_fn *changed, void *arg)
+{
+	struct watch *w = xcalloc(1, sizeof(*w));
+
+	w->loop = loop;
+	w->svc = svc;
+	w->changed = changed;
+	w->arg = arg;
+	w->v = (struct watch_view){ .cfg = cfg, .state = WATCH_BEHIND, .ready = N_PROXY_RESULTS, .up = { -1, -1 }, .all = { -1, -1 } };
+	w->proxy = proxy_new(loop, svc, cfg);
+	w->look = 3;
+	ev_init(&w->cut, cut_now);
+	w->cut.data = w;
+	return w;
+}
+
+static void deaf(void *arg, bool counts_only)
+{
+	(void)arg;
+	(void)counts_only;
+}
+
+void watch_free(struct watch **wp)
+{
+	struct watch *w = *wp;
+
+	if (!w)
+		return;
+	*wp = NULL;
+	w->changed = deaf; /* calls under way end now, and lead to no other */
+	w->again = false;
+	ev_timer_stop(w->loop, &w->cut);
+	proxy_free(&w->proxy);
+	free(w);
+}
