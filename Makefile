@@ -135,10 +135,11 @@ lint:
 	@scripts/layers
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/switchd
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/switchd/redis
 	install -m 755 $(OUT)/bin/switchctl $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(OUT)/bin/switchd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/switchd/
+	install -m 644 $(wildcard docs/redis/*) $(DESTDIR)$(PREFIX)/share/doc/switchd/redis/
 
 clean:
 	rm -rf build

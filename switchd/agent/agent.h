@@ -2,7 +2,7 @@
  * agent.h - a switchd --role agent: the record of its services on the proxies of its host, and nothing else.
  *
  * It is told records (store/follow.h), judges them (core/agent.h), writes what it will do in its journal, does it
- * (proxy/watch.h), and says how far it is (store_report).  It decides nothing, probes nothing and needs no controller.
+ * (proxy/keep.h), and says how far it is (store_report).  It decides nothing, probes nothing and needs no controller.
  *
  * It never goes back: not by a store that lost something, not by a replica that lags, not by a restart of its own.
  * What it knows after a start is its journal, and what its proxies show where that is higher.  While the store has not told it

@@ -20,7 +20,7 @@ static void answer(struct httpd_request *req, unsigned status, const char *type,
 }
 
 /* "/shop/green" behind the first word; with one service alone its name may be left out. */
-static const struct agent_service *service_of(const struct agent *a, const char *rest, const char **slot)
+static const struct local_service *service_of(const struct agent *a, const char *rest, const char **slot)
 {
 	const char *slash = rest[0] == '/' ? strchr(rest + 1, '/') : NULL;
 	name_text name;
@@ -33,7 +33,7 @@ static const struct agent_service *service_of(const struct agent *a, const char 
 	return agent_find(a, name);
 }
 
-static void lb_answer(struct httpd_request *req, const struct agent_service *s, unsigned status, const char *type, const char *body)
+static void lb_answer(struct httpd_request *req, const struct local_service *s, unsigned status, const char *type, const char *body)
 {
 	const struct proxy_value *shows = agent_service_shows(s);
 	char epoch[VERSION_TEXT], stale[24];
@@ -47,7 +47,7 @@ static void lb_answer(struct httpd_request *req, const struct agent_service *s, 
 	httpd_answer(req, status, type, h, n, body, strlen(body));
 }
 
-static enum slot active_of(const struct agent_service *s)
+static enum slot active_of(const struct local_service *s)
 {
 	const struct proxy_value *shows = agent_service_shows(s);
 
@@ -57,7 +57,7 @@ static enum slot active_of(const struct agent_service *s)
 static void get_active(struct agent *a, struct httpd_request *req, const char *rest)
 {
 	const char *more;
-	const struct agent_service *s = service_of(a, rest, &more);
+	const struct local_service *s = service_of(a, rest, &more);
 	char line[16];
 
 	if (!s || more[0]) {
@@ -71,7 +71,7 @@ static void get_active(struct agent *a, struct httpd_request *req, const char *r
 static void get_slot(struct agent *a, struct httpd_request *req, const char *rest)
 {
 	const char *drain = httpd_query(req, "drain"), *word;
-	const struct agent_service *s = service_of(a, rest, &word);
+	const struct local_service *s = service_of(a, rest, &word);
 	enum slot asked = NO_SLOT;
 
 	if (!s && a->n == 1 && rest[0] == '/' && slot_parse(rest + 1, &asked)) { /* /slot/green */
@@ -108,7 +108,7 @@ static void get_ready(struct agent *a, struct httpd_request *req)
 	for (size_t i = 0; i < a->n; i++) {
 		const char *state = agent_service_state(a->services[i], why, sizeof(why), &rank);
 
-		if (rank == WATCH_OK || rank == WATCH_PINNED)
+		if (rank == KEEP_OK || rank == KEEP_PINNED)
 			continue;
 		TEXT_FORMAT(line, "%s: %s: %s\n", a->services[i]->cfg->name, state, why);
 		answer(req, 503, "text/plain", line);
@@ -161,12 +161,12 @@ static void per_proxy(const struct agent *a, struct buf *b)
 		for (size_t p = 0; p < a->services[i]->cfg->n_proxies; p++)
 			buf_addf(b, "switchd_agent_in_sync{service=\"%s\",proxy=\"%s\"} %d\n", a->services[i]->cfg->name,
 				 a->services[i]->cfg->proxies[p].name,
-				 agent_service_shows(a->services[i]) && watch_look(a->services[i]->px[p])->state == WATCH_OK);
+				 agent_service_shows(a->services[i]) && keep_look(a->services[i]->px[p])->state == KEEP_OK);
 	family(b, "sessions_cut_total", "counter", "long-lived sessions of the slot left that were cut after the drain");
 	for (size_t i = 0; i < a->n; i++)
 		for (size_t p = 0; p < a->services[i]->cfg->n_proxies; p++)
 			buf_addf(b, "switchd_agent_sessions_cut_total{service=\"%s\",proxy=\"%s\"} %llu\n", a->services[i]->cfg->name,
-				 a->services[i]->cfg->proxies[p].name, (unsigned long long)watch_look(a->services[i]->px[p])->cut);
+				 a->services[i]->cfg->proxies[p].name, (unsigned long long)keep_look(a->services[i]->px[p])->cut);
 }
 
 static void get_metrics(struct agent *a, struct httpd_request *req)

@@ -29,50 +29,56 @@ static json_t *cut_text(const char *s, size_t most)
 	return json_string(text);
 }
 
-static json_t *proxy_json(const struct watch_view *v, int level)
+static json_t *proxy_json(const struct keep_view *v, int level)
 {
-	bool refused = v->state == WATCH_REFUSED;
+	bool refused = v->state == KEEP_REFUSED;
 	const char *detail = refused ? v->refusal_detail : v->detail[0] ? v->detail : v->ready != N_PROXY_RESULTS ? v->ready_detail : "";
 	char value[PROXY_VALUE_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:b,s:I,s:s}", "name", v->cfg->name, "state", watch_state_name(v->state), "result",
+	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:b,s:I,s:s}", "name", v->cfg->name, "state", keep_state_name(v->state), "result",
 			 proxy_result_name(refused ? v->refusal : v->result), "detail", cut_text(detail, level == 0 ? 200 : level == 1 ? 60 : 0), "value",
 			 v->has_value ? proxy_value_text(&v->value, value) : "", "durable", v->durable, "us", (json_int_t)v->us, "ready",
 			 v->ready == N_PROXY_RESULTS ? "" : proxy_result_name(v->ready));
 }
 
-/* The fewest that any of its proxies shows up; -1 when one does not know. */
-static json_t *up_json(const struct agent_service *s, enum slot k)
+/* Servers of each slot that are up, and all of them: the fewest that a proxy shows up; null while none knows of both. */
+static json_t *up_json(const struct local_service *s)
 {
-	int up = -1, all = -1;
-
-	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
-
-		if (v->up[k] >= 0 && (up < 0 || v->up[k] < up)) {
-			up = v->up[k];
-			all = v->all[k];
-		}
-	}
-	return json_pack("[i,i]", up, all);
-}
-
-/* By the slot that was active: answers that the other one gave in its place (or could not give either). */
-static json_t *counts_json(const struct agent_service *s, bool missed)
-{
-	json_int_t n[2] = { -1, -1 };
+	int up[2] = { -1, -1 }, all[2] = { -1, -1 };
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		for (int k = BLUE; k <= GREEN; k++) {
-			const struct watch_view *v = watch_look(s->px[i]);
+			const struct keep_view *v = keep_look(s->px[i]);
 
-			if (v->counted[k])
-				n[k] = (n[k] < 0 ? 0 : n[k]) + (json_int_t)(missed ? v->missed[k] : v->caught[k]);
+			if (v->up[k] < 0 || (up[k] >= 0 && v->up[k] >= up[k]))
+				continue;
+			up[k] = v->up[k];
+			all[k] = v->all[k];
 		}
-	return json_pack("{s:I,s:I}", "blue", n[BLUE], "green", n[GREEN]);
+	if (up[BLUE] < 0 || up[GREEN] < 0)
+		return json_null();
+	return json_pack("{s:[i,i],s:[i,i]}", "blue", up[BLUE], all[BLUE], "green", up[GREEN], all[GREEN]);
 }
 
-json_t *agent_service_json(const struct agent_service *s, int level)
+/* By the slot that was active: answers that the other one gave in its place (or could not give either); null while that is not
+ * known of both.  They are the proxies' own sums, and begin anew with them. */
+static json_t *counts_json(const struct local_service *s, bool missed)
+{
+	json_int_t n[2] = { 0, 0 };
+	bool known[2] = { false, false };
+
+	for (size_t i = 0; i < s->cfg->n_proxies; i++)
+		for (int k = BLUE; k <= GREEN; k++) {
+			const struct keep_view *v = keep_look(s->px[i]);
+
+			known[k] = known[k] || v->counted[k];
+			if (v->counted[k])
+				n[k] += (json_int_t)(missed ? v->missed[k] : v->caught[k]);
+		}
+	return known[BLUE] && known[GREEN] ? json_pack("{s:I,s:I}", "blue", n[BLUE], "green", n[GREEN]) : json_null();
+}
+
+json_t *agent_service_json(const struct local_service *s, int level)
 {
 	const struct proxy_value *shows = agent_service_shows(s);
 	size_t most = level == 0 ? CONDEMNED_SAID : level == 1 ? 4 : 0;
@@ -84,14 +90,14 @@ json_t *agent_service_json(const struct agent_service *s, int level)
 	for (size_t i = 0; i < s->applied.n_seen && i < most; i++)
 		json_array_append_new(condemned, json_string(s->applied.seen[s->applied.n_seen - 1 - i].release));
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		json_array_append_new(proxies, proxy_json(watch_look(s->px[i]), level));
-	return json_pack("{s:s,s:o,s:s,s:s,s:b,s:s,s:s,s:o,s:o,s:{s:o,s:o},s:o,s:o}", "state", state, "why", cut_text(why, level == 0 ? 399 : 80),
+		json_array_append_new(proxies, proxy_json(keep_look(s->px[i]), level));
+	return json_pack("{s:s,s:o,s:s,s:s,s:b,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "state", state, "why", cut_text(why, level == 0 ? 399 : 80),
 			 "version", shows ? version_text(shows->v, version) : "0.0", "slot", shows ? slot_name(shows->slot) : "none", "shield",
-			 shows && shows->shield, "cid", s->applied.cid, "release", s->applied.release, "condemned", condemned, "proxies", proxies, "up", "blue",
-			 up_json(s, BLUE), "green", up_json(s, GREEN), "caught", counts_json(s, false), "missed", counts_json(s, true));
+			 shows && shows->shield, "cid", s->applied.cid, "release", s->applied.release, "condemned", condemned, "proxies", proxies, "up",
+			 up_json(s), "caught", counts_json(s, false), "missed", counts_json(s, true));
 }
 
-static char *service_text(const struct agent_service *s)
+static char *service_text(const struct local_service *s)
 {
 	for (int level = 0; level < 3; level++) {
 		json_t *j = agent_service_json(s, level);
@@ -147,7 +153,7 @@ static void arrived(void *arg, bool ok, int64_t us)
 	(void)us;
 	r->under_way = false;
 	for (size_t i = 0; i < r->a->n; i++) {
-		struct agent_service *s = r->a->services[i];
+		struct local_service *s = r->a->services[i];
 
 		s->dirty = s->dirty || (s->sending && !ok);
 		s->sending = false;
@@ -172,7 +178,7 @@ static size_t gather(struct agent_report *r, struct report_service *list, size_t
 	for (r->gone_sent = 0; r->gone_sent < r->n_gone && n < most; n++)
 		list[n] = (struct report_service){ r->gone[r->gone_sent++], "" };
 	for (size_t i = 0; i < r->a->n && n < most; i++) {
-		struct agent_service *s = r->a->services[i];
+		struct local_service *s = r->a->services[i];
 
 		if (!s->dirty)
 			continue;

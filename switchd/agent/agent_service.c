@@ -11,7 +11,7 @@
 #include "switchd/base/failpoint.h"
 #include "switchd/base/log.h"
 
-static void dirty(struct agent_service *s)
+static void dirty(struct local_service *s)
 {
 	s->dirty = true;
 	agent_report_soon(s->a->report);
@@ -19,7 +19,7 @@ static void dirty(struct agent_service *s)
 
 /* ---- the journal ---- */
 
-static void remember(struct agent_service *s, const struct shown *t, const char *forgotten, journal_done_fn *done, void *arg)
+static void remember(struct local_service *s, const struct shown *t, const char *forgotten, journal_done_fn *done, void *arg)
 {
 	struct journal_entry *e = xcalloc(1, sizeof(*e));
 	struct record *r = &e->record;
@@ -44,7 +44,7 @@ static void remember(struct agent_service *s, const struct shown *t, const char 
 	free(e);
 }
 
-static void recall(struct agent_service *s)
+static void recall(struct local_service *s)
 {
 	const struct journal_entry *e = journal_last(s->a->journal, s->cfg->name);
 	struct agent_holds *h = &s->holds;
@@ -67,29 +67,29 @@ static void recall(struct agent_service *s)
 
 /* ---- to the proxies ---- */
 
-static void unpin(struct agent_service *s, const struct shown *t)
+static void unpin(struct local_service *s, const struct shown *t)
 {
 	/* A pin ends by a person: a rollback, or a flip by force.  The record that follows a pin is forced too, and names its slot. */
 	if (t->stamped || (t->mode != MOVE_BACK && t->mode != MOVE_FORCE))
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
+		const struct keep_view *v = keep_look(s->px[i]);
 
 		if (v->has_value && v->value.pin && (t->mode == MOVE_BACK || v->value.slot != t->value.slot))
-			watch_unpin(s->px[i]);
+			keep_unpin(s->px[i]);
 	}
 }
 
 static bool goes_back(const struct shown *t) { return !t->stamped && (t->mode == MOVE_AUTO || t->mode == MOVE_BACK); }
 
 /* Also what is applied already, once it is known to be the record: proxies that lag are told it then. */
-static void tell_proxies(struct agent_service *s, enum proxy_order order, bool write)
+static void tell_proxies(struct local_service *s, enum proxy_order order, bool write)
 {
 	for (size_t i = 0; s->applied.known && i < s->cfg->n_proxies; i++)
-		watch_want(s->px[i], &s->applied.value, order, write);
+		keep_want(s->px[i], &s->applied.value, order, write);
 }
 
-static void arrive(struct agent_service *s, const struct shown *t, mono_us told)
+static void arrive(struct local_service *s, const struct shown *t, mono_us told)
 {
 	enum slot left = s->applied.known ? s->applied.value.slot : NO_SLOT;
 	int c = s->applied.known ? version_cmp(t->value.v, s->applied.value.v) : 1;
@@ -111,7 +111,7 @@ static void arrive(struct agent_service *s, const struct shown *t, mono_us told)
 	if (left != NO_SLOT && left != t->value.slot) {
 		s->moved_at = mono_now();
 		for (size_t i = 0; i < s->cfg->n_proxies; i++)
-			watch_drain(s->px[i], left);
+			keep_drain(s->px[i], left);
 	}
 	dirty(s);
 }
@@ -129,7 +129,7 @@ static void unlink_journey(struct journey *j)
 }
 
 /* It does not go forward: asked again every second. */
-static void no_room(struct agent_service *s, const struct shown *t)
+static void no_room(struct local_service *s, const struct shown *t)
 {
 	char version[VERSION_TEXT];
 
@@ -144,7 +144,7 @@ static void no_room(struct agent_service *s, const struct shown *t)
 	dirty(s);
 }
 
-static void set_undurable(struct agent_service *s, const struct shown *t, bool is)
+static void set_undurable(struct local_service *s, const struct shown *t, bool is)
 {
 	if (!s->applied.known || version_cmp(s->applied.value.v, t->value.v) != 0 || s->undurable == is)
 		return;
@@ -155,7 +155,7 @@ static void set_undurable(struct agent_service *s, const struct shown *t, bool i
 static void journalled(void *arg, bool durable)
 {
 	struct journey *j = arg;
-	struct agent_service *s = j->s;
+	struct local_service *s = j->s;
 	bool newest;
 
 	if (!s) {
@@ -191,7 +191,7 @@ static void too_late(EV_P_ ev_timer *t, int revents)
 	set_undurable(j->s, &j->shown, true);
 }
 
-static void travel(struct agent_service *s, const struct shown *t, bool applied, const char *forgotten)
+static void travel(struct local_service *s, const struct shown *t, bool applied, const char *forgotten)
 {
 	struct journey *j = xcalloc(1, sizeof(*j));
 
@@ -212,7 +212,7 @@ static void travel(struct agent_service *s, const struct shown *t, bool applied,
 /* ---- judged ---- */
 
 /* Said once: the store tells the same again and again. */
-static void say(struct agent_service *s, const struct shown *t, enum agent_word word)
+static void say(struct local_service *s, const struct shown *t, enum agent_judged word)
 {
 	bool again = s->told && word == s->word && version_cmp(t->value.v, s->last.value.v) == 0 && strcmp(t->cid, s->last.cid) == 0;
 	char told[VERSION_TEXT], held[VERSION_TEXT];
@@ -227,9 +227,9 @@ static void say(struct agent_service *s, const struct shown *t, enum agent_word 
 		 version_text(t->value.v, told), t->cid, slot_name(t->value.slot), LOG_Q(t->release), version_text(s->holds.value.v, held), LOG_Q(s->holds.cid));
 }
 
-static void judge(struct agent_service *s, const struct shown *t)
+static void judge(struct local_service *s, const struct shown *t)
 {
-	enum agent_word word = agent_judge(&s->holds, t, wall_now());
+	enum agent_judged word = agent_judge(&s->holds, t, wall_now());
 	bool changed = !s->told || word != s->word || !s->confirmed;
 	struct shown told = *t; /* it may be s->last */
 	id_text forgotten;
@@ -249,8 +249,18 @@ static void judge(struct agent_service *s, const struct shown *t)
 		dirty(s);
 }
 
-void agent_service_told(struct agent_service *s, const struct shown *t)
+void agent_service_bad(struct local_service *s, const char *why)
 {
+	if (s->bad != why)
+		dirty(s);
+	s->bad = why;
+}
+
+void agent_service_told(struct local_service *s, const struct shown *t)
+{
+	if (s->bad)
+		dirty(s);
+	s->bad = NULL;
 	if (s->found) {
 		judge(s, t);
 	} else if (!s->told || version_cmp(t->value.v, s->last.value.v) >= 0) {
@@ -260,13 +270,13 @@ void agent_service_told(struct agent_service *s, const struct shown *t)
 }
 
 /* What a proxy shows that is higher than what is known stands (I7). */
-static void take_found(struct agent_service *s)
+static void take_found(struct local_service *s)
 {
 	struct version was = s->holds.value.v;
 	bool known = s->holds.known;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
+		const struct keep_view *v = keep_look(s->px[i]);
 
 		if (v->has_value)
 			agent_found(&s->holds, &v->value, wall_now());
@@ -279,12 +289,12 @@ static void take_found(struct agent_service *s)
 }
 
 /* Looked at until every proxy was asked, and longer while nobody has told anything else. */
-static void look_round(struct agent_service *s)
+static void look_round(struct local_service *s)
 {
 	struct shown last = s->last;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		if (!watch_look(s->px[i])->asked)
+		if (!keep_look(s->px[i])->asked)
 			return;
 	take_found(s);
 	if (s->found)
@@ -307,60 +317,64 @@ static void worse(int *rank, int than, char *why, size_t size, const char *text)
 	text_copy(why, size, text);
 }
 
-static void record_state(const struct agent_service *s, char *why, size_t size, int *rank)
+static void record_state(const struct local_service *s, char *why, size_t size, int *rank)
 {
-	const struct agent_seen *seen = agent_seen_find(&s->holds, s->last.release);
+	const struct agent_condemned *seen = agent_seen_find(&s->holds, s->last.release);
 	char told[VERSION_TEXT] = "", held[VERSION_TEXT] = "", at[VERSION_TEXT] = "", text[300];
 
 	version_text(s->last.value.v, told);
 	version_text(s->holds.value.v, held);
 	if (s->full) {
 		TEXT_FORMAT(text, "journal: %s is not on the disk, so it is not applied", version_text(s->unwritten.value.v, at));
-		worse(rank, WATCH_REFUSED, why, size, text);
+		worse(rank, KEEP_REFUSED, why, size, text);
+	}
+	if (s->bad) {
+		TEXT_FORMAT(text, "what the store has is no record: %s", s->bad);
+		worse(rank, KEEP_REFUSED, why, size, text);
 	}
 	if (s->found && s->told && s->word == AG_FORK) {
 		TEXT_FORMAT(text, "%s was told of commit %s, and is held of %s", told, s->last.cid, s->holds.cid[0] ? s->holds.cid : "a proxy");
-		worse(rank, N_WATCH_STATES, why, size, text);
+		worse(rank, N_KEEP_STATES, why, size, text);
 	} else if (s->found && s->told && s->word == AG_REFUSED) {
 		TEXT_FORMAT(text, "%s makes %s active, which %s condemned", told, s->last.release, seen ? version_text(seen->at, at) : "a record");
-		worse(rank, WATCH_REFUSED, why, size, text);
+		worse(rank, KEEP_REFUSED, why, size, text);
 	} else if (s->found && s->told && s->word == AG_FUTURE) {
 		TEXT_FORMAT(text, "%s is of a generation that begins in the future: are the clocks right?", told);
-		worse(rank, WATCH_REFUSED, why, size, text);
+		worse(rank, KEEP_REFUSED, why, size, text);
 	} else if (s->found && s->told && s->word == AG_AHEAD) {
 		TEXT_FORMAT(text, "%s was told, %s is held", told, held);
-		worse(rank, WATCH_AHEAD, why, size, text);
+		worse(rank, KEEP_AHEAD, why, size, text);
 	} else if (!s->confirmed) {
-		worse(rank, WATCH_BEHIND, why, size, s->a->down_since.us ? "the store is away: nothing is changed" : "the store has told no record");
+		worse(rank, KEEP_BEHIND, why, size, s->a->down_since.us ? "the store is away: nothing is changed" : "the store has told no record");
 	}
 }
 
-const char *agent_service_state(const struct agent_service *s, char *why, size_t why_size, int *rank)
+const char *agent_service_state(const struct local_service *s, char *why, size_t why_size, int *rank)
 {
 	char text[400];
 
 	why[0] = '\0';
-	*rank = WATCH_OK;
+	*rank = KEEP_OK;
 	record_state(s, why, why_size, rank);
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		const struct watch_view *v = watch_look(s->px[i]);
+		const struct keep_view *v = keep_look(s->px[i]);
 
-		if (v->state == WATCH_OK)
+		if (v->state == KEEP_OK)
 			continue;
-		TEXT_FORMAT(text, "%s: %s", v->cfg->name, v->state == WATCH_REFUSED ? v->refusal_detail : v->detail[0] ? v->detail : watch_state_name(v->state));
+		TEXT_FORMAT(text, "%s: %s", v->cfg->name, v->state == KEEP_REFUSED ? v->refusal_detail : v->detail[0] ? v->detail : keep_state_name(v->state));
 		worse(rank, v->state, why, why_size, text);
 	}
-	if (*rank == WATCH_OK && s->undurable)
+	if (*rank == KEEP_OK && s->undurable)
 		text_copy(why, why_size, "journal: what is applied is not on the disk yet");
-	return *rank == N_WATCH_STATES ? "fork" : watch_state_name((enum watch_state)*rank);
+	return *rank == N_KEEP_STATES ? "fork" : keep_state_name((enum keep_state)*rank);
 }
 
-const struct proxy_value *agent_service_shows(const struct agent_service *s) { return s->applied.known ? &s->applied.value : NULL; }
+const struct proxy_value *agent_service_shows(const struct local_service *s) { return s->applied.known ? &s->applied.value : NULL; }
 
 /* ---- proxies ---- */
 
 /* Applied is what every proxy shows that can be told; those that are down, pinned or fought over are said in the report. */
-static void log_applied(struct agent_service *s)
+static void log_applied(struct local_service *s)
 {
 	char version[VERSION_TEXT];
 	size_t ok = 0;
@@ -368,11 +382,11 @@ static void log_applied(struct agent_service *s)
 	if (s->logged || !s->confirmed || !s->told_at.us)
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		enum watch_state state = watch_look(s->px[i])->state;
+		enum keep_state state = keep_look(s->px[i])->state;
 
-		if (state == WATCH_BEHIND || state == WATCH_REFUSED)
+		if (state == KEEP_BEHIND || state == KEEP_REFUSED)
 			return;
-		ok += state == WATCH_OK;
+		ok += state == KEEP_OK;
 	}
 	if (!ok)
 		return;
@@ -384,7 +398,7 @@ static void log_applied(struct agent_service *s)
 
 static void proxy_changed(void *arg, bool counts_only)
 {
-	struct agent_service *s = arg;
+	struct local_service *s = arg;
 
 	if (counts_only) {
 		s->counts_dirty = true;
@@ -396,12 +410,12 @@ static void proxy_changed(void *arg, bool counts_only)
 
 /* ---- life ---- */
 
-void agent_service_beat(struct agent_service *s, mono_us now)
+void agent_service_beat(struct local_service *s, mono_us now)
 {
 	id_text forgotten;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		watch_beat(s->px[i], now);
+		keep_beat(s->px[i], now);
 	if (!s->found || (!s->holds.cid[0] && !s->journeys))
 		look_round(s);
 	log_applied(s);
@@ -424,18 +438,18 @@ void agent_service_beat(struct agent_service *s, mono_us now)
 	}
 }
 
-bool agent_service_busy(const struct agent_service *s)
+bool agent_service_busy(const struct local_service *s)
 {
 	bool busy = s->journeys != NULL;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		busy = busy || watch_busy(s->px[i]);
+		busy = busy || keep_busy(s->px[i]);
 	return busy;
 }
 
-struct agent_service *agent_service_new(struct agent *a, const struct service_config *cfg, struct agent_config *from)
+struct local_service *agent_service_new(struct agent *a, const struct service_config *cfg, struct agent_config *from)
 {
-	struct agent_service *s = xcalloc(1, sizeof(*s));
+	struct local_service *s = xcalloc(1, sizeof(*s));
 
 	s->a = a;
 	s->cfg = cfg;
@@ -443,7 +457,7 @@ struct agent_service *agent_service_new(struct agent *a, const struct service_co
 	from->users++;
 	s->px = xcalloc(cfg->n_proxies, sizeof(*s->px));
 	for (size_t i = 0; i < cfg->n_proxies; i++)
-		s->px[i] = watch_new(a->loop, cfg, &cfg->proxies[i], proxy_changed, s);
+		s->px[i] = keep_new(a->loop, cfg, &cfg->proxies[i], proxy_changed, s);
 	recall(s);
 	s->applied = s->holds;
 	tell_proxies(s, ORDER_FORWARD, false);
@@ -451,9 +465,9 @@ struct agent_service *agent_service_new(struct agent *a, const struct service_co
 	return s;
 }
 
-void agent_service_inherit(struct agent_service *s, struct agent_service **oldp)
+void agent_service_inherit(struct local_service *s, struct local_service **oldp)
 {
-	struct agent_service *old = *oldp;
+	struct local_service *old = *oldp;
 
 	s->holds = old->holds;
 	s->applied = old->applied;
@@ -479,9 +493,9 @@ void agent_service_inherit(struct agent_service *s, struct agent_service **oldp)
 	tell_proxies(s, ORDER_FORWARD, s->confirmed);
 }
 
-void agent_service_free(struct agent_service **sp)
+void agent_service_free(struct local_service **sp)
 {
-	struct agent_service *s = *sp;
+	struct local_service *s = *sp;
 
 	if (!s)
 		return;
@@ -492,7 +506,7 @@ void agent_service_free(struct agent_service **sp)
 		j->s = NULL;
 	}
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		watch_free(&s->px[i]);
+		keep_free(&s->px[i]);
 	free(s->px);
 	s->from->users--;
 	free(s);

@@ -13,7 +13,7 @@
 
 #include "switchd/agent/agent.h"
 #include "switchd/core/agent.h"
-#include "switchd/proxy/watch.h"
+#include "switchd/proxy/keep.h"
 #include "switchd/store/follow.h"
 #include "switchd/store/journal.h"
 
@@ -30,7 +30,7 @@ struct agent_config { struct config *cfg; size_t users; struct agent_config *nex
 
 /* A record on its way through the journal. */
 struct journey {
-	struct agent_service *s;        /* NULL: the service is gone */
+	struct local_service *s;        /* NULL: the service is gone */
 	struct shown shown;
 	mono_us told;
 	bool back, applied;
@@ -38,15 +38,16 @@ struct journey {
 	struct journey *next;
 };
 
-struct agent_service {
+struct local_service {
 	struct agent *a;
 	const struct service_config *cfg; struct agent_config *from;
-	struct watch **px;              /* one for each proxy of cfg */
+	struct keep **px;              /* one for each proxy of cfg */
 	bool found;                     /* every proxy was asked once: judged from then on */
 	struct agent_holds holds;       /* the judgement's: what is applied or on its way there */
 	struct agent_holds applied;     /* what the proxies were told */
 	bool told; struct shown last;   /* the record that was told last (before all proxies were asked: the newest) */
-	enum agent_word word;           /* what it was judged to be */
+	enum agent_judged word;           /* what it was judged to be */
+	const char *bad;                /* why what the store has is no record; NULL = it is one */
 	bool confirmed;                 /* the store told what is applied, since the start */
 	/* The journal could not be written: with a way back, that is applied; with anything else, that is not. */
 	bool undurable, full; struct shown unwritten; mono_us retry_at;
@@ -64,10 +65,10 @@ struct agent {
 	name_text name;
 	struct journal *journal;
 	struct store *store;
-	struct agent_service **services; size_t n;
+	struct local_service **services; size_t n;
 	bool stopping, reload_ok;
 	mono_us down_since;             /* 0 = the store is up */
-	bool heard; struct version v; uint64_t seq;     /* the newest record that was told, of any service */
+	struct version v; uint64_t seq; /* the newest record that was told, of any service */
 	ev_timer beat, stop_deadline;
 	void (*stopped)(void *); void *stopped_arg;
 	struct agent_report *report;
@@ -76,16 +77,17 @@ struct agent {
 
 /* ---- agent_service.c ---- */
 /* Reads the journal for what it holds. */
-struct agent_service *agent_service_new(struct agent *, const struct service_config *, struct agent_config *from);
+struct local_service *agent_service_new(struct agent *, const struct service_config *, struct agent_config *from);
 /* After a reload that changed it: what the old one held and was told; the old one is freed. */
-void agent_service_inherit(struct agent_service *, struct agent_service **old);
-void agent_service_free(struct agent_service **);
-void agent_service_told(struct agent_service *, const struct shown *);
-void agent_service_beat(struct agent_service *, mono_us now);
-bool agent_service_busy(const struct agent_service *);
+void agent_service_inherit(struct local_service *, struct local_service **old);
+void agent_service_free(struct local_service **);
+void agent_service_told(struct local_service *, const struct shown *);
+void agent_service_bad(struct local_service *, const char *why);        /* why: static text */
+void agent_service_beat(struct local_service *, mono_us now);
+bool agent_service_busy(const struct local_service *);
 /* "ok" "behind" "pinned" "ahead" "refused" "down" "fight" "fork", and how bad that is; why for people, "" when ok. */
-const char *agent_service_state(const struct agent_service *, char *why, size_t why_size, int *rank);
-const struct proxy_value *agent_service_shows(const struct agent_service *);    /* what its proxies were told; NULL = nothing is known */
+const char *agent_service_state(const struct local_service *, char *why, size_t why_size, int *rank);
+const struct proxy_value *agent_service_shows(const struct local_service *);    /* what its proxies were told; NULL = nothing is known */
 
 /* ---- agent_report.c ---- */
 typedef void agent_send_fn(void *arg, const struct report *, store_reported_fn *, void *reported_arg);
@@ -96,13 +98,13 @@ void agent_report_soon(struct agent_report *);          /* something is dirty: o
 void agent_report_gone(struct agent_report *, const char *service);     /* a reload took it away */
 void agent_report_pace(struct agent_report *, int64_t ms);
 int64_t agent_report_age_ms(const struct agent_report *);       /* of the last one that arrived; -1 = none yet */
-json_t *agent_service_json(const struct agent_service *, int level);    /* level 1, 2: shorter */
+json_t *agent_service_json(const struct local_service *, int level);    /* level 1, 2: shorter */
 
 /* ---- agent_http.c ---- */
 struct agent_http *agent_http_new(struct agent *, char *error, size_t error_size);
 void agent_http_free(struct agent_http **);
 
 /* agent.c */
-struct agent_service *agent_find(const struct agent *, const char *service);
+struct local_service *agent_find(const struct agent *, const char *service);
 
 #endif

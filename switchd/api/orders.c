@@ -98,7 +98,7 @@ static void refused(struct call *c, const struct order_result *r)
 	answer_json(c, (unsigned)i->http, p);
 }
 
-static void ordered(void *arg, const struct order_result *r)
+void order_answered(void *arg, const struct order_result *r)
 {
 	struct call *c = arg;
 
@@ -120,6 +120,10 @@ static void ordered(void *arg, const struct order_result *r)
 	json_t *j = result_json(r);
 	char location[160] = "";
 
+	if (r->at_risk) {
+		json_object_set_new(j, "at_risk", json_true());
+		json_object_set_new(j, "replicas", r->replicas < 0 ? json_null() : json_integer(r->replicas));
+	}
 	if (c->route->run == order_claim || c->route->run == order_deploy)
 		json_object_set_new(j, "gates", gates_json(r->gates, r->n_gates));
 	if (c->route->run == order_claim)
@@ -179,7 +183,7 @@ static void send_order(struct call *c, struct input *in)
 	in->force = json_is_true(json_object_get(c->body, "force"));
 	in->dry_run = c->dry_run;
 	in->found_slot = NO_SLOT;
-	engine_order(call_engine(c), c->service, in, rid ? rid : "", has ? &match : NULL, ordered, c);
+	engine_order(call_engine(c), c->service, in, rid ? rid : "", has ? &match : NULL, order_answered, c);
 }
 
 static bool slot_member(struct call *c, const char *key, enum slot *out)

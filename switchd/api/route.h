@@ -70,7 +70,11 @@ route_fn look_services, look_service, look_why, look_timeline, look_evidence, lo
 	look_prove, look_report;
 route_fn order_claim, order_renew, order_unclaim, order_deploy, order_abort, order_flip, order_rollback, order_hold, order_resume, order_seal,
 	order_unseal, order_pardon, order_mute, order_unmute, order_note, order_drill;
+route_fn look_agents, order_forget;
 route_fn events_stream;
+route_fn state_repair, state_doctor;
+/* What came of an order, as everybody is answered (orders.c). */
+order_done_fn order_answered;
 
 /* ---- auth.c ---- */
 struct auth;

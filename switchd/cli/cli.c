@@ -104,7 +104,7 @@ static int run(struct cli *c, int argc, char **argv)
 	if (c->version)
 		return verb_version(c);
 	bool own_words = c->verb->run == verb_proxy || c->verb->run == verb_config || c->verb->run == verb_help || c->verb->run == verb_pardon ||
-			 c->verb->run == verb_manifest || c->verb->run == verb_discover || c->verb->run == verb_import || c->verb->run == verb_note;
+			 c->verb->run == verb_manifest || c->verb->run == verb_discover || c->verb->run == verb_import || c->verb->run == verb_note || c->verb->run == verb_state;
 
 	if (!own_words && (!split_service(c) || c->n_words > 1))
 		return usage_error(c, "%s wants %s, got '%s'", c->verb->name, c->verb->words[0] ? c->verb->words : "no words",

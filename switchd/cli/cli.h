@@ -38,18 +38,20 @@ enum {
 	F_MESSAGE = 1 << 20, F_DRY_RUN = 1 << 21, F_IF_EPOCH = 1 << 22, F_FEATURE = 1 << 23, F_LAST = 1 << 24, F_SINCE = 1 << 25,
 	F_RID = 1 << 26, F_RENEW = 1 << 27, F_PROVE = 1 << 28,
 	F_REPORT = 1 << 30,     /* a post-mortem: its end, and the archive to read it from */
+	F_CONVERGED = (int)(1u << 31),  /* how many proxies must show it */
 	F_GATES = 1 << 29,      /* a manifest, and gates set aside: of orders that are asked of the gates */
 };
 
 struct cli {
 	/* global */
-	const char *url, *token_file, *config;
+	const char *url, *token_file, *config;  /* url: the one that is asked; several with commas before the first is */
+	const char *urls; char url_now[256];    /* client.c */
 	enum output output;
 	bool quiet, verbose, no_color, no_input, yes, color, utf8;
 	int64_t timeout_ms;             /* 0 = the verb's own */
 	/* verb flags */
 	const char *release, *slot, *to, *claim, *digest, *wait, *message, *for_text, *policy, *is, *if_epoch, *front, *blue, *green,
-		*on_cancel, *bind, *feature[32], *since, *until, *archive, *rid, *manifest, *skip[16];
+		*on_cancel, *bind, *feature[32], *since, *until, *archive, *rid, *manifest, *converged, *skip[16];
 	size_t n_features, n_skips;
 	char *manifest_text;            /* once it was read */
 	int64_t lock_wait_ms, max, deploy;
@@ -128,6 +130,13 @@ struct table table_new(const struct cli *, const char *const *names, size_t n);
 void table_row(struct table *, const char *const *cells, const char *colour, size_t coloured);
 void table_print(struct table *);
 
+/* ---- fleet.c ---- */
+MUSTCHECK bool fleet_goal_ok(const char *);
+void fleet_text(const json_t *status, char *out, size_t size);
+int fleet_wait(struct cli *);           /* --converged; the exit code */
+void say_fleet(struct cli *, const json_t *status);
+void say_risk(struct cli *, const json_t *answer);
+
 /* ---- say_status.c, say_story.c ---- */
 void say_status(struct cli *, const json_t *status);
 void say_probe(struct cli *, const json_t *features);
@@ -137,6 +146,9 @@ void say_timeline(struct cli *, const json_t *timeline);
 void say_why(struct cli *, const json_t *why);
 void say_evidence(struct cli *, const json_t *evidence);
 void say_event(struct cli *, const json_t *event, int64_t since_ms);
+
+/* ---- doctor.c ---- */
+int say_doctor(struct cli *, const json_t *found);       /* the exit code; with --json it says nothing */
 
 /* ---- say_gates.c ---- */
 void say_gates(const struct cli *, const json_t *gates, FILE *to);      /* one a line */
@@ -167,6 +179,7 @@ verb_fn verb_status, verb_why, verb_timeline, verb_evidence, verb_events, verb_d
 verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
 verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute, verb_note;
 verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version, verb_help, verb_manifest;
-verb_fn verb_inventory, verb_discover, verb_import;
+verb_fn verb_agents;
+verb_fn verb_inventory, verb_discover, verb_import, verb_state, verb_doctor;
 
 #endif

@@ -13,7 +13,7 @@
 #include "switchd/base/version.h"
 #include "switchd/cli/cli.h"
 
-enum { ANSWER_MAX = 8 * 1024 * 1024, TOKEN_MAX = 256, DEADLINE_MS = 10000 };
+enum { ANSWER_MAX = 8 * 1024 * 1024, TOKEN_MAX = 256, DEADLINE_MS = 10000, MISDIRECTED = 421 };
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -128,7 +128,7 @@ static void why_failed(const struct cli *c, CURL *h, CURLcode rc, struct answer 
 		TEXT_FORMAT(a->error, "%s: %s", c->url, curl_easy_strerror(rc));
 }
 
-void client_ask(struct cli *c, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *a)
+static void ask_one(struct cli *c, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *a)
 {
 	struct curl_slist *headers = NULL;
 	bool mutation = strcmp(method, "GET") != 0;
@@ -162,6 +162,56 @@ out:
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(h);
 	free(text);
+}
+
+/* The i-th of "URL,URL,..." into c->url; false: there is no such one. */
+static bool choose(struct cli *c, size_t i)
+{
+	const char *at = c->urls;
+	size_t n;
+
+	for (; i; i--) {
+		at = strchr(at, ',');
+		if (!at)
+			return false;
+		at++;
+	}
+	n = strcspn(at, ",");
+	if (!n || !text_copy_n(c->url_now, sizeof(c->url_now), at, n))
+		return false;
+	c->url = c->url_now;
+	return true;
+}
+
+/* Of several controllers the one that leads answers; who stands by, or is not there, passes the question on.  What
+ * may have been read is not asked of another: its outcome is unknown. */
+void client_ask(struct cli *c, const char *method, const char *path, json_t *body, int64_t timeout_ms, struct answer *a)
+{
+	bool mutation = strcmp(method, "GET") != 0;
+
+	if (!c->urls)
+		c->urls = c->url;
+	if (!strchr(c->urls, ',')) {
+		ask_one(c, method, path, body, timeout_ms, a);
+		return;
+	}
+	/* First whoever answered last. */
+	if (c->url == c->url_now) {
+		ask_one(c, method, path, body, timeout_ms, a);
+		if ((a->reached && a->status != MISDIRECTED) || (mutation && a->sent && !a->reached))
+			return;
+		answer_free(a);
+	}
+	for (size_t i = 0; choose(c, i); i++) {
+		ask_one(c, method, path, body, timeout_ms, a);
+		if ((a->reached && a->status != MISDIRECTED) || (mutation && a->sent && !a->reached))
+			return;
+		struct cli probe = { .urls = c->urls };
+
+		if (!choose(&probe, i + 1)) /* the last one's answer is the answer */
+			return;
+		answer_free(a);
+	}
 }
 
 void answer_free(struct answer *a)

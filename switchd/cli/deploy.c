@@ -503,8 +503,10 @@ int verb_deploy(struct cli *c)
 		answer_free(&a);
 		return ex;
 	}
+	say_risk(c, a.json);
 	answer_free(&a);
-	return wait_for(c, &w);
+	ex = wait_for(c, &w);
+	return ex == EX_DONE && c->converged && strcmp(c->wait, "ready") != 0 ? fleet_wait(c) : ex;
 }
 
 int verb_abort(struct cli *c)

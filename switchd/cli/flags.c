@@ -11,10 +11,10 @@
 
 enum { O_URL = 256, O_TOKEN, O_JSON, O_NO_COLOR, O_NO_INPUT, O_DRY, O_TIMEOUT, O_IF_EPOCH, O_CONFIG, O_RELEASE, O_SLOT, O_TO, O_CLAIM,
        O_DIGEST, O_WAIT, O_LOCK_WAIT, O_FORCE, O_FOR, O_POLICY, O_IS, O_MAX, O_DEPLOY, O_DIRECT, O_FRONT, O_BLUE, O_GREEN, O_ON_CANCEL, O_BIND,
-       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_MANIFEST, O_SKIP, O_UNTIL, O_ARCHIVE, O_VERSION };
+       O_FEATURE, O_LAST, O_SINCE, O_RID, O_RENEW, O_PROVE, O_MANIFEST, O_SKIP, O_UNTIL, O_ARCHIVE, O_CONVERGED, O_VERSION };
 
 const struct flag cli_flags[] = {
-	{ "url", O_URL, 0, "URL", "unix:PATH or http(s)://HOST:PORT (also SWITCHD_URL; default " DEFAULT_URL ")" },
+	{ "url", O_URL, 0, "URL", "unix:PATH or http(s)://HOST:PORT, several with commas: whichever leads (also SWITCHD_URL; default " DEFAULT_URL ")" },
 	{ "token-file", O_TOKEN, 0, "FILE", "bearer token for http (also SWITCHD_TOKEN_FILE)" },
 	{ "config", O_CONFIG, 0, "FILE", "for verbs that work without a daemon (also SWITCHD_CONFIG)" },
 	{ "output", 'o', 0, "FORMAT", "table, json, md (timeline, report), html, csv (timeline), nagios (status)" },
@@ -41,6 +41,7 @@ const struct flag cli_flags[] = {
 	{ "manifest", O_MANIFEST, F_GATES, "FILE", "what the build says of the release, JSON or YAML; - is stdin" },
 	{ "skip-gate", O_SKIP, F_GATES, "GATE", "set this gate aside; needs -m and the role operate; may be given several times" },
 	{ "wait", O_WAIT, F_WAIT, "STAGE", "none, ready, flipped or baked (default baked)" },
+	{ "converged", O_CONVERGED, F_CONVERGED, "HOW-MANY", "wait until all, 90% or N proxies show it (exit 13: committed, not converged)" },
 	{ "lock-wait", O_LOCK_WAIT, F_LOCK_WAIT, "TIME", "wait this long while another deploy is under way" },
 	{ "force", O_FORCE, F_FORCE, NULL, "against the probes' advice; needs -m" },
 	{ "for", O_FOR, F_FOR, "TIME", "how long" },
@@ -171,6 +172,7 @@ static int take(struct cli *c, int val, const char *arg)
 	case O_CLAIM: c->claim = arg; break;
 	case O_DIGEST: c->digest = arg; break;
 	case O_WAIT: c->wait = arg; break;
+	case O_CONVERGED: c->converged = arg; break;
 	case O_LOCK_WAIT: return time_flag(c, "lock-wait", arg, &c->lock_wait_ms);
 	case O_RENEW: c->renew = true; break;
 	case O_PROVE: c->prove = true; break;
@@ -307,6 +309,8 @@ static int check_values(struct cli *c)
 		return usage_error(c, "--release is up to 64 of A-Z a-z 0-9 . _ : @ / + -, got '%s'", c->release);
 	if (c->url && c->url[0] && !text_starts(c->url, "unix:") && !text_starts(c->url, "http://") && !text_starts(c->url, "https://"))
 		return usage_error(c, "--url (SWITCHD_URL) is unix:PATH or http(s)://HOST:PORT, got '%s'", c->url);
+	if (c->converged && !fleet_goal_ok(c->converged))
+		return usage_error(c, "--converged wants all, 90%% or a number of proxies, got '%s'", c->converged);
 	for (size_t i = 0; i < ARRAY_LEN(slots); i++)
 		if (slots[i] && !slot_parse(slots[i], &s))
 			return usage_error(c, "--%s is blue or green, got '%s'", names[i], slots[i]);

@@ -54,7 +54,7 @@ static int nagios_one(const json_t *s, size_t *lost)
 
 		*lost += jbool(f, "votes") && (strcmp(verdict, "absent") == 0 || strcmp(verdict, "partial") == 0);
 	}
-	if (*lost || strcmp(jstr(s, "phase"), "stuck") == 0 || strcmp(jstr(s, "active"), "none") == 0)
+	if (*lost || jstr(json_object_get(s, "store"), "bad")[0] || strcmp(jstr(s, "phase"), "stuck") == 0 || strcmp(jstr(s, "active"), "none") == 0)
 		return 2;
 	return !jbool(s, "armed") || jbool(s, "suspect") || !jbool(json_object_get(s, "store"), "up");
 }

@@ -53,6 +53,7 @@ int order_said(struct cli *c, const char *done, const struct answer *a)
 		hint(c, "next", "the same command with --request-id %s: it is done once", client_rid(c));
 		return EX_UNKNOWN;
 	}
+	say_risk(c, a->json);
 	if (c->output != FMT_JSON)
 		printf("%s: %s%s%s%s\n", c->service, done, jbool(a->json, "dup") ? " (already)" : "", colon, detail);
 	return EX_DONE;
@@ -101,9 +102,14 @@ static int moved(struct cli *c, const json_t *s, const char *word, const char *w
 	}
 	if (c->output == FMT_JSON)
 		return EX_DONE;
+	char fleet[1200];
+
+	fleet_text(s, fleet, sizeof(fleet));
 	printf("%s: %s to %s %s, epoch %lld\n  ", c->service, jint(m, "observed") ? word : "acked, not observed", active, jstr(s, "release"),
 	       (long long)jint(json_object_get(s, "version"), "epoch"));
 	say_move(m, stdout);
+	if (jint(json_object_get(s, "fleet"), "all") > 1 && !c->converged)
+		printf("  %s\n", fleet);
 	return EX_DONE;
 }
 
@@ -149,8 +155,12 @@ static int move(struct cli *c, const char *tail, json_t *body, const char *word,
 	bool wait = a.reached && a.status == 200 && !c->dry_run;
 
 	ex = !a.reached || a.status >= 300 ? say_failed(c, c->service, &a) : wait ? EX_DONE : order_said(c, word, &a);
+	if (wait)
+		say_risk(c, a.json);
 	answer_free(&a);
-	return wait ? wait_moved(c, word, want) : ex;
+	if (wait)
+		ex = wait_moved(c, word, want);
+	return wait && ex == EX_DONE && c->converged ? fleet_wait(c) : ex;
 }
 
 /* What was shown in the prompt is what is moved: if it changed meanwhile, nothing is (exit 15). */

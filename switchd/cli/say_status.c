@@ -77,10 +77,18 @@ static void trouble_lines(struct cli *c, const json_t *s)
 	if (strcmp(jstr(s, "phase"), "stuck") == 0)
 		printf("  %sSTUCK%s: a human is needed; what a proxy shows is below\n  next: switchctl rollback %s   |   switchctl flip %s --to SLOT --force -m WHY\n",
 		       ink(c, INK_RED), ink(c, INK_PLAIN), service, service);
-	if (!jbool(store, "up"))
+	if (strcmp(jstr(store, "state"), "following") == 0)
+		printf("  %sstanding by%s: %s; ask there for orders\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN), jstr(store, "why"));
+	else if (!jbool(store, "up"))
 		printf("  %sstore away%s: %s; traffic stays, nothing moves forward; hold and rollback work\n", ink(c, INK_RED), ink(c, INK_PLAIN), jstr(store, "why"));
+	if (jstr(store, "bad")[0])
+		printf("  %sstore value REFUSED%s: %s; the last good record stands, nothing is decided\n  next: switchctl state repair %s -m WHY\n", ink(c, INK_RED),
+		       ink(c, INK_PLAIN), jstr(store, "bad"), service);
 	if (jbool(store, "pending"))
 		printf("  %sdone here, not yet recorded%s: the store will be told when it is back\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN));
+	if (jbool(store, "at_risk"))
+		printf("  %scommitted, at risk%s: %lld of %lld replicas have the last commit; a failover now could lose it\n", ink(c, INK_RED), ink(c, INK_PLAIN),
+		       (long long)(jint(store, "replicas") < 0 ? 0 : jint(store, "replicas")), (long long)jint(store, "replicas_wanted"));
 	if (jbool(s, "suspect"))
 		printf("  %sprober suspect%s: %s; it measures and does not act\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN), jstr(s, "suspect_why"));
 	if (jbool(s, "front_down"))
@@ -239,6 +247,7 @@ void say_status(struct cli *c, const json_t *s)
 	story_lines(c, s);
 	address_lines(c, s);
 	proxy_lines(s);
+	say_fleet(c, s);
 	feature_table(c, json_object_get(s, "features"));
 }
 

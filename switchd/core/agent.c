@@ -5,11 +5,11 @@
 #include <string.h>
 
 static const char *const words[] = { "ok", "ok", "ahead", "fork", "refused", "refused", "behind" };
-_Static_assert(ARRAY_LEN(words) == N_AGENT_WORDS, "a judgement without a name");
+_Static_assert(ARRAY_LEN(words) == N_AGENT_JUDGED, "a judgement without a name");
 
-const char *agent_word_name(enum agent_word w) { return (size_t)w < ARRAY_LEN(words) ? words[w] : "?"; }
+const char *agent_judged_name(enum agent_judged w) { return (size_t)w < ARRAY_LEN(words) ? words[w] : "?"; }
 
-const struct agent_seen *agent_seen_find(const struct agent_holds *h, const char *release)
+const struct agent_condemned *agent_seen_find(const struct agent_holds *h, const char *release)
 {
 	for (size_t i = 0; i < h->n_seen; i++)
 		if (strcmp(h->seen[i].release, release) == 0)
@@ -49,14 +49,14 @@ static bool makes_active(const struct agent_holds *h, const struct shown *told)
 
 static bool condemned_before(const struct agent_holds *h, const struct shown *told)
 {
-	const struct agent_seen *seen = told->release[0] ? agent_seen_find(h, told->release) : NULL;
+	const struct agent_condemned *seen = told->release[0] ? agent_seen_find(h, told->release) : NULL;
 
 	return seen && seen->at.gen < told->value.v.gen && !by_force(told) && makes_active(h, told);
 }
 
 static bool future(struct version v, wall_ms now) { return v.gen > (uint64_t)(now.ms / 1000) + AGENT_FUTURE_S; }
 
-enum agent_word agent_judge(const struct agent_holds *h, const struct shown *told, wall_ms now)
+enum agent_judged agent_judge(const struct agent_holds *h, const struct shown *told, wall_ms now)
 {
 	int c = h->known ? version_cmp(told->value.v, h->value.v) : 1;
 

@@ -159,7 +159,9 @@ static void commit_send(struct service *s)
 		.condemn = d->condemn_it ? &d->condemn : NULL, .pardon = d->pardon_it ? d->pardon : NULL,
 	};
 
-	if (store_is_up(s->e->store) && !s->pending) {
+	/* Up when it was decided, and not any more (this process stood still between): the store answers "down", and it is decided anew. */
+	if (!s->pending && (store_is_up(s->e->store) || !d->offline_ok)) {
+		trust_sent(s, s->rid);
 		store_commit(s->e->store, &c, commit_done, s);
 		return;
 	}
@@ -202,6 +204,16 @@ void commit_begin(struct service *s, struct order *o)
 	commit_send(s);
 }
 
+static void current_fill(struct service *s, struct order_result *r)
+{
+	r->because = s->d->because;
+	if (!r->detail[0])
+		TEXT_COPY(r->detail, s->d->detail);
+	r->deploy = s->rec.deploy.id;
+	for (r->n_gates = 0; r->n_gates < s->n_order_gates; r->n_gates++)
+		r->gates[r->n_gates] = s->order_gates[r->n_gates];
+}
+
 static void current_end(struct service *s, struct order_result *r)
 {
 	struct order *o = s->current;
@@ -209,13 +221,23 @@ static void current_end(struct service *s, struct order_result *r)
 	s->current = NULL;
 	if (!o)
 		return;
-	r->because = s->d->because;
-	if (!r->detail[0])
-		TEXT_COPY(r->detail, s->d->detail);
-	r->deploy = s->rec.deploy.id;
-	for (r->n_gates = 0; r->n_gates < s->n_order_gates; r->n_gates++)
-		r->gates[r->n_gates] = s->order_gates[r->n_gates];
+	current_fill(s, r);
 	order_end(s, o, r);
+}
+
+/* With replicas the answer waits for their word, 200 ms at most; the commit itself does not. */
+static void current_risk(struct service *s, struct order_result *r, const struct store_answer *a)
+{
+	struct order *o = s->current;
+
+	if (o && o->done && !a->dup && store_replicas(s->e->store)) {
+		current_fill(s, r);
+		if (risk_waits(s, o, r, a->seq)) {
+			s->current = NULL;
+			return;
+		}
+	}
+	current_end(s, r);
 }
 
 static void commit_done(void *arg, const struct store_answer *a)
@@ -233,7 +255,7 @@ static void commit_done(void *arg, const struct store_answer *a)
 		}
 		adopt(s, a->record ? a->record : &s->d->next, a->stream_id);
 		adopt_journal(s, s->d->condemn_it ? &s->d->condemn : NULL, s->d->pardon_it ? s->d->pardon : "");
-		current_end(s, &r);
+		current_risk(s, &r, a);
 		break;
 	case ST_DOWN:
 		/* Nothing was sent: the same input is asked again in a world without a store. */

@@ -264,7 +264,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			standby_service_beat(s);
 			continue;
 		}
-		if (!s->loaded && store_is_up(e->store))
+		if (!s->loaded && !s->bad.on && store_is_up(e->store))
 			service_store(s, true);
 		if (s->loaded)
 			s->loaded_at = now;
@@ -274,7 +274,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			log_warn("start", "service=%s what=\"the store is away: the journal's record stands\"", s->cfg->name);
 			s->loaded = true;
 		}
-		if (s->loaded && s->pending && !s->replaying && !s->committing && store_is_up(e->store)) {
+		if (s->loaded && s->pending && !s->bad.on && !s->replaying && !s->committing && store_is_up(e->store)) {
 			s->loaded = false;
 			service_store(s, true);
 			s->loaded = true;
@@ -292,8 +292,10 @@ static void beat(EV_P_ ev_timer *t, int revents)
 		busy = busy || s->round != ROUND_NONE || s->replaying_features;
 		busy = busy || !s->loaded || s->pending || s->rec.phase != PH_STEADY;
 	}
+	trust_beat(e);
 	export_beat(e);
 	standby_beat(e);
+	fleet_beat(e);
 	t->repeat = (busy ? BEAT_MS : BEAT_REST_MS) / 1000.;
 	ev_timer_again(EV_A_ t);
 }
@@ -399,6 +401,7 @@ struct engine *engine_new(struct ev_loop *loop, struct config *cfg, char *error,
 	store_set_truth(e->store, truth, e);
 	store_watch(e->store, standby_committed, e);
 	fleet_start(e);
+	risk_start(e);
 	e->services = xcalloc(cfg->n_services, sizeof(struct service *));
 	for (size_t i = 0; i < cfg->n_services; i++) {
 		struct service *s = service_new(e, &cfg->services[i], &errors);

@@ -42,6 +42,7 @@ struct order_result {
 	char detail[512];
 	const char *because;            /* the row that fired, "" */
 	bool dup;                       /* this request id was done before: the same answer */
+	bool at_risk; int replicas;     /* committed, and fewer replicas than wanted have it (-1 = not known): a failover may lose it */
 	bool dry_run;                   /* nothing was committed; record and would are what would be */
 	const struct record *record;    /* after it (or as it stands); NULL for no such service */
 	const char *would;              /* dry run: what each proxy would be written, a line each; "" else */
@@ -53,6 +54,11 @@ typedef void order_done_fn(void *arg, const struct order_result *);    /* exactl
 /* What the input points to (a manifest) is copied.  rid: request id (Idempotency-Key), "" = make one.  if_match: NULL or the version the caller saw. */
 void engine_order(struct engine *, const char *service, const struct input *, const char *rid,
 		  const struct version *if_match, order_done_fn *, void *arg);
+
+/* ---- the store itself (docs/operations.md) ---- */
+struct person { id_text by, rid; why_text why; bool dry_run; };         /* who asks; rid "" = make one */
+/* Writes the last good record over a value of the store that is refused. */
+void engine_repair(struct engine *, const char *service, const struct person *, order_done_fn *, void *arg);
 
 /* ---- reading ---- */
 size_t engine_services(const struct engine *);
@@ -73,6 +79,10 @@ json_t *engine_blame(const struct engine *, const char *service, const char *fea
 json_t *engine_evidence(const struct engine *, const char *service, const char *feature);
 void engine_config(const struct engine *, const char *service, struct buf *yaml);      /* redacted */
 bool engine_ready(const struct engine *, char *why, size_t why_size);  /* /readyz: store up, proxies in sync */
+json_t *engine_agents(const struct engine *);                           /* who reports: agents and controllers (docs/fleet.md) */
+/* That agent is expected no more, until it reports again.  known: there was one of that name.  Exactly once, never from inside the call. */
+typedef void engine_forgot_fn(void *arg, bool known);
+void engine_forget_agent(struct engine *, const char *name, engine_forgot_fn *, void *arg);
 void engine_metrics(const struct engine *, struct buf *out);           /* Prometheus text */
 const struct config *engine_current_config(const struct engine *);     /* as it was loaded */
 /* With the targets that its slots have now.  NULL = no such service; BORROWED until the loop turns. */
@@ -91,6 +101,9 @@ void engine_postmortem(struct engine *, const char *service, uint64_t deploy, wa
 
 /* A span in numbers, and whether it is time to enforce (core/story/report.h); from 0 = the last 7 days. */
 void engine_report(struct engine *, const char *service, wall_ms from, engine_events_fn *, void *arg);
+
+/* Is all that we stand on as it should be? {"daemon":true,"bad":N,"warn":N,"checks":[{"check","state","says","fix"}]} */
+void engine_doctor(struct engine *, engine_events_fn *, void *arg);
 
 /* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
 typedef void engine_probe_fn(void *arg, json_t *borrowed);

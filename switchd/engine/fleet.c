@@ -224,6 +224,72 @@ static void heard(void *arg, const struct agent_seen *seen)
 				standby_others(e, store_agent(e->store, k));
 }
 
+/* ---- all of them ---- */
+
+json_t *engine_agents(const struct engine *e)
+{
+	json_t *list = json_array();
+	mono_us now = mono_now();
+
+	for (size_t i = 0; i < store_agents(e->store); i++) {
+		const struct agent_seen *a = store_agent(e->store, i);
+		bool controller = is_controller(a->name);
+
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:I,s:I,s:I}", "name",
+						      controller ? a->name + strlen(FLEET_CONTROLLER) : a->name, "role", controller ? "controller" : "agent",
+						      "status", a->status, "seen_ms", (json_int_t)mono_since_ms(now, a->heard), "digest", a->digest,
+						      "version", a->version, "detail", a->detail, "gen", (json_int_t)a->v.gen, "seq", (json_int_t)a->seq,
+						      "services", (json_int_t)a->n_services));
+	}
+	return json_pack("{s:b,s:o}", "known", store_agents_known(e->store), "agents", list);
+}
+
+struct forgetting { engine_forgot_fn *done; void *arg; bool known; };
+
+static void forgot(void *arg)
+{
+	struct forgetting *f = arg;
+
+	f->done(f->arg, f->known);
+	free(f);
+}
+
+static void forget(struct engine *e, const char *name)
+{
+	for (size_t i = 0; i < e->n; i++)
+		drop(e->services[i], name);
+	log_info("fleet", "agent=%s what=\"expected no more\"", name);
+}
+
+void engine_forget_agent(struct engine *e, const char *name, engine_forgot_fn *done, void *arg)
+{
+	struct forgetting *f = xcalloc(1, sizeof(*f));
+
+	*f = (struct forgetting){ done, arg, store_agent_named(e->store, name) != NULL };
+	forget(e, name);
+	store_forget_agent(e->store, name, forgot, f);
+}
+
+static void nothing(void *arg) { (void)arg; }
+
+/* Who leads lets go of those that did not report for a day, one a beat. */
+void fleet_beat(struct engine *e)
+{
+	mono_us now = mono_now();
+
+	for (size_t i = 0; store_is_up(e->store) && i < store_agents(e->store); i++) {
+		const struct agent_seen *a = store_agent(e->store, i);
+		id_text name;
+
+		if (mono_since_ms(now, a->heard) < ROSTER_KEEPS_MS)
+			continue;
+		TEXT_COPY(name, a->name);
+		forget(e, name);
+		store_forget_agent(e->store, name, nothing, NULL);
+		return;
+	}
+}
+
 void fleet_start(struct engine *e) { store_watch_agents(e->store, heard, e); }
 
 /* Another connection: who was silent until now may only not have been heard. */

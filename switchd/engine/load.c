@@ -120,6 +120,10 @@ static void load_done(void *arg, const struct store_answer *a)
 		service_reload_record(s);
 		return;
 	}
+	if (trust_refuses(s, a)) {
+		service_tick(s);
+		return;
+	}
 	if (a->result != ST_OK) {
 		log_warn("load", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
 		return; /* tried again at the next beat while the store is up */
@@ -246,6 +250,7 @@ static void replay(struct service *s, const struct store_answer *a)
 	c.events = s->pending_events;
 	c.n_events = s->n_pending;
 	s->replaying = true;
+	trust_sent(s, s->rec.cid);
 	store_commit(s->e->store, &c, replay_done, s);
 }
 
@@ -253,6 +258,8 @@ void service_store(struct service *s, bool up)
 {
 	if (up)
 		service_reload_record(s);
+	else
+		trust_away(s);
 	publish_change(s);
 	service_tick(s);
 }
@@ -368,6 +375,7 @@ bool service_truth(struct service *s, struct store_truth *out)
 	out->floor_slot = NO_SLOT;
 	out->service = s->cfg->name;
 	out->condemned = condemned_all(s);
+	out->leave = s->bad.on;
 	if (!traffic_asked(s) || (lossy && !agents_spoke(s)))
 		return false;
 	if (j) {

@@ -26,7 +26,7 @@ static void service_gauges(const struct engine *e, struct buf *b)
 		struct service *s = e->services[i];
 
 		service_world(s, &w);
-		buf_addf(b, "switchd_armed{service=\"%s\"} %d\n", s->cfg->name, s->loaded && decide_armed(&s->rec, &w, why));
+		buf_addf(b, "switchd_armed{service=\"%s\"} %d\n", s->cfg->name, s->loaded && !s->bad.on && decide_armed(&s->rec, &w, why));
 	}
 	family(b, "switchd_rollback_target", "gauge", "1 when the idle slot is a rollback target");
 	for (size_t i = 0; i < e->n; i++)
@@ -272,6 +272,9 @@ static void own(const struct engine *e, struct buf *b)
 	family(b, "switchd_state_pending", "gauge", "1 when something was decided here and is not yet recorded");
 	for (size_t i = 0; i < e->n; i++)
 		buf_addf(b, "switchd_state_pending{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->pending);
+	family(b, "switchd_store_corrupt", "gauge", "1 while what the store holds of the service is refused: it cannot be read, or another hand wrote it");
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_store_corrupt{service=\"%s\"} %d\n", e->services[i]->cfg->name, e->services[i]->bad.on);
 	family(b, "switchd_config_reload_success", "gauge", "0 when the last reload was refused: the old configuration stands");
 	buf_addf(b, "switchd_config_reload_success %d\n", e->reload_ok);
 	family(b, "switchd_gaps_total", "counter", "times this process stood still for over 2 s");
@@ -288,8 +291,46 @@ static void own(const struct engine *e, struct buf *b)
 	process(e, b);
 }
 
+static void fleet_gauges(const struct engine *e, struct buf *b)
+{
+	static struct fleet_count c;
+
+	family(b, "switchd_proxies_expected", "gauge", "proxies of the service that should show its record: local ones and agents");
+	for (size_t i = 0; i < e->n; i++) {
+		fleet_counted(e->services[i], &c);
+		buf_addf(b, "switchd_proxies_expected{service=\"%s\"} %d\n", e->services[i]->cfg->name, c.all);
+	}
+	family(b, "switchd_proxies_converged", "gauge", "those that show the record's version");
+	for (size_t i = 0; i < e->n; i++) {
+		fleet_counted(e->services[i], &c);
+		buf_addf(b, "switchd_proxies_converged{service=\"%s\"} %d\n", e->services[i]->cfg->name, c.converged);
+	}
+	family(b, "switchd_converged_p99_seconds", "gauge", "after the last commit that moved traffic: until 99 of 100 proxies showed it, on the clock of Redis");
+	for (size_t i = 0; i < e->n; i++) {
+		fleet_counted(e->services[i], &c);
+		if (c.p99_us >= 0)
+			buf_addf(b, "switchd_converged_p99_seconds{service=\"%s\"} %.6f\n", e->services[i]->cfg->name, (double)c.p99_us / 1e6);
+	}
+	family(b, "switchd_agent_seen_seconds", "gauge", "since an agent's last report");
+	for (size_t i = 0; i < store_agents(e->store); i++) {
+		const struct agent_seen *a = store_agent(e->store, i);
+
+		if (!text_starts(a->name, FLEET_CONTROLLER))
+			buf_addf(b, "switchd_agent_seen_seconds{agent=\"%s\"} %.1f\n", a->name, (double)mono_since_ms(mono_now(), a->heard) / 1e3);
+	}
+	family(b, "switchd_leader", "gauge", "1 when this controller leads");
+	buf_addf(b, "switchd_leader %d\n", store_is_up(e->store));
+	family(b, "switchd_standby", "gauge", "1 when another controller leads and this one follows");
+	buf_addf(b, "switchd_standby %d\n", e->standby);
+	family(b, "switchd_commit_at_risk", "gauge", "1 when fewer replicas than wanted have the last commit: a failover could lose it");
+	buf_addf(b, "switchd_commit_at_risk %d\n", e->at_risk);
+	family(b, "switchd_commits_at_risk_total", "counter", "times that commits began to be at risk");
+	buf_addf(b, "switchd_commits_at_risk_total %llu\n", (unsigned long long)e->risk_events);
+}
+
 void engine_metrics(const struct engine *e, struct buf *out)
 {
+	fleet_gauges(e, out);
 	service_gauges(e, out);
 	ready_gauges(e, out);
 	feature_gauges(e, out);

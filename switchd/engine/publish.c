@@ -41,7 +41,7 @@ void publish_event(struct engine *e, const struct event *given)
 	must(text != NULL);
 	if (!text_starts(ev.stream_id, "local-"))
 		export_soon(e);
-	else if (text_starts(ev.kind, "front.")) /* no commit, and still a fact */
+	else if (text_starts(ev.kind, "front.") || text_starts(ev.kind, "store.")) /* no commit, and still a fact */
 		export_line(e, text);
 	keep(e, &ev, text);
 	if (e->watch)

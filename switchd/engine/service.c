@@ -20,7 +20,8 @@ void service_world(struct service *s, struct world *w)
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.inventory = inventory_view_of(s),
-		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s), .started = s->started,
+		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s) && store_may_act(s->e->store, true),
+		.started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
 		.since_flip = s->since_flip, .phase_entered = s->phase_entered,
@@ -328,13 +329,19 @@ void service_tick(struct service *s)
 	s->ticking = true;
 	do {
 		s->dirty = false;
-		for (int i = 0; i < 32 && s->loaded && !s->committing && !s->replaying && !s->loading && !s->e->stopping; i++)
+		for (int i = 0; i < 32 && s->loaded && !trust_stops(s) && !s->committing && !s->replaying && !s->loading && !s->e->stopping; i++)
 			if (!step(s))
 				break;
 	} while (s->dirty && !s->committing);
 	s->ticking = false;
 	if (!s->loaded && !s->loading && s->first && !store_is_up(s->e->store))
 		service_refuse_all(s, "no record of this service is known yet, and the store is away");
+	if (trust_stops(s) && s->first && !s->committing) {
+		char why[400];
+
+		trust_say(s, why, sizeof(why));
+		service_refuse_all(s, why);
+	}
 }
 
 void service_refuse_all(struct service *s, const char *why)
@@ -355,6 +362,7 @@ struct service *service_new(struct engine *e, const struct service_config *cfg, 
 	s->journal_timer.data = s;
 	s->told = cfg;
 	TAILQ_INIT(&s->readings);
+	TAILQ_INIT(&s->unrisked);
 	s->in_force = in_force_kept(s);
 	s->cfg = cfg = &s->in_force->cfg;
 	s->rec.active = s->rec.move.from = s->rec.move.to = NO_SLOT;
@@ -419,6 +427,7 @@ void service_free(struct service **sp)
 		TEXT_COPY(r.detail, "switchd is ending; ask again with the same request id");
 		order_end(s, s->current, &r);
 	}
+	risk_end(s);
 	gates_end(s);
 	inventory_stop(s);
 	if (s->sched)

@@ -11,6 +11,7 @@
  * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
+ * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
@@ -111,6 +112,9 @@ struct px {
 	ev_timer cut; enum slot cut_slot;
 };
 
+/* What the store holds of the service and we do not take (trust.c). */
+struct refused_value { bool on, foreign, known; char why[256]; wall_ms since; struct version v; uint64_t rev; id_text cid; };
+
 struct cell_control { bool pending, asking, done, vacuous; };
 
 /* What the negative control said last of a feature. */
@@ -150,6 +154,10 @@ struct service {
 	/* the committed truth */
 	struct record rec;
 	struct condemned_set condemned;
+	struct refused_value bad;
+	bool repairing;
+	bool sure, looking; char mark[41];      /* sure: since we lead we have seen its record; mark: of what stood there when it was good */
+	id_text own_rids[4]; unsigned own_rid;  /* of the last commits */
 	bool reload_again;
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
@@ -162,6 +170,7 @@ struct service {
 	/* deciding */
 	struct order *first, *last;     /* waiting orders */
 	struct order *current;          /* whose commit is in flight */
+	TAILQ_HEAD(, unrisked) unrisked;        /* committed, answered when it is known what replicas have (risk.c) */
 	const struct order *asked;      /* while its event is written */
 	struct gate_said order_gates[MAX_GATES]; size_t n_order_gates;  /* what it was told */
 	struct inventories *inventories;
@@ -262,7 +271,9 @@ struct engine {
 	bool export_known, exporting, export_full, export_asked;
 	int64_t export_retry_ms; mono_us next_export;
 	uint64_t export_gaps;           /* events that were trimmed before */
+	size_t watch_at; mono_us next_look;     /* trust.c: the next service to be looked at */
 	id_text owner;
+	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */
 	bool standby;                   /* another controller leads, or led when the store was last there */
 	wall_ms others_at;              /* when another controller was last seen */
 	mono_us roster_since, next_controller_report;
@@ -305,6 +316,11 @@ void service_stand_by(struct service *);        /* nothing is decided here any m
 void service_found(struct service *);           /* every proxy was asked once, or the store is up: decide the first start */
 bool service_truth(struct service *, struct store_truth *out);
 
+/* risk.c */
+void risk_start(struct engine *);
+bool risk_waits(struct service *, struct order *, const struct order_result *, uint64_t seq);   /* true: it took the order */
+void risk_end(struct service *);                /* what waits is answered as it is */
+
 /* standby.c */
 void standby_start(struct engine *);
 void standby_others(struct engine *, const struct agent_seen *);
@@ -319,6 +335,7 @@ json_t *standby_json(const struct engine *);
 /* fleet.c */
 void fleet_start(struct engine *);
 void fleet_away(struct engine *);
+void fleet_beat(struct engine *);
 void fleet_again(struct service *);
 void fleet_free(struct service *);
 bool fleet_found(const struct service *, struct version above, enum slot *, struct version *);
@@ -366,6 +383,14 @@ void offline_free(struct service *);
 
 /* load.c */
 void service_reload_record(struct service *);
+
+/* trust.c */
+void trust_beat(struct engine *);
+bool trust_stops(const struct service *);       /* nothing is decided now */
+bool trust_refuses(struct service *, const struct store_answer *);       /* of what was loaded: it must not be taken */
+void trust_sent(struct service *, const char *rid);
+void trust_away(struct service *);              /* we do not lead any more */
+void trust_say(const struct service *, char *out, size_t size);
 
 /* measure.c */
 void measure_start(struct service *);

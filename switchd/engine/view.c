@@ -249,8 +249,10 @@ static json_t *proxies_json(const struct service *s)
 
 static json_t *store_json(const struct service *s)
 {
-	return json_pack("{s:b,s:s,s:s,s:s,s:b,s:b}", "up", store_is_up(s->e->store), "state", store_state_name(store_state(s->e->store)), "leader",
-			 store_leader(s->e->store), "why", store_why_down(s->e->store), "embedded", s->e->cfg->redis.embedded, "pending", s->pending);
+	return json_pack("{s:b,s:s,s:s,s:s,s:b,s:b,s:b,s:i,s:i,s:o}", "up", store_is_up(s->e->store), "state", store_state_name(store_state(s->e->store)), "leader",
+			 store_leader(s->e->store), "why", store_why_down(s->e->store), "embedded", s->e->cfg->redis.embedded, "pending", s->pending,
+			 "at_risk", s->e->at_risk, "replicas", s->e->replicas_had, "replicas_wanted", store_replicas(s->e->store), "bad",
+			 text(s->bad.on ? s->bad.why : ""));
 }
 
 static json_t *condemned_list(const struct service *s)
@@ -338,9 +340,9 @@ json_t *engine_status(const struct engine *e, const char *service)
 	put(o, "default_feature", json_boolean(s->cfg->default_feature));
 	put(o, "front", text(s->cfg->front));
 	record_part(s, o, wall_now());
-	armed = s->loaded && decide_armed(&s->rec, &w, why);
+	armed = s->loaded && decide_armed(&s->rec, &w, why) && !s->bad.on;
 	put(o, "armed", json_boolean(armed));
-	put(o, "armed_why", text(armed ? "" : s->loaded ? why : "no record is loaded yet"));
+	put(o, "armed_why", text(armed ? "" : s->bad.on ? "what the store holds of it is refused" : s->loaded ? why : "no record is loaded yet"));
 	why[0] = '\0';
 	target = s->rec.active != NO_SLOT && decide_rollback_target(&s->rec, &s->condemned, why);
 	put(o, "rollback_target", target ? json_string(slot_name(other_slot(s->rec.active))) : json_null());
@@ -508,7 +510,7 @@ void engine_active(const struct engine *e, const char *service, struct active_an
 	out->v = s->rec.v;
 	if (s->rec.active != NO_SLOT)
 		TEXT_COPY(out->release, s->rec.slot[s->rec.active].id);
-	if (store_state(e->store) == STORE_AWAY || !s->loaded) {
+	if (store_state(e->store) == STORE_AWAY || !s->loaded || s->bad.on) {
 		out->stale_ms = e->down_since.us ? mono_since_ms(mono_now(), e->down_since) : 0;
 		if (out->stale_ms < 1)
 			out->stale_ms = 1;
@@ -525,8 +527,8 @@ bool engine_ready(const struct engine *e, char *why, size_t why_size)
 	for (size_t i = 0; i < e->n; i++) {
 		const struct service *s = e->services[i];
 
-		if (!s->loaded) {
-			text_format(why, why_size, "%s: no record loaded yet", s->cfg->name);
+		if (!s->loaded || s->bad.on) {
+			text_format(why, why_size, "%s: %s", s->cfg->name, s->bad.on ? "what the store holds of it is refused" : "no record loaded yet");
 			return false;
 		}
 		for (size_t k = 0; s->cfg->mode != MODE_OBSERVE && !e->standby && s->rec.active != NO_SLOT && k < s->cfg->n_proxies; k++)

@@ -181,6 +181,8 @@ static void committed(struct op *op, const redisReply *r)
 	FAILPOINT("store.after-commit");
 	if (a.dup)
 		st->top_known = false;
+	if (a.result == ST_OK)
+		durable_committed(st, a.seq);
 	if (a.result == ST_NOT_LEADER)
 		lease_lost(st, "the lease is not ours any more");
 	else if (a.result == ST_NEWSTORE)

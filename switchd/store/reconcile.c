@@ -120,6 +120,16 @@ static bool proves(const struct store *st, const struct op *op)
 	return st->alone && t->record.rev < op->record->rev;
 }
 
+/* What was refused is left alone, valid or not: only state repair writes over it. */
+static void leave(struct op *op)
+{
+	if (!op->st->rec->truth.leave || op->none || op->bad)
+		return;
+	op->bad = true;
+	op->index = ST_BAD_DATA;
+	TEXT_COPY(op->why, "it was refused");
+}
+
 /* Redis would not read (LOADING, NOPERM...): that says nothing about the record. */
 static void load_refused(struct op *op)
 {
@@ -147,6 +157,7 @@ static void surveyed(struct op *op, const redisReply *r)
 	}
 	const struct store_truth *t = &rc->truth;
 
+	leave(op);
 	i = store_service(st, op->service);
 	if (op->bad)
 		log_error("reconcile", "service=%s what=\"its record is not valid; left alone\" why=%s", op->service, LOG_Q(op->why));
@@ -515,6 +526,7 @@ static void stamp_loaded(struct op *op, const redisReply *r)
 		load_refused(op);
 		return;
 	}
+	leave(op);
 	needs = !op->bad && (op->none ? st->rec->truth.known : op->record->v.gen != st->gen);
 	if (needs && ask_truth(st, op->service)) {
 		stamp(st, op);

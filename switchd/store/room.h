@@ -6,7 +6,9 @@
  * load.c   records in, untrusted                     commit.c     records out
  * values.c small values and events                   ears.c       what is published: pushes, heartbeats, reports
  * follow.c an agent's side: records told, reports    roster.c     a controller's side of reports
- * standby.c who does not lead sees what was committed
+ * standby.c who does not lead sees what was committed  durable.c    do replicas have it?
+ * watch.c  is it still what we wrote?                 repair.c     written over by a person's word
+ * inspect.c what the server says of itself
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H
@@ -71,7 +73,7 @@ struct op {
 	bool in_flight, evaled;
 	mono_us sent, unknown;  /* unknown: since when an answer is missing */
 	/* what the part that made it needs */
-	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; void (*plain)(void *); } fn;
+	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; store_look_fn *look; void (*plain)(void *); } fn;
 	void *arg;
 	size_t index;           /* of a service, of a script */
 	name_text service;
@@ -111,6 +113,9 @@ struct store {
 	struct link *ears; bool ears_up;        /* subscribed to what is published */
 	struct follow *follow;  /* an agent's */
 	struct roster *roster;  /* a controller's */
+	int replicas;           /* wanted; 0: none is waited for */
+	bool waiting; uint64_t wait_gen, wait_seq, commit_seq;
+	store_risk_fn *risk_fn; void *risk_arg;
 	char leader[200];       /* "<owner> <url>" of who leads while we follow; "" */
 	struct standby *standby;
 	/* lease */
@@ -174,6 +179,10 @@ void standby_look(struct store *, uint64_t gen, uint64_t seq);  /* the stream st
 void standby_push(struct store *, const char *service);
 void standby_stop(struct store *);
 void standby_free(struct store *);
+
+/* durable.c */
+void durable_committed(struct store *, uint64_t seq);
+void durable_away(struct store *);
 
 /* lease.c */
 void lease_acquire(struct store *);

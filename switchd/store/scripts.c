@@ -27,8 +27,11 @@ EMBED(events);
 EMBED(shown);
 EMBED(report);
 EMBED(changed);
+EMBED(look);
+EMBED(watch);
+EMBED(repair);
 
-static const struct { const char *name, *body; } table[N_SCRIPTS] = {
+static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
 	[SC_LEASE] = { "lease", lua_lease },
 	[SC_COMMIT] = { "commit", lua_commit },
 	[SC_NEWGEN] = { "newgen", lua_newgen },
@@ -39,6 +42,8 @@ static const struct { const char *name, *body; } table[N_SCRIPTS] = {
 	[SC_SHOWN] = { "shown", lua_shown },
 	[SC_REPORT] = { "report", lua_report },
 	[SC_CHANGED] = { "changed", lua_changed },
+	[SC_WATCH] = { "watch", lua_watch, lua_look },
+	[SC_REPAIR] = { "repair", lua_repair, lua_look },
 };
 
 const char *script_name(enum script s) { return table[s].name; }
@@ -50,7 +55,7 @@ const char *script_text(enum script s)
 	if (!texts[s]) {
 		struct buf b = BUF_INIT(1 << 16);
 
-		must(buf_adds(&b, lua_prelude) && buf_adds(&b, table[s].body));
+		must(buf_adds(&b, lua_prelude) && (!table[s].before || buf_adds(&b, table[s].before)) && buf_adds(&b, table[s].body));
 		texts[s] = buf_take(&b);
 	}
 	return texts[s];

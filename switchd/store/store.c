@@ -239,6 +239,7 @@ static void on_link(void *arg, bool up, const char *why)
 	lease_stop(st);
 	standby_stop(st);
 	roster_away(st);
+	durable_away(st);
 }
 
 /* ---- the face ---- */
@@ -263,6 +264,7 @@ struct store *store_make(struct ev_loop *loop, const struct config *cfg, const c
 	st->turn.data = st->expire.data = st->lost.data = st;
 	lease_init(st);
 	st->alone = cfg->redis.embedded;
+	st->replicas = cfg->redis.replicas;
 	return st;
 }
 

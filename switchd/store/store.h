@@ -82,6 +82,12 @@ bool store_may_act(const struct store *, bool offline);
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 
+/* Of a configuration with replicas: so many (acked) had all that was committed up to seq within 200 ms; -1 = not known, the connection
+ * was lost.  Fewer than store_replicas(): committed, at risk.  Called after the commit's done(). */
+typedef void store_risk_fn(void *arg, uint64_t gen, uint64_t seq, int acked);
+void store_watch_risk(struct store *, store_risk_fn *, void *arg);
+int store_replicas(const struct store *);
+
 void store_load(struct store *, const char *service, store_done_fn *, void *arg);
 void store_commit(struct store *, const struct commit *, store_done_fn *, void *arg);
 
@@ -98,6 +104,25 @@ void store_put(struct store *, const char *service, const char *what, const char
 typedef void store_get_fn(void *arg, bool ok, const char *value);
 void store_get(struct store *, const char *service, const char *what, store_get_fn *, void *arg);
 
+/* One look at what stands of some services, while the store is there: trouble "" = nothing is wrong as far as can be seen without
+ * reading it whole; the mark changes with whatever changes there.  No call when no answer comes.  All BORROWED. */
+enum { STORE_LOOK_MOST = 64 };
+struct store_looked { const char *service, *trouble, *mark; };
+typedef void store_look_fn(void *arg, const struct store_looked *, size_t n);
+void store_look(struct store *, const char *const *services, size_t n, store_look_fn *, void *arg);
+/* Writes the last good record over what stands, whatever that is, at a version above all that can be read there and above `floor`:
+ * looked at first, and written only if it has not changed since (else ST_CONFLICT).  Releases that were condemned stay so.
+ * The answer's record is what was written, or with dry_run what would be (detail: what stands).  LENT until it returns. */
+struct store_repair { const char *service, *rid; const struct record *good; struct version floor; const struct condemned_set *condemned;
+	const struct event *event; bool dry_run; };
+void store_repair(struct store *, const struct store_repair *, store_done_fn *, void *arg);
+/* What the server says of itself, as one JSON object: {"connected", "info": {...}, "offset_ms", "schema", and of each further question
+ * {"value"} or {"error"}}; what it was not asked, or did not answer, is not in it. */
+typedef void store_inspect_fn(void *arg, const char *json);
+void store_inspect(struct store *, store_inspect_fn *, void *arg);
+/* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
+void store_reconcile(struct store *, const char *why);
+
 /* Was this request id committed?  value = what the script stored for it ("" = never seen, or over an hour ago). */
 void store_recall(struct store *, const char *rid, store_get_fn *, void *arg);
 
@@ -112,6 +137,7 @@ typedef struct store_truth { const char *service; struct record record; bool kno
 	struct version floor; enum slot floor_slot;     /* the slot that was shown at floor; NO_SLOT: not known, or the record's own */
 	bool lossy;             /* told by the store: commits may have been lost, and who can know of them is worth waiting for */
 	const struct condemned_set *condemned;  /* what the journal knows (NULL = nothing): goes in if the store has lost it.  BORROWED */
+	bool leave;                     /* what stands there was refused: it is left alone */
 } store_truth;
 /* False: not known yet (the proxies were not asked); the store stays down and asks again.  True with known = false:
  * nothing is known of the service.  known takes part by its record's version; it may be called several times. */

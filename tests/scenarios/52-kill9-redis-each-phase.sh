@@ -14,11 +14,11 @@ kill_redis()
 {
 	local before pid
 	before=$(status active version.gen)
-	pid=$(child_named "$(pid_of switchd)" redis-server) || fail "$1: switchd has no redis-server"
+	pid=$(child_named "$(pid_of switchd)" "$REDIS_SERVER") || fail "$1: switchd has no redis-server"
 	step "$1: kill -9 of redis-server $pid"
 	kill -KILL "$pid"
 	wait_until 10 gone_or_zombie "$pid"
-	new_redis() { local p; p=$(child_named "$(pid_of switchd)" redis-server) && [ "$p" != "$pid" ]; }
+	new_redis() { local p; p=$(child_named "$(pid_of switchd)" "$REDIS_SERVER") && [ "$p" != "$pid" ]; }
 	wait_until 15 new_redis || fail "$1: redis-server is not started again"
 	wait_status 15 "store.up loaded" "true true"
 	expect_status active "${before% *}"
@@ -60,7 +60,7 @@ wait_status 10 phase steady
 step "reverting: killed in the moment of the rollback"
 deploy blue r44 flipped
 expect_exit 0
-pid=$(child_named "$(pid_of switchd)" redis-server)
+pid=$(child_named "$(pid_of switchd)" "$REDIS_SERVER")
 load_cmd mark lost
 app blue all lose quotes 500
 kill -KILL "$pid"

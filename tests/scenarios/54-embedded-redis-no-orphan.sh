@@ -8,7 +8,7 @@ scn_site 2
 before=$(status version.gen version.epoch active)
 
 step "kill -9 of switchd: its redis-server goes with it"
-redis=$(child_named "$(pid_of switchd)" redis-server) || fail "no redis-server"
+redis=$(child_named "$(pid_of switchd)" "$REDIS_SERVER") || fail "no redis-server"
 switchd_kill
 wait_until 5 gone_or_zombie "$redis" || fail "an orphan: redis-server $redis"
 
@@ -22,12 +22,12 @@ sed "s,$HTTP,127.0.0.1:$(("${HTTP##*:}" + 4000)),; s,$OPERATORS,127.0.0.1:$(("${
 setsid "$BIN/switchd" -c "$SITE/second.yaml" </dev/null >"$SITE/log/second" 2>&1 &
 second=$!
 sleep 2
-child_named $second redis-server && fail "two redis-servers on one directory"
+child_named $second "$REDIS_SERVER" && fail "two redis-servers on one directory"
 end_pid TERM $second 15
 switchd_ready blue || fail "the first one suffered"
 
 step "a clean stop stops it"
-redis=$(child_named "$(pid_of switchd)" redis-server) || fail "no redis-server"
+redis=$(child_named "$(pid_of switchd)" "$REDIS_SERVER") || fail "no redis-server"
 switchd_stop || fail "switchd ended with $?"
 gone_or_zombie "$redis" || fail "redis-server $redis is still there after a clean stop"
 front_answers || fail "the front does not answer with switchd stopped"

@@ -212,7 +212,8 @@ expect_gets_kept()
 agree()
 {
 	local active v stamp
-	active=$(status active) && v=$(status etag) && stamp=$(front_stamp) || return 1
+	read -r active v <<<"$(status active etag)"
+	stamp=$(front_stamp) || return 1
 	[ -n "$active" ] && [ "$(map_slot)" = "$active" ] && case $stamp in "$active/$active:$v:"*) true ;; *) false ;; esac
 }
 
@@ -278,13 +279,15 @@ redis_start()
 {
 	mkdir -p "$SITE/redis" "$SITE/log" "$SITE/pid"
 	TOP[state]="{ redis: 'unix:$SITE/redis.sock' }"
-	setsid redis-server --port 0 --unixsocket "$SITE/redis.sock" --dir "$SITE/redis" --appendonly yes --appendfsync always --save '' \
+	setsid "$REDIS_SERVER" --port 0 --unixsocket "$SITE/redis.sock" --dir "$SITE/redis" --appendonly yes --appendfsync always --save '' \
 		--daemonize no </dev/null >>"$SITE/log/redis" 2>&1 &
 	echo $! >"$SITE/pid/redis"
 	disown
 	wait_until 10 redis_answers
 }
 redis_answers() { case $("$FAKES/sockcmd" -t 2 "$SITE/redis.sock" QUIT 2>/dev/null) in +OK*) true ;; *) false ;; esac; }
+# redis_ask WORD...: one command, its answer as Redis sends it (":0", "+OK", "$5"...).
+redis_ask() { "$FAKES/sockcmd" -t 2 "$SITE/redis.sock" "$*"$'\nQUIT'; }
 redis_kill() { end_pid KILL "$(pid_of redis)"; }
 
 scn_done()

@@ -13,6 +13,9 @@ BIN=${BIN:-$PWD/${BUILD_DIR:?}/bin}
 FAKES=${FAKES:-$PWD/${BUILD_DIR:?}/tests/fakes}
 
 declare -A SVC=() TOP=()
+# Another server with the same protocol, such as valkey-server: the embedded one and that of redis_start.
+REDIS_SERVER=${SWITCHD_TEST_REDIS:-redis-server}
+[ "$REDIS_SERVER" = redis-server ] || TOP[state]="{ redis_server: $REDIS_SERVER }"
 SVC[bake]=5s
 # Settings of the service as "key: value" lines beside SVC, indented by six.
 SVC_MORE=''
@@ -23,6 +26,7 @@ invoices: /api/invoices
 customers: /api/customers
 reports: /api/reports'
 SERVICE=shop
+SWITCHD_ENV=()          # NAME=VALUE for each start of switchd
 IDENTITY_MORE=''         # more lines of the identity gate, with a comma in front
 GATES_MORE=''            # more of gates: beside identity, as "key: value" lines
 PROXY_MORE=''           # more members of the proxy's mapping, with a comma in front
@@ -285,7 +289,7 @@ front_answers() { [ "$("$FAKES/ask" -t 3 -s "http://$FRONT/healthz")" = 200 ]; }
 # switchd_start [NAME=VALUE...]: variables for its environment.  Does not wait until it is ready.
 switchd_start()
 {
-	env "$@" setsid "$BIN/switchd" -c "$CONFIG" </dev/null >>"$SITE/log/switchd" 2>&1 &
+	env "${SWITCHD_ENV[@]}" "$@" setsid "$BIN/switchd" -c "$CONFIG" </dev/null >>"$SITE/log/switchd" 2>&1 &
 	echo $! >"$SITE/pid/switchd"
 }
 

@@ -83,9 +83,9 @@ static struct shown parse_told(char *text)
 	return t;
 }
 
-static const char *word_of(enum agent_word w)
+static const char *word_of(enum agent_judged w)
 {
-	static const char *const words[N_AGENT_WORDS] = { "apply", "same", "ahead", "fork", "refused", "future", "unread" };
+	static const char *const words[N_AGENT_JUDGED] = { "apply", "same", "ahead", "fork", "refused", "future", "unread" };
 
 	return words[w];
 }
@@ -117,7 +117,7 @@ static void row(int line, char *text)
 		if (!*w)
 			continue;
 		struct shown told = parse_told(w);
-		enum agent_word said = agent_judge(&h, &told, now);
+		enum agent_judged said = agent_judge(&h, &told, now);
 
 		do
 			assert_non_null(want = strsep(&part[2], " "));
@@ -199,9 +199,9 @@ static void a_record_cannot_condemn_what_it_makes_active(void **state)
 	TEXT_COPY(told.condemned, "r1");
 	agent_take(&h, &told, forgotten);
 	assert_int_equal(h.n_seen, 0);
-	assert_string_equal(agent_word_name(AG_FORK), "fork");
-	assert_string_equal(agent_word_name(AG_FUTURE), "refused");
-	assert_string_equal(agent_word_name(N_AGENT_WORDS), "?");
+	assert_string_equal(agent_judged_name(AG_FORK), "fork");
+	assert_string_equal(agent_judged_name(AG_FUTURE), "refused");
+	assert_string_equal(agent_judged_name(N_AGENT_JUDGED), "?");
 }
 
 int main(void)

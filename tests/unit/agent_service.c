@@ -377,9 +377,9 @@ static void sessions_of_the_slot_left_are_cut_after_the_drain(void **state_)
 	tell(&b, "blue:5.4:shield", "r1", "c4", MOVE_FORWARD);
 	SHOWS(&b, "blue:5.4:shield");
 	polls(&b, 3);
-	assert_int_equal(watch_look(b.s->px[0])->cut, 0); /* while the shield may ask it */
+	assert_int_equal(keep_look(b.s->px[0])->cut, 0); /* while the shield may ask it */
 	tell(&b, "blue:5.5:plain", "r1", "c5", MOVE_NOTE);
-	LOOP_UNTIL(&b.r, watch_look(b.s->px[0])->cut == 1);
+	LOOP_UNTIL(&b.r, keep_look(b.s->px[0])->cut == 1);
 	while (read(fd, &c, 1) > 0)
 		;
 	close(fd);

@@ -26,6 +26,7 @@
 #include "switchd/base/log.h"
 #include "switchd/base/text.h"
 #include "switchd/store/embedded.h"
+#include "tests/unit/support/redis_rig.h"
 
 static char dir[64];
 
@@ -45,7 +46,6 @@ static int teardown(void **state)
 	return system(cmd);
 }
 
-static int64_t now_ms(void) { return mono_now().us / 1000; }
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -92,7 +92,7 @@ static const char *ask(const char *sock, const char *command)
 static struct embedded *start(void)
 {
 	char error[300] = "";
-	struct embedded *e = embedded_start(EV_DEFAULT, dir, "redis-server", error, sizeof(error));
+	struct embedded *e = embedded_start(EV_DEFAULT, dir, redis_program(), error, sizeof(error));
 
 	if (!e)
 		fail_msg("%s", error);
@@ -211,7 +211,7 @@ static void the_child_inherits_the_lock_and_nothing_else(void **state)
 static int be_a_daemon(const char *where)
 {
 	char error[300], line[400];
-	struct embedded *e = embedded_start(EV_DEFAULT, where, "redis-server", error, sizeof(error));
+	struct embedded *e = embedded_start(EV_DEFAULT, where, redis_program(), error, sizeof(error));
 
 	snprintf(line, sizeof(line), "%d %s\n", e ? (int)embedded_pid(e) : 0, e ? "" : error);
 	if (write(STDOUT_FILENO, line, strlen(line)) < 0)
@@ -334,19 +334,19 @@ static void what_cannot_be_started_says_why(void **state)
 	(void)state;
 	assert_null(embedded_start(EV_DEFAULT, dir, "no-such-redis", error, sizeof(error)));
 	assert_non_null(strstr(error, "no-such-redis: not found"));
-	assert_null(embedded_start(EV_DEFAULT, "/nonexistent", "redis-server", error, sizeof(error)));
+	assert_null(embedded_start(EV_DEFAULT, "/nonexistent", redis_program(), error, sizeof(error)));
 	assert_non_null(strstr(error, "/nonexistent"));
 	snprintf(longest, sizeof(longest), "%s/", dir);
 	memset(longest + strlen(longest), 'x', 100);
 	longest[strlen(dir) + 101] = '\0';
 	assert_int_equal(mkdir(longest, 0700), 0);
-	assert_null(embedded_start(EV_DEFAULT, longest, "redis-server", error, sizeof(error)));
+	assert_null(embedded_start(EV_DEFAULT, longest, redis_program(), error, sizeof(error)));
 	assert_non_null(strstr(error, "too long"));
 	snprintf(path, sizeof(path), "%s/redis", dir);
 	int fd = open(path, O_CREAT | O_WRONLY, 0600); /* a file where the directory should be */
 
 	close(fd);
-	assert_null(embedded_start(EV_DEFAULT, dir, "redis-server", error, sizeof(error)));
+	assert_null(embedded_start(EV_DEFAULT, dir, redis_program(), error, sizeof(error)));
 	assert_non_null(strstr(error, "/redis"));
 }
 

@@ -417,44 +417,6 @@ static void values_and_events(void **state)
 	store_free(&h.store);
 }
 
-/* Everything in the documented rights of the controller's user (state.md 9), and nothing beyond. */
-static void an_acl_user_with_the_documented_rights_suffices(void **state)
-{
-	struct hand h;
-	struct ask k;
-	struct record none = { 0 }, first = first_record();
-	char file[128];
-	FILE *f;
-
-	(void)state;
-	redis(&rig, "ACL SETUSER ctl on >s3cret ~switchd:{*}:* &switchd:{*}:* +eval +evalsha +script|load +info +time +get +set +del "
-		    "+pexpire +pttl +hget +hmget +hgetall +hset +hdel +hexists +hlen +getrange +xadd +xrange +xrevrange +publish +ping +auth +select");
-	redis(&rig, "ACL SETUSER default off");
-	snprintf(file, sizeof(file), "%s/password", rig.dir);
-	f = fopen(file, "w");
-	assert_non_null(f);
-	fputs("wrong\n", f);
-	fclose(f);
-	hand_new(&h, rig.sock, "ctl-1", 6000);
-	store_free(&h.store);
-	h.cfg.redis.user = "ctl";
-	h.cfg.redis.password_file = file;
-	h.store = store_new(EV_DEFAULT, &h.cfg, "ctl-1", on_up, &h);
-	store_set_truth(h.store, on_truth, &h);
-	for (int64_t until = now_ms() + 5000; !strstr(store_why_down(h.store), "WRONGPASS") && now_ms() < until;)
-		ev_run(EV_DEFAULT, EVRUN_ONCE);
-	assert_non_null(strstr(store_why_down(h.store), "AUTH: WRONGPASS"));
-	f = fopen(file, "w"); /* a rotated password needs no restart */
-	assert_non_null(f);
-	fputs("s3cret\n", f);
-	fclose(f);
-	pump(h.up);
-	assert_int_equal(commit(&h, "rid-1", MOVE_NOTE, &none, &first, &k), ST_OK);
-	load(&h, &k);
-	assert_int_equal(k.result, ST_OK);
-	store_free(&h.store);
-}
-
 /* ---- eight writers at once ---- */
 
 struct writer { pthread_t thread; int number; long ok, refused; };
@@ -598,7 +560,6 @@ int main(void)
 		T(condemned_releases_stay_out),
 		T(the_condemned_list_is_bounded),
 		T(values_and_events),
-		T(an_acl_user_with_the_documented_rights_suffices),
 		T(of_eight_concurrent_writers_each_ok_is_one_revision),
 		T(after_script_flush_the_text_is_sent),
 		T(while_down_nothing_is_sent),

@@ -195,7 +195,7 @@ static void proxy_load(struct loading *ld, struct yaml_node *node, const char *t
 	p->name = block_text(&b, "name");
 	p->socket = block_text(&b, "socket");
 	p->front = origin_of(ld, block_text(&b, "front"));
-	if (strcmp(p->type, "agent") == 0)
+	if (strcmp(p->type, "agent") == 0 && !ld->agent)
 		check_agent(ld, &b, p);
 	p->map = or_format(ld, block_text(&b, "map"), "1/2.map", ld->state_dir, service);
 	p->paths = or_format(ld, block_text(&b, "paths"), "1/2.paths", ld->state_dir, service);

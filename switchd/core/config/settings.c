@@ -172,7 +172,7 @@ static const struct setting table[] = {
 	{ "reference", AT_SERVICE, T_ADDRESS, 0, 0, NULL, NULL, false, false, "an address that answers when the network of the prober is well" },
 	{ "replicas", AT_STATE, T_INT, 0, 16, "0", NULL, false, true,
 	  "so many replicas must have a commit within 200ms, else it is reported as committed, at risk; 0: none is waited for" },
-	{ "report", AT_AGENT, T_DURATION, 100, 1 * MINUTE, "2s", NULL, false, false,
+	{ "report", AT_AGENT, T_DURATION, 100, 2 * SECOND, "2s", NULL, false, false,
 	  "how often an agent that has nothing new says that it is there; what is new is said at once" },
 	{ "require", AT_GATES, T_WORDS, 1, 8, NULL, "toolchain age condemned identity features command", false, false,
 	  "gates that must pass: what they could not check is refused" },

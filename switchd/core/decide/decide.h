@@ -78,7 +78,7 @@ struct world {
 	const struct proxies_view *proxies;
 	const struct condemned_set *condemned;
 	bool store_up;
-	bool sole;                      /* one host: the offline rule may apply */
+	bool sole;                      /* as far as is known nobody else leads: the offline rule may apply */
 	bool started;                   /* warm: B1.8's start condition is over */
 	bool unproven[MAX_FEATURES];    /* no negative control can show that this feature's probe is able to fail (B1.5) */
 	bool control_done; int vacuous; char vacuous_name[NAME_MAX_LEN + 1];   /* negative control of this deploy */
@@ -114,7 +114,7 @@ const char *action_name(unsigned bit);
 enum refusal {
 	RF_NONE, RF_PHASE, RF_HELD, RF_NOT_WHOLE, RF_CONDEMNED, RF_NO_TARGET, RF_CLAIMED, RF_SEALED, RF_OBSERVE, RF_STORE,
 	RF_SAME_SLOT, RF_ACTIVE_SLOT, RF_NO_ACTIVE, RF_NEEDS_SLOT, RF_NEEDS_FORCE, RF_NEEDS_WHY, RF_NOT_CLAIM, RF_NO_FEATURE,
-	RF_NOTHING, RF_PROXY, RF_PINNED, RF_LAST_GOOD, RF_RELEASE, RF_FULL, RF_SUSPECT, RF_GATE, RF_TARGETS, RF_STANDBY, N_REFUSALS
+	RF_NOTHING, RF_PROXY, RF_PINNED, RF_LAST_GOOD, RF_RELEASE, RF_FULL, RF_SUSPECT, RF_GATE, RF_TARGETS, RF_STANDBY, RF_NO_RECORD, N_REFUSALS
 };
 struct refusal_info { const char *code; int http; int exit_code; const char *sentence; };
 const struct refusal_info *refusal_info(enum refusal);

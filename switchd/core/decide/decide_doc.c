@@ -44,6 +44,7 @@ static const struct refusal_info refusals[N_REFUSALS] = {
 	[RF_FULL] = { "full", 409, 10, "There is no room for more." },
 	[RF_GATE] = { "gate-refused", 422, 10, "A gate refused the release." },
 	[RF_TARGETS] = { "targets-unread", 422, 10, "The addresses of the slot could not be read." },
+	[RF_NO_RECORD] = { "no-record", 409, 12, "No good record of it is known here." },
 	[RF_STANDBY] = { "standby", 421, 16, "Another switchd leads: this one stands by." },
 	[RF_SUSPECT] = { "suspect", 409, 10, "The prober is suspect." },
 };

@@ -40,7 +40,7 @@ struct bench {
 	struct agent_config from;
 	struct config cfg;
 	struct proxy_config proxies[2];
-	struct agent_service *s, *list[64];
+	struct local_service *s, *list[64];
 	struct heard heard;
 	bool lose;              /* reports do not arrive */
 	size_t largest;         /* bytes of the services of one report */

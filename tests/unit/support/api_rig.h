@@ -99,6 +99,25 @@ void engine_order(struct engine *e, const char *service, const struct input *in,
 	ev_timer_start(fake.loop, &fake.soon);
 }
 
+void engine_repair(struct engine *e, const char *service, const struct person *p, order_done_fn *done, void *arg)
+{
+	struct input in = { .kind = IN_NOTE, .dry_run = p->dry_run };
+
+	TEXT_COPY(in.by, p->by);
+	TEXT_COPY(in.why, p->why);
+	engine_order(e, service, &in, p->rid, NULL, done, arg);
+}
+
+void engine_doctor(struct engine *e, engine_events_fn *done, void *arg)
+{
+	json_t *o = json_pack("{s:i,s:[]}", "bad", 0, "checks");
+
+	(void)e;
+	fake.asked++;
+	done(arg, o);
+	json_decref(o);
+}
+
 size_t engine_services(const struct engine *e) { (void)e; return fake.services; }
 const char *engine_service_name(const struct engine *e, size_t i) { (void)e; (void)i; return "shop"; }
 bool engine_has_service(const struct engine *e, const char *name) { (void)e; return strcmp(name, "shop") == 0; }
@@ -219,6 +238,13 @@ void engine_report(struct engine *e, const char *s, wall_ms from, engine_events_
 }
 
 void engine_config(const struct engine *e, const char *service, struct buf *yaml) { (void)e; (void)service; fake.asked++; buf_adds(yaml, "version: 1\n"); }
+json_t *engine_agents(const struct engine *e) { (void)e; fake.asked++; return json_pack("{s:[]}", "agents"); }
+void engine_forget_agent(struct engine *e, const char *name, engine_forgot_fn *done, void *arg)
+{
+	(void)e;
+	fake.asked++;
+	done(arg, strcmp(name, "lb1") == 0);
+}
 void engine_metrics(const struct engine *e, struct buf *out) { (void)e; buf_adds(out, "switchd_armed{service=\"shop\"} 1\n"); }
 
 bool engine_ready(const struct engine *e, char *why, size_t size)

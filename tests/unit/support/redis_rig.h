@@ -28,6 +28,7 @@ struct rig {
 	char dir[64], sock[96];
 	pid_t pid;
 	redisContext *c;        /* our own hands in Redis */
+	const char *more[8];    /* options beside those of every test; set after rig_prepare() */
 };
 
 /* SWITCHD_TEST_REDIS=valkey-server: the same tests on that one. */
@@ -49,8 +50,13 @@ static inline void rig_launch(struct rig *r)
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		snprintf(log, sizeof(log), "%s/log", r->dir);
-		execlp(redis_program(), redis_program(), "--port", "0", "--unixsocket", r->sock, "--dir", r->dir, "--appendonly", "yes",
-		       "--appendfsync", "always", "--save", "", "--logfile", log, (char *)NULL);
+		const char *argv[24] = { redis_program(), "--port", "0", "--unixsocket", r->sock, "--dir", r->dir, "--appendonly", "yes",
+					 "--appendfsync", "always", "--save", "", "--logfile", log };
+		size_t n = 15;
+
+		for (size_t i = 0; i < sizeof(r->more) / sizeof(r->more[0]) && r->more[i]; i++)
+			argv[n++] = r->more[i];
+		execvp(argv[0], (char **)(uintptr_t)argv);
 		_exit(127);
 	}
 	for (int64_t until = now_ms() + 10000; !r->c;) {
@@ -79,12 +85,17 @@ static inline void rig_kill(struct rig *r)
 		;
 }
 
-static inline void rig_start(struct rig *r)
+static inline void rig_prepare(struct rig *r)
 {
 	*r = (struct rig){ 0 };
 	assert_true(TEXT_COPY(r->dir, "/tmp/switchd-store.XXXXXX"));
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->sock, sizeof(r->sock), "%s/s", r->dir);
+}
+
+static inline void rig_start(struct rig *r)
+{
+	rig_prepare(r);
 	rig_launch(r);
 }
 

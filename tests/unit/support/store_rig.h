@@ -50,13 +50,13 @@ struct hand {
 	int ups;
 	char why[256];
 	/* what the engine would know */
-	bool known[2], not_yet;
+	bool known[2], not_yet, leave;
 	struct record truth[2];
 	struct version floor;
 	struct condemned_set *condemned;
 };
 
-static void on_up(void *arg, bool up, const char *why)
+static inline void on_up(void *arg, bool up, const char *why)
 {
 	struct hand *h = arg;
 
@@ -65,7 +65,7 @@ static void on_up(void *arg, bool up, const char *why)
 	TEXT_COPY(h->why, why);
 }
 
-static bool on_truth(void *arg, const char *service, store_truth *out)
+static inline bool on_truth(void *arg, const char *service, store_truth *out)
 {
 	struct hand *h = arg;
 	size_t i = strcmp(service, "shop") == 0 ? 0 : 1;
@@ -75,10 +75,11 @@ static bool on_truth(void *arg, const char *service, store_truth *out)
 	out->record = h->truth[i];
 	out->floor = h->floor;
 	out->condemned = h->condemned;
+	out->leave = h->leave;
 	return !h->not_yet;
 }
 
-static void hand_new(struct hand *h, const char *sock, const char *owner, int64_t ttl_ms)
+static inline void hand_new(struct hand *h, const char *sock, const char *owner, int64_t ttl_ms)
 {
 	*h = (struct hand){ 0 };
 	h->services[0].name = "shop";
@@ -92,7 +93,7 @@ static void hand_new(struct hand *h, const char *sock, const char *owner, int64_
 	store_set_truth(h->store, on_truth, h);
 }
 
-static void on_done(void *arg, const struct store_answer *a)
+static inline void on_done(void *arg, const struct store_answer *a)
 {
 	struct ask *k = arg;
 
@@ -113,9 +114,9 @@ static void on_done(void *arg, const struct store_answer *a)
 	}
 }
 
-static void ask_new(struct ask *k) { memset(k, 0, sizeof(*k)); }
+static inline void ask_new(struct ask *k) { memset(k, 0, sizeof(*k)); }
 
-static void load(struct hand *h, struct ask *k)
+static inline void load(struct hand *h, struct ask *k)
 {
 	ask_new(k);
 	store_load(h->store, "shop", on_done, k);
@@ -123,7 +124,7 @@ static void load(struct hand *h, struct ask *k)
 	pump(k->done);
 }
 
-static struct event one_event(const char *kind)
+static inline struct event one_event(const char *kind)
 {
 	struct event e = { .because = "a test wants it", .from = BLUE, .to = GREEN };
 
@@ -134,21 +135,21 @@ static struct event one_event(const char *kind)
 	return e;
 }
 
-static struct commit a_commit(const char *rid, enum move_mode mode, const struct record *was, const struct record *next, struct event *e)
+static inline struct commit a_commit(const char *rid, enum move_mode mode, const struct record *was, const struct record *next, struct event *e)
 {
 	*e = one_event("flip.decided");
 	return (struct commit){ .service = "shop", .rid = rid, .mode = mode, .expect_v = was->v, .expect_rev = was->rev,
 				.next = next, .events = e, .n_events = 1 };
 }
 
-static void send_commit(struct hand *h, const struct commit *c, struct ask *k)
+static inline void send_commit(struct hand *h, const struct commit *c, struct ask *k)
 {
 	ask_new(k);
 	store_commit(h->store, c, on_done, k);
 	assert_false(k->done);
 }
 
-static enum store_result commit(struct hand *h, const char *rid, enum move_mode mode, const struct record *was, const struct record *next,
+static inline enum store_result commit(struct hand *h, const char *rid, enum move_mode mode, const struct record *was, const struct record *next,
 				struct ask *k)
 {
 	struct event e;
@@ -160,7 +161,7 @@ static enum store_result commit(struct hand *h, const char *rid, enum move_mode 
 }
 
 /* A plausible record: active blue r1, idle green r2. */
-static struct record first_record(void)
+static inline struct record first_record(void)
 {
 	struct record r = { .active = BLUE, .phase = PH_STEADY, .v = { 0, 1 } };
 
@@ -176,7 +177,7 @@ static struct record first_record(void)
 }
 
 /* The other slot, one epoch on. */
-static struct record flipped(const struct record *r)
+static inline struct record flipped(const struct record *r)
 {
 	struct record next = *r;
 
@@ -186,7 +187,7 @@ static struct record flipped(const struct record *r)
 }
 
 /* Up, with a first record committed into *rec. */
-static void hand_with_record(struct hand *h, struct rig *r, struct record *rec)
+static inline void hand_with_record(struct hand *h, struct rig *r, struct record *rec)
 {
 	struct record none = { 0 }, first = first_record();
 	struct ask k;

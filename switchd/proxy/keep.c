@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * watch.c - tell, poll, put right; and beside that the counters, in turn. */
-#include "switchd/proxy/watch.h"
+ * keep.c - tell, poll, put right; and beside that the counters, in turn. */
+#include "switchd/proxy/keep.h"
 
 #include <ev.h>
 #include <stdlib.h>
@@ -17,12 +17,12 @@ enum {
 	OWN_RELOAD_MS = 30000,  /* an older value of ours this soon after a write: a reload lost it, nobody fights */
 };
 
-struct watch {
+struct keep {
 	struct ev_loop *loop;
 	const struct service_config *svc;
 	struct proxy *proxy;
-	watch_changed_fn *changed; void *arg;
-	struct watch_view v;
+	keep_changed_fn *changed; void *arg;
+	struct keep_view v;
 	struct proxy_value want; bool has_want;
 	enum proxy_order order;
 	bool write, paths_told;
@@ -36,40 +36,40 @@ struct watch {
 };
 
 static const char *const states[] = { "ok", "behind", "pinned", "ahead", "refused", "down", "fight" };
-_Static_assert(ARRAY_LEN(states) == N_WATCH_STATES, "a state without a name");
+_Static_assert(ARRAY_LEN(states) == N_KEEP_STATES, "a state without a name");
 
-const char *watch_state_name(enum watch_state s) { return (size_t)s < ARRAY_LEN(states) ? states[s] : "?"; }
-const struct watch_view *watch_look(const struct watch *w) { return &w->v; }
-bool watch_busy(const struct watch *w) { return w->applying; }
+const char *keep_state_name(enum keep_state s) { return (size_t)s < ARRAY_LEN(states) ? states[s] : "?"; }
+const struct keep_view *keep_look(const struct keep *w) { return &w->v; }
+bool keep_busy(const struct keep *w) { return w->applying; }
 
 static bool same_value(const struct proxy_value *a, const struct proxy_value *b)
 {
 	return a->slot == b->slot && version_cmp(a->v, b->v) == 0 && a->shield == b->shield && a->pin == b->pin;
 }
 
-static bool may_write(const struct watch *w) { return w->write && w->svc->mode != MODE_OBSERVE; }
+static bool may_write(const struct keep *w) { return w->write && w->svc->mode != MODE_OBSERVE; }
 
-static enum watch_state state_of(const struct watch *w)
+static enum keep_state state_of(const struct keep *w)
 {
 	if (!w->v.asked)
-		return WATCH_BEHIND;
+		return KEEP_BEHIND;
 	if (w->down)
-		return WATCH_DOWN;
+		return KEEP_DOWN;
 	if (w->fight)
-		return WATCH_FIGHT;
+		return KEEP_FIGHT;
 	if (w->v.has_value && w->v.value.pin)
-		return WATCH_PINNED;
+		return KEEP_PINNED;
 	if (w->newer)
-		return WATCH_AHEAD;
+		return KEEP_AHEAD;
 	if (w->refused)
-		return WATCH_REFUSED;
-	return !w->has_want || w->acked ? WATCH_OK : WATCH_BEHIND;
+		return KEEP_REFUSED;
+	return !w->has_want || w->acked ? KEEP_OK : KEEP_BEHIND;
 }
 
 /* Tells the owner when something of the view is not as it was. */
-static void tell(struct watch *w, const struct watch_view *was)
+static void tell(struct keep *w, const struct keep_view *was)
 {
-	struct watch_view *v = &w->v;
+	struct keep_view *v = &w->v;
 
 	v->state = state_of(w);
 	if (v->state != was->state || v->asked != was->asked || v->result != was->result || v->has_value != was->has_value || v->durable != was->durable ||
@@ -83,7 +83,7 @@ static void tell(struct watch *w, const struct watch_view *was)
 
 /* ---- tell the proxy ---- */
 
-static void note(struct watch *w, const struct proxy_answer *a)
+static void note(struct keep *w, const struct proxy_answer *a)
 {
 	w->v.result = a->result;
 	TEXT_COPY(w->v.detail, a->result == PX_OK && a->durable ? "" : a->detail[0] ? a->detail : a->result == PX_OK ? "" : proxy_result_sentence(a->result));
@@ -94,12 +94,12 @@ static void note(struct watch *w, const struct proxy_answer *a)
 	w->newer = a->has_value && !a->value.pin && w->has_want && version_cmp(a->value.v, w->want.v) > 0;
 }
 
-static void apply(struct watch *w);
+static void apply(struct keep *w);
 
 static void applied(void *arg, const struct proxy_answer *a)
 {
-	struct watch *w = arg;
-	struct watch_view was = w->v;
+	struct keep *w = arg;
+	struct keep_view was = w->v;
 
 	if (w->overtaken) { /* the one that was overtaken ends first; ours is still to come */
 		w->overtaken = false;
@@ -133,7 +133,7 @@ static void applied(void *arg, const struct proxy_answer *a)
 
 static void paths_synced(void *arg, const struct proxy_answer *a)
 {
-	struct watch *w = arg;
+	struct keep *w = arg;
 
 	if (a->result != PX_OK && a->result != PX_ABSENT)
 		log_warn("proxy", "service=%s proxy=%s what=\"the shield's paths could not be told\" result=%s detail=%s", w->svc->name,
@@ -141,7 +141,7 @@ static void paths_synced(void *arg, const struct proxy_answer *a)
 }
 
 /* Only where features were told: else the file is somebody else's. */
-static void tell_paths(struct watch *w)
+static void tell_paths(struct keep *w)
 {
 	struct buf said = BUF_INIT(1024);
 
@@ -154,7 +154,7 @@ static void tell_paths(struct watch *w)
 	buf_free(&said);
 }
 
-static void apply(struct watch *w)
+static void apply(struct keep *w)
 {
 	/* A way back does not wait behind a disk that takes its time: the adapter lets it overtake. */
 	if (w->applying && (w->order != ORDER_BACK || w->overtaken)) {
@@ -168,7 +168,7 @@ static void apply(struct watch *w)
 	tell_paths(w);
 }
 
-void watch_want(struct watch *w, const struct proxy_value *v, enum proxy_order order, bool write)
+void keep_want(struct keep *w, const struct proxy_value *v, enum proxy_order order, bool write)
 {
 	bool changed = !w->has_want || !same_value(&w->want, v);
 
@@ -186,7 +186,7 @@ void watch_want(struct watch *w, const struct proxy_value *v, enum proxy_order o
 	w->v.state = state_of(w);
 }
 
-void watch_unpin(struct watch *w)
+void keep_unpin(struct keep *w)
 {
 	proxy_unpin(w->proxy);
 	w->acked = false;
@@ -194,7 +194,7 @@ void watch_unpin(struct watch *w)
 
 /* ---- poll ---- */
 
-static void put_right(struct watch *w, const struct proxy_answer *a)
+static void put_right(struct keep *w, const struct proxy_answer *a)
 {
 	mono_us now = mono_now();
 	char text[PROXY_VALUE_TEXT];
@@ -217,7 +217,7 @@ static void put_right(struct watch *w, const struct proxy_answer *a)
 	apply(w);
 }
 
-static void look_at(struct watch *w, const struct proxy_answer *a, bool was_down)
+static void look_at(struct keep *w, const struct proxy_answer *a, bool was_down)
 {
 	bool shows = a->result == PX_OK && a->has_value && !a->value.pin, same = shows && w->has_want && same_value(&a->value, &w->want);
 	bool none = a->result == PX_BAD_VALUE || a->result == PX_NO_MAP;
@@ -242,8 +242,8 @@ static void look_at(struct watch *w, const struct proxy_answer *a, bool was_down
 
 static void polled(void *arg, const struct proxy_answer *a)
 {
-	struct watch *w = arg;
-	struct watch_view was = w->v;
+	struct keep *w = arg;
+	struct keep_view was = w->v;
 	bool was_down = w->down;
 
 	w->polling = false;
@@ -263,8 +263,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 
 static void counted(void *arg, bool known, uint64_t caught, uint64_t missed)
 {
-	struct watch *w = arg;
-	struct watch_view was = w->v;
+	struct keep *w = arg;
+	struct keep_view was = w->v;
 	enum slot k = w->count_slot;
 
 	w->counting = false;
@@ -276,7 +276,7 @@ static void counted(void *arg, bool known, uint64_t caught, uint64_t missed)
 	tell(w, &was);
 }
 
-static void count(struct watch *w, enum slot active, mono_us now)
+static void count(struct keep *w, enum slot active, mono_us now)
 {
 	w->counting = true;
 	w->count_slot = active;
@@ -286,8 +286,8 @@ static void count(struct watch *w, enum slot active, mono_us now)
 
 static void could_flip(void *arg, const struct proxy_answer *a, int up, int all)
 {
-	struct watch *w = arg;
-	struct watch_view was = w->v;
+	struct keep *w = arg;
+	struct keep_view was = w->v;
 	enum slot k = w->look;
 
 	w->looking = false;
@@ -298,7 +298,7 @@ static void could_flip(void *arg, const struct proxy_answer *a, int up, int all)
 	tell(w, &was);
 }
 
-static void look(struct watch *w, mono_us now)
+static void look(struct keep *w, mono_us now)
 {
 	if (w->looking || w->counting || w->next_look.us > now.us)
 		return;
@@ -316,8 +316,8 @@ static void look(struct watch *w, mono_us now)
 
 static void sessions_cut(void *arg, bool known, uint64_t sessions)
 {
-	struct watch *w = arg;
-	struct watch_view was = w->v;
+	struct keep *w = arg;
+	struct keep_view was = w->v;
 
 	if (!known || !sessions)
 		return;
@@ -328,7 +328,7 @@ static void sessions_cut(void *arg, bool known, uint64_t sessions)
 
 static void cut_now(struct ev_loop *loop, ev_timer *t, int revents)
 {
-	struct watch *w = t->data;
+	struct keep *w = t->data;
 
 	(void)revents;
 	if (!w->has_want || w->want.slot == w->cut_slot || !may_write(w))
@@ -341,7 +341,7 @@ static void cut_now(struct ev_loop *loop, ev_timer *t, int revents)
 	proxy_cut_sessions(w->proxy, w->cut_slot, sessions_cut, w);
 }
 
-void watch_drain(struct watch *w, enum slot left)
+void keep_drain(struct keep *w, enum slot left)
 {
 	if (left == NO_SLOT)
 		return;
@@ -353,7 +353,7 @@ void watch_drain(struct watch *w, enum slot left)
 
 /* ---- life ---- */
 
-void watch_beat(struct watch *w, mono_us now)
+void keep_beat(struct keep *w, mono_us now)
 {
 	if (!w->polling && w->next_poll.us <= now.us + 20000) { /* the beat may come a little early: not every second one */
 		w->polling = true;
@@ -371,15 +371,15 @@ void watch_beat(struct watch *w, mono_us now)
 	look(w, now);
 }
 
-struct watch *watch_new(struct ev_loop *loop, const struct service_config *svc, const struct proxy_config *cfg, watch_changed_fn *changed, void *arg)
+struct keep *keep_new(struct ev_loop *loop, const struct service_config *svc, const struct proxy_config *cfg, keep_changed_fn *changed, void *arg)
 {
-	struct watch *w = xcalloc(1, sizeof(*w));
+	struct keep *w = xcalloc(1, sizeof(*w));
 
 	w->loop = loop;
 	w->svc = svc;
 	w->changed = changed;
 	w->arg = arg;
-	w->v = (struct watch_view){ .cfg = cfg, .state = WATCH_BEHIND, .ready = N_PROXY_RESULTS, .up = { -1, -1 }, .all = { -1, -1 } };
+	w->v = (struct keep_view){ .cfg = cfg, .state = KEEP_BEHIND, .ready = N_PROXY_RESULTS, .up = { -1, -1 }, .all = { -1, -1 } };
 	w->proxy = proxy_new(loop, svc, cfg);
 	w->look = 3;
 	ev_init(&w->cut, cut_now);
@@ -393,9 +393,9 @@ static void deaf(void *arg, bool counts_only)
 	(void)counts_only;
 }
 
-void watch_free(struct watch **wp)
+void keep_free(struct keep **wp)
 {
-	struct watch *w = *wp;
+	struct keep *w = *wp;
 
 	if (!w)
 		return;

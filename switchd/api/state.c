@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * state.c - handlers about the store itself: what it holds that is refused, and what a person does about it. */
+#include <string.h>
+
+#include "switchd/api/route.h"
+
+/* False: it has answered. */
+static bool who_and_why(struct call *c, bool needs_why, struct person *p)
+{
+	const char *rid = httpd_header(c->req, "Idempotency-Key"), *why = json_string_value(json_object_get(c->body, "message"));
+
+	memset(p, 0, sizeof(*p));
+	if (rid && !(id_ok(rid) && TEXT_COPY(p->rid, rid))) {
+		answer_bad(c, "bad-header", "Idempotency-Key is 1 to 64 of A-Z a-z 0-9 . _ : @ / + -");
+		return false;
+	}
+	if (!TEXT_COPY(p->why, why ? why : "")) {
+		answer_bad(c, "bad-member", "message is at most 256 bytes");
+		return false;
+	}
+	if (needs_why && !p->why[0] && !c->dry_run) {
+		answer_problem(c, 400, "needs-reason", "This needs a reason.", "message says why", 2);
+		return false;
+	}
+	TEXT_COPY(p->by, c->actor);
+	p->dry_run = c->dry_run;
+	return true;
+}
+
+static void doctor_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+
+	if (!call_orphan(c))
+		answer_json(c, 200, json_incref(borrowed));
+}
+
+void state_doctor(struct call *c) { engine_doctor(call_engine(c), doctor_said, c); }
+
+void state_repair(struct call *c)
+{
+	struct person p;
+
+	if (!engine_has_service(call_engine(c), c->service))
+		answer_not_found(c, "service");
+	else if (who_and_why(c, true, &p))
+		engine_repair(call_engine(c), c->service, &p, order_answered, c);
+}

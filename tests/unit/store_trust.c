@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ * store_trust.c - what another hand wrote into the store: noticed by a look, never taken, written over by repair alone
+ * (faults.md R13, R14). */
+#include "tests/unit/support/store_rig.h"
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_start(&rig);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_stop(&rig);
+	return 0;
+}
+
+struct seen { bool done; size_t n; char trouble[2][256], mark[2][64]; };
+
+static void on_watched(void *arg, const struct store_looked *list, size_t n)
+{
+	struct seen *s = arg;
+
+	s->done = true;
+	s->n = n;
+	for (size_t i = 0; i < n && i < 2; i++) {
+		TEXT_COPY(s->trouble[i], list[i].trouble);
+		TEXT_COPY(s->mark[i], list[i].mark);
+	}
+}
+
+static struct seen look(struct hand *h)
+{
+	static const char *const names[] = { "shop", "blog" };
+	struct seen s = { 0 };
+
+	store_look(h->store, names, 2, on_watched, &s);
+	assert_false(s.done);
+	pump(s.done);
+	assert_int_equal(s.n, 2);
+	return s;
+}
+
+static enum store_result repair(struct hand *h, const char *rid, const struct record *good, bool dry, struct ask *k)
+{
+	struct event e = one_event("store.repaired");
+	struct condemned_set *set = xcalloc(1, sizeof(*set));
+	struct store_repair r = { .service = "shop", .rid = rid, .good = good, .floor = good->v, .condemned = set, .event = &e, .dry_run = dry };
+
+	set->n = 1;
+	TEXT_COPY(set->list[0].release, "r0");
+	TEXT_COPY(set->list[0].by, "switchd");
+	ask_new(k);
+	store_repair(h->store, &r, on_done, k);
+	assert_false(k->done);
+	pump(k->done);
+	free(set);
+	return k->result;
+}
+
+static void a_mark_stands_still_until_something_changes(void **state)
+{
+	static const char *const hands[] = {
+		"HSET switchd:{0}:s:shop green r9", "HSET switchd:{0}:s:shop doc {}", "HSET switchd:{0}:s:shop cid else", "HSET switchd:{0}:x:shop r7 {}",
+		"HDEL switchd:{0}:x:shop r7", "DEL switchd:{0}:s:shop",
+	};
+	struct hand h;
+	struct record rec;
+	struct seen s, t;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	s = look(&h);
+	assert_string_equal(s.trouble[0], "");
+	assert_int_equal(strlen(s.mark[0]), 40);
+	t = look(&h);
+	assert_string_equal(s.mark[0], t.mark[0]);
+	for (size_t i = 0; i < ARRAY_LEN(hands); i++) {
+		redisReply *r = redisCommand(rig.c, hands[i]);
+
+		freeReplyObject(r);
+		s = look(&h);
+		assert_string_equal(s.trouble[0], "");
+		assert_string_not_equal(s.mark[0], t.mark[0]);
+		t = s;
+	}
+	store_free(&h.store);
+}
+
+/* R13 and more: what stands is refused by load; one repair, and it is the last good record at a version above. */
+static void each_bad_value_is_repaired(void **state)
+{
+	static const struct { const char *name, *field, *value, *key; } rows[] = {
+		{ "purple", "active", "purple", "s:shop" },
+		{ "epoch -1", "epoch", "-1", "s:shop" },
+		{ "epoch 2^63", "epoch", "9223372036854775808", "s:shop" },
+		{ "epoch 1e9", "epoch", "1e9", "s:shop" },
+		{ "epoch NaN", "epoch", "NaN", "s:shop" },
+		{ "epoch ahead", "epoch", "40", "s:shop" },
+		{ "invalid UTF-8", "doc", "{\"cid\":\"\xff\xfe\"}", "s:shop" },
+		{ "10 MiB", "doc", NULL, "s:shop" },
+		{ "missing field", "doc", "", "s:shop" },
+		{ "wrong type", NULL, NULL, "s:shop" },
+		{ "public record of another type", NULL, NULL, "a:shop" },
+		{ "condemned of another type", NULL, NULL, "x:shop" },
+		{ "a condemned release that is none", "r5", "{\"release\":7}", "x:shop" },
+	};
+	struct hand h;
+	struct ask k;
+	struct record rec, next;
+	char *big = xcalloc(1, 10 * 1024 * 1024 + 1);
+	char rid[40];
+
+	(void)state;
+	memset(big, 'x', 10 * 1024 * 1024);
+	hand_with_record(&h, &rig, &rec);
+	redis(&rig, "HSET switchd:{0}:x:shop r3 %s", "{\"release\":\"r3\",\"digest\":\"\",\"since\":1,\"by\":\"switchd\",\"why\":\"\"}");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		load(&h, &k);
+		assert_int_equal(k.result, ST_OK);
+		if (!rows[i].field) {
+			redis(&rig, "DEL switchd:{0}:%s", rows[i].key);
+			redis(&rig, "SADD switchd:{0}:%s poison", rows[i].key);
+		} else if (rows[i].value && !rows[i].value[0]) {
+			redis(&rig, "HDEL switchd:{0}:%s %s", rows[i].key, rows[i].field);
+		} else {
+			redis(&rig, "HSET switchd:{0}:%s %s %s", rows[i].key, rows[i].field, rows[i].value ? rows[i].value : big);
+		}
+		load(&h, &k);
+		struct seen s = look(&h);
+
+		if (k.result != ST_BAD_DATA && !s.trouble[0][0])
+			fail_msg("%s: load says %s, the look nothing", rows[i].name, store_result_name(k.result));
+		/* Looked at, and nothing written. */
+		assert_int_equal(repair(&h, "rid-dry", &rec, true, &k), ST_OK);
+		assert_true(version_cmp(k.record.v, rec.v) > 0);
+		assert_string_equal(redis(&rig, "EXISTS switchd:{0}:q:rid-dry"), "0");
+		TEXT_FORMAT(rid, "rid-repair-%zu", i);
+		assert_int_equal(repair(&h, rid, &rec, false, &k), ST_OK);
+		assert_non_null(strchr(k.stream_id, '-'));
+		next = k.record;
+		assert_true(version_cmp(next.v, rec.v) > 0 && next.rev > rec.rev && next.active == rec.active);
+		load(&h, &k);
+		if (k.result != ST_OK)
+			fail_msg("%s: after the repair: %s (%s)", rows[i].name, store_result_name(k.result), k.detail);
+		assert_memory_equal(&k.record, &next, sizeof(next));
+		if (strcmp(rows[i].name, "epoch ahead") == 0)
+			assert_true(next.v.epoch == 41);
+		s = look(&h);
+		assert_string_equal(s.trouble[0], "");
+		assert_string_equal(redis(&rig, "HEXISTS switchd:{0}:x:shop r0"), "1");
+		/* What could be read of the list stays; of another type it is what we know. */
+		assert_string_equal(redis(&rig, "HEXISTS switchd:{0}:x:shop r5"), "0");
+		rec = next;
+		next = flipped(&rec);
+		TEXT_FORMAT(rid, "rid-after-%zu", i);
+		assert_int_equal(commit(&h, rid, MOVE_FORCE, &rec, &next, &k), ST_OK);
+		rec = k.record;
+	}
+	free(big);
+	store_free(&h.store);
+}
+
+static void a_valid_record_of_another_hand_keeps_its_condemned(void **state)
+{
+	struct hand h;
+	struct ask k;
+	struct record rec;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	redis(&rig, "HSET switchd:{0}:x:shop r3 %s", "{\"release\":\"r3\",\"digest\":\"\",\"since\":1,\"by\":\"switchd\",\"why\":\"\"}");
+	redis(&rig, "HSET switchd:{0}:s:shop active purple");
+	assert_int_equal(repair(&h, "rid-2", &rec, false, &k), ST_OK);
+	load(&h, &k);
+	assert_int_equal(k.n_condemned, 2);
+	store_free(&h.store);
+}
+
+/* The public record alone: gone, or saying something else. */
+static void a_public_record_that_says_something_else_is_seen(void **state)
+{
+	struct hand h;
+	struct record rec, rec2;
+	struct ask k;
+	struct seen s;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	redis(&rig, "DEL switchd:{0}:a:shop");
+	s = look(&h);
+	assert_non_null(strstr(s.trouble[0], "gone"));
+	assert_int_equal(repair(&h, "rid-2", &rec, false, &k), ST_OK);
+	rec2 = k.record;
+	s = look(&h);
+	assert_string_equal(s.trouble[0], "");
+	redis(&rig, "SET switchd:{0}:a:shop %s", "sw1 99 1 green r2 x 1 1 - -");
+	s = look(&h);
+	assert_non_null(strstr(s.trouble[0], "does not say"));
+	assert_int_equal(repair(&h, "rid-3", &rec2, false, &k), ST_OK);
+	s = look(&h);
+	assert_string_equal(s.trouble[0], "");
+	store_free(&h.store);
+}
+
+/* Agents and proxies may have followed a version of a later history: then a generation is declared above it. */
+static void a_later_generation_that_was_seen_is_outdone(void **state)
+{
+	struct hand h;
+	struct record rec;
+	struct ask k;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	redis(&rig, "HSET switchd:{0}:s:shop gen %llu", (unsigned long long)rec.v.gen + 1000);
+	assert_int_equal(repair(&h, "rid-2", &rec, false, &k), ST_OK);
+	h.known[0] = true;
+	h.truth[0] = k.record;
+	pump_not(h.up);
+	pump(h.up);
+	load(&h, &k);
+	assert_int_equal(k.result, ST_OK);
+	assert_true(k.record.v.gen > rec.v.gen + 1000);
+	assert_int_equal(k.record.active, BLUE);
+	store_free(&h.store);
+}
+
+static void a_repair_is_fenced_and_used_once(void **state)
+{
+	struct hand h;
+	struct record rec;
+	struct ask k;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	redis(&rig, "HSET switchd:{0}:s:shop active purple");
+	assert_int_equal(repair(&h, "rid-first", &rec, false, &k), ST_REFUSED); /* that id was a commit */
+	redis(&rig, "SET switchd:{0}:lease %s", "99 ctl-2");
+	assert_int_equal(repair(&h, "rid-2", &rec, false, &k), ST_NOT_LEADER);
+	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop active"), "purple");
+	store_free(&h.store);
+}
+
+/* A reconcile leaves alone what the engine refused, also when it is a record like any other. */
+static void what_was_refused_is_not_restamped(void **state)
+{
+	struct hand h;
+	struct record rec;
+	struct ask k;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	h.known[0] = h.leave = true;
+	h.truth[0] = rec;
+	redis(&rig, "REPLICAOF 127.0.0.1 1");
+	redis(&rig, "REPLICAOF NO ONE");
+	redis(&rig, "HINCRBY switchd:{0}:meta gen 5");
+	store_reconcile(h.store, "a test");
+	pump_not(h.up);
+	pump(h.up);
+	load(&h, &k);
+	assert_int_equal(k.record.v.gen, rec.v.gen);
+	assert_int_equal(k.record.rev, rec.rev);
+	store_free(&h.store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(a_mark_stands_still_until_something_changes),
+		T(each_bad_value_is_repaired),
+		T(a_valid_record_of_another_hand_keeps_its_condemned),
+		T(a_public_record_that_says_something_else_is_seen),
+		T(a_later_generation_that_was_seen_is_outdone),
+		T(a_repair_is_fenced_and_used_once),
+		T(what_was_refused_is_not_restamped),
+#undef T
+	};
+
+	log_least = getenv("SWITCHD_TEST_LOG") ? LOG_LV_DEBUG : LOG_LV_ERROR + 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
