@@ -124,6 +124,9 @@ void store_inspect(struct store *, store_inspect_fn *, void *arg);
 struct store_upgraded { enum store_result result; int from; size_t rewritten; char detail[256]; };
 typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
 void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
+uint64_t store_generation(const struct store *);        /* as of the last reconcile */
+/* Declares one above that and above the present one: the store is down until every record is stamped into it. */
+void store_new_generation(struct store *, uint64_t above, const char *why);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
 void store_reconcile(struct store *, const char *why);
 
