@@ -72,7 +72,7 @@ route_fn order_claim, order_renew, order_unclaim, order_deploy, order_abort, ord
 	order_unseal, order_pardon, order_mute, order_unmute, order_note, order_drill;
 route_fn look_agents, order_forget;
 route_fn events_stream;
-route_fn state_repair;
+route_fn state_repair, state_doctor, state_upgrade;
 /* What came of an order, as everybody is answered (orders.c). */
 order_done_fn order_answered;
 

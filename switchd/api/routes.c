@@ -32,6 +32,7 @@ const struct route routes[] = {
 	{ "GET", "/v1/agents", ROLE_READ, false, look_agents, NULL, "who reports: agents and controllers" },
 	{ "DELETE", "/v1/agents/:n", ROLE_OPERATE, false, order_forget, "message", "an agent is expected no more, until it reports again" },
 	{ "GET", "/v1/config", ROLE_READ, false, look_config, NULL, "effective configuration" },
+	{ "GET", "/v1/doctor", ROLE_READ, false, state_doctor, NULL, "is all that switchd stands on as it should be?" },
 	{ "GET", "/v1/events", ROLE_READ, false, events_stream, NULL, "server-sent events" },
 	{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY, false, order_claim, "release slot digest manifest skip force message", "claim the idle slot" },
 	{ "POST", "/v1/services/:s/claim/renew", ROLE_DEPLOY, false, order_renew, "claim", "renew a claim" },
@@ -50,6 +51,7 @@ const struct route routes[] = {
 	{ "PUT", "/v1/services/:s/features/:f/mute", ROLE_OPERATE, false, order_mute, "for message", "mute a feature, 24 h at most" },
 	{ "DELETE", "/v1/services/:s/features/:f/mute", ROLE_OPERATE, false, order_unmute, "message", "unmute it" },
 	{ "POST", "/v1/services/:s/repair", ROLE_OPERATE, false, state_repair, "message", "write the last good record over a refused value of the store" },
+	{ "POST", "/v1/state/upgrade", ROLE_OPERATE, false, state_upgrade, "message", "write the store in the newer schema" },
 	{ "POST", "/v1/services/:s/notes", ROLE_DEPLOY, false, order_note, "message deploy", "a note, kept with what happened" },
 };
 const size_t n_routes = ARRAY_LEN(routes);

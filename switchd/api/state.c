@@ -27,6 +27,37 @@ static bool who_and_why(struct call *c, bool needs_why, struct person *p)
 	return true;
 }
 
+static void doctor_said(void *arg, json_t *borrowed)
+{
+	struct call *c = arg;
+
+	if (!call_orphan(c))
+		answer_json(c, 200, json_incref(borrowed));
+}
+
+void state_doctor(struct call *c) { engine_doctor(call_engine(c), doctor_said, c); }
+
+static void state_said(void *arg, const struct state_result *r)
+{
+	struct call *c = arg;
+	const struct refusal_info *i = refusal_info(r->refusal);
+
+	if (call_orphan(c))
+		return;
+	if (r->refusal == RF_NONE)
+		answer_json(c, 200, json_incref(r->said));
+	else
+		answer_problem(c, (unsigned)i->http, i->code, i->sentence, r->detail, i->exit_code);
+}
+
+void state_upgrade(struct call *c)
+{
+	struct person p;
+
+	if (who_and_why(c, false, &p))
+		engine_upgrade(call_engine(c), &p, state_said, c);
+}
+
 void state_repair(struct call *c)
 {
 	struct person p;

@@ -147,6 +147,9 @@ void say_why(struct cli *, const json_t *why);
 void say_evidence(struct cli *, const json_t *evidence);
 void say_event(struct cli *, const json_t *event, int64_t since_ms);
 
+/* ---- doctor.c ---- */
+int say_doctor(struct cli *, const json_t *found);       /* the exit code; with --json it says nothing */
+
 /* ---- say_gates.c ---- */
 void say_gates(const struct cli *, const json_t *gates, FILE *to);      /* one a line */
 void say_gates_line(const struct cli *, const json_t *gates);           /* all in one, for status */
@@ -177,6 +180,6 @@ verb_fn verb_claim, verb_unclaim, verb_deploy, verb_abort;
 verb_fn verb_flip, verb_rollback, verb_hold, verb_resume, verb_seal, verb_unseal, verb_pardon, verb_mute, verb_unmute, verb_note;
 verb_fn verb_probe, verb_active, verb_init, verb_proxy, verb_config, verb_version, verb_help, verb_manifest;
 verb_fn verb_agents;
-verb_fn verb_inventory, verb_discover, verb_import, verb_state;
+verb_fn verb_inventory, verb_discover, verb_import, verb_state, verb_doctor;
 
 #endif

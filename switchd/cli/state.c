@@ -43,12 +43,43 @@ static int state_repair(struct cli *c)
 	return ex;
 }
 
+/* upgrade: the version before this one cannot be started again after it. */
+static int state_upgrade(struct cli *c)
+{
+	struct answer a;
+	json_t *b;
+	int ex;
+
+	if (c->n_words > 1)
+		return usage_error(c, "state upgrade wants no words");
+	if (!c->dry_run && !cli_confirm(c, "Write the store in the newer schema? The version of switchd before this one can then not be started again.", NULL, &ex))
+		return ex;
+	b = with_message(c);
+	client_ask(c, "POST", "/v1/state/upgrade", b, c->timeout_ms, &a);
+	json_decref(b);
+	if (!a.reached || a.status >= 300 || !a.json) {
+		ex = say_failed(c, "state upgrade", &a);
+	} else {
+		ex = EX_DONE;
+		if (c->output == FMT_JSON)
+			say_json(c, a.json);
+		else if (jint(a.json, "from") == jint(a.json, "to") && !jint(a.json, "rewritten"))
+			printf("the store is of schema %lld already\n", (long long)jint(a.json, "to"));
+		else
+			printf("schema %lld %s %lld, %lld public record%s %s\n", (long long)jint(a.json, "from"), c->dry_run ? "would become" : "is now",
+			       (long long)jint(a.json, "to"), (long long)jint(a.json, "rewritten"), jint(a.json, "rewritten") == 1 ? "" : "s",
+			       c->dry_run ? "would be rewritten" : "rewritten");
+	}
+	answer_free(&a);
+	return ex;
+}
+
 int verb_state(struct cli *c)
 {
-	static const struct { const char *word; verb_fn *run; } words[] = { { "repair", state_repair } };
+	static const struct { const char *word; verb_fn *run; } words[] = { { "repair", state_repair }, { "upgrade", state_upgrade } };
 
 	for (size_t i = 0; c->n_words && i < ARRAY_LEN(words); i++)
 		if (strcmp(c->words[0], words[i].word) == 0)
 			return words[i].run(c);
-	return usage_error(c, "state wants repair");
+	return usage_error(c, "state wants repair or upgrade");
 }

@@ -60,6 +60,11 @@ struct person { id_text by, rid; why_text why; bool dry_run; };         /* who a
 /* Writes the last good record over a value of the store that is refused. */
 void engine_repair(struct engine *, const char *service, const struct person *, order_done_fn *, void *arg);
 
+struct state_result { enum refusal refusal; char detail[512]; json_t *said; };          /* RF_NONE: done, and said is what; BORROWED */
+typedef void state_done_fn(void *arg, const struct state_result *);    /* exactly once, never from inside the call */
+/* From an older schema to ours: {"status":"done|dry-run","from","to","rewritten"}. */
+void engine_upgrade(struct engine *, const struct person *, state_done_fn *, void *arg);
+
 /* ---- reading ---- */
 size_t engine_services(const struct engine *);
 const char *engine_service_name(const struct engine *, size_t i);
@@ -101,6 +106,9 @@ void engine_postmortem(struct engine *, const char *service, uint64_t deploy, wa
 
 /* A span in numbers, and whether it is time to enforce (core/story/report.h); from 0 = the last 7 days. */
 void engine_report(struct engine *, const char *service, wall_ms from, engine_events_fn *, void *arg);
+
+/* Is all that we stand on as it should be? {"daemon":true,"bad":N,"warn":N,"checks":[{"check","state","says","fix"}]} */
+void engine_doctor(struct engine *, engine_events_fn *, void *arg);
 
 /* Asks every feature of a slot (or both: NO_SLOT) now; done when all have answered or timed out. */
 typedef void engine_probe_fn(void *arg, json_t *borrowed);

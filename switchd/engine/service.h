@@ -11,7 +11,7 @@
  * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
- * trust.c    what another hand wrote into the store;  repair.c  a person has it written over
+ * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on;  upgrade.c  a newer schema
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
@@ -62,6 +62,7 @@ struct order {
 	struct order *next;
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
 	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
+	bool preflighted;               /* the proxies were asked for this order */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
 	bool addressed; enum slot addressed_slot; char addresses[200]; /* the slot's source was read for it: what changed */
 };

@@ -116,6 +116,14 @@ void store_look(struct store *, const char *const *services, size_t n, store_loo
 struct store_repair { const char *service, *rid; const struct record *good; struct version floor; const struct condemned_set *condemned;
 	const struct event *event; bool dry_run; };
 void store_repair(struct store *, const struct store_repair *, store_done_fn *, void *arg);
+/* What the server says of itself, as one JSON object: {"connected", "info": {...}, "offset_ms", "schema", and of each further question
+ * {"value"} or {"error"}}; what it was not asked, or did not answer, is not in it. */
+typedef void store_inspect_fn(void *arg, const char *json);
+void store_inspect(struct store *, store_inspect_fn *, void *arg);
+/* From an older schema to ours.  from: what it was (2 = nothing was to be done); rewritten: public records, also with dry_run. */
+struct store_upgraded { enum store_result result; int from; size_t rewritten; char detail[256]; };
+typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
+void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
 void store_reconcile(struct store *, const char *why);
 

@@ -7,12 +7,14 @@
 # shellcheck shell=bash
 
 # In the order of a flip: plan > lease > commit > map file > rename > fsync > runtime command > readback > observe > audit > notify.
-# scripts/lint compares the two lists with the source.  Those of FLIP_POINTS are passed by each flip and each rollback.
+# scripts/lint compares the lists with the source.  Those of FLIP_POINTS are passed by each flip and each rollback.
 FLIP_POINTS="engine.plan store.renew store.before-commit store.after-commit journal.before-write journal.after-fsync
 proxy.before-file proxy.before-rename proxy.after-rename proxy.after-fsync proxy.before-set proxy.after-set proxy.after-readback
 engine.observed archive.before-write archive.after-write engine.publish"
 # Passed when the store is met (again).
 CONNECT_POINTS="store.lease"
+# An agent's own, beside those of journal and proxy.
+AGENT_POINTS="agent.journalled"
 
 # ---- files of SWITCHD_FP_DIR ----
 

@@ -94,7 +94,7 @@ static void the_table_says_what_the_documents_say(void **state)
 		{ "GET", "/v1/services/:s/deploys/:n", ROLE_READ }, { "GET", "/v1/services/:s/inventory", ROLE_READ },
 		{ "POST", "/v1/services/:s/inventory", ROLE_READ }, { "POST", "/v1/services/:s/claim/renew", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/notes", ROLE_DEPLOY }, { "GET", "/v1/agents", ROLE_READ }, { "DELETE", "/v1/agents/:n", ROLE_OPERATE },
-		{ "POST", "/v1/services/:s/repair", ROLE_OPERATE },
+		{ "POST", "/v1/services/:s/repair", ROLE_OPERATE }, { "POST", "/v1/state/upgrade", ROLE_OPERATE }, { "GET", "/v1/doctor", ROLE_READ },
 		{ "POST", "/v1/services/:s/claim", ROLE_DEPLOY }, { "DELETE", "/v1/services/:s/claim", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/deploys", ROLE_DEPLOY }, { "DELETE", "/v1/services/:s/deploys/:n", ROLE_DEPLOY },
 		{ "POST", "/v1/services/:s/flip", ROLE_OPERATE }, { "POST", "/v1/services/:s/rollback", ROLE_OPERATE },

@@ -108,6 +108,28 @@ void engine_repair(struct engine *e, const char *service, const struct person *p
 	engine_order(e, service, &in, p->rid, NULL, done, arg);
 }
 
+void engine_upgrade(struct engine *e, const struct person *p, state_done_fn *done, void *arg)
+{
+	struct state_result r = { .said = json_pack("{s:i,s:i}", "from", 1, "to", 2) };
+
+	(void)e;
+	fake.asked++;
+	fake.in = (struct input){ .kind = IN_NOTE, .dry_run = p->dry_run };
+	TEXT_COPY(fake.in.by, p->by);
+	done(arg, &r);
+	json_decref(r.said);
+}
+
+void engine_doctor(struct engine *e, engine_events_fn *done, void *arg)
+{
+	json_t *o = json_pack("{s:i,s:[]}", "bad", 0, "checks");
+
+	(void)e;
+	fake.asked++;
+	done(arg, o);
+	json_decref(o);
+}
+
 size_t engine_services(const struct engine *e) { (void)e; return fake.services; }
 const char *engine_service_name(const struct engine *e, size_t i) { (void)e; (void)i; return "shop"; }
 bool engine_has_service(const struct engine *e, const char *name) { (void)e; return strcmp(name, "shop") == 0; }
