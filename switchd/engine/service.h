@@ -164,6 +164,7 @@ struct service {
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
 	/* the store is away: the record is ahead of it */
+	id_text pending_cid;            /* of what was decided alone, when the record is another's by now */
 	bool overruled;                 /* another controller led meanwhile: what was decided alone is only told */
 	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
 	bool replaying; struct condemned pending_condemn;
