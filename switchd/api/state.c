@@ -37,6 +37,40 @@ static void doctor_said(void *arg, json_t *borrowed)
 
 void state_doctor(struct call *c) { engine_doctor(call_engine(c), doctor_said, c); }
 
+static void state_said(void *arg, const struct state_result *r)
+{
+	struct call *c = arg;
+	const struct refusal_info *i = refusal_info(r->refusal);
+
+	if (call_orphan(c))
+		return;
+	if (r->refusal == RF_NONE)
+		answer_json(c, 200, json_incref(r->said));
+	else
+		answer_problem(c, (unsigned)i->http, i->code, i->sentence, r->detail, i->exit_code);
+}
+
+void state_export(struct call *c) { engine_export(call_engine(c), state_said, c); }
+
+void state_import(struct call *c)
+{
+	json_t *doc = json_object_get(c->body, "state");
+	struct person p;
+
+	if (!json_is_object(doc))
+		answer_bad(c, "bad-member", "state is wanted: the document of GET /v1/state");
+	else if (who_and_why(c, true, &p))
+		engine_import(call_engine(c), &p, doc, json_is_true(json_object_get(c->body, "force")), state_said, c);
+}
+
+void state_upgrade(struct call *c)
+{
+	struct person p;
+
+	if (who_and_why(c, false, &p))
+		engine_upgrade(call_engine(c), &p, state_said, c);
+}
+
 void state_repair(struct call *c)
 {
 	struct person p;

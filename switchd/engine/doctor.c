@@ -126,6 +126,10 @@ static void role(struct doctor *d, const json_t *info, const json_t *answer)
 		say(d, "redis role", FIND_BAD, "point state: at the primary, or at its sentinels", "it is a replica: nothing can be committed");
 	else
 		say(d, "redis role", FIND_OK, "", "primary, %llu replica%s connected", (unsigned long long)replicas, replicas == 1 ? "" : "s");
+	if (d->e->cfg->redis.replicas > 0)
+		say(d, "replicas wanted", replicas >= (uint64_t)d->e->cfg->redis.replicas ? FIND_OK : FIND_BAD,
+		    replicas >= (uint64_t)d->e->cfg->redis.replicas ? "" : "bring them back: until then each commit is at risk", "a commit must be with %d, and %llu %s connected",
+		    d->e->cfg->redis.replicas, (unsigned long long)replicas, replicas == 1 ? "is" : "are");
 	if (json_is_object(json_object_get(answer, "min_replicas")) && !str(json_object_get(answer, "min_replicas"), "error")[0]) {
 		uint64_t min = number(json_object_get(answer, "min_replicas"), "value");
 

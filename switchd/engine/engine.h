@@ -60,6 +60,16 @@ struct person { id_text by, rid; why_text why; bool dry_run; };         /* who a
 /* Writes the last good record over a value of the store that is refused. */
 void engine_repair(struct engine *, const char *service, const struct person *, order_done_fn *, void *arg);
 
+struct state_result { enum refusal refusal; char detail[512]; json_t *said; };          /* RF_NONE: done, and said is what; BORROWED */
+typedef void state_done_fn(void *arg, const struct state_result *);    /* exactly once, never from inside the call */
+/* From an older schema to ours: {"status":"done|dry-run","from","to","rewritten"}. */
+void engine_upgrade(struct engine *, const struct person *, state_done_fn *, void *arg);
+
+/* All that the store holds of the services, as a document; no secret is in it, there is none in the store. */
+void engine_export(struct engine *, state_done_fn *, void *arg);
+/* A document of engine_export() (BORROWED until done): {"status","services":[{"service","what","active","version","moves","condemned"}]}. */
+void engine_import(struct engine *, const struct person *, json_t *doc, bool force, state_done_fn *, void *arg);
+
 /* ---- reading ---- */
 size_t engine_services(const struct engine *);
 const char *engine_service_name(const struct engine *, size_t i);

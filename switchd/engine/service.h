@@ -11,7 +11,8 @@
  * report.c   a span in numbers, and what of it was watched
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
- * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on
+ * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on;  upgrade.c  a newer schema
+ * state_out.c, state_in.c  the store as a document, and back
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
@@ -62,6 +63,7 @@ struct order {
 	struct order *next;
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
 	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
+	bool preflighted;               /* the proxies were asked for this order */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
 	bool addressed; enum slot addressed_slot; char addresses[200]; /* the slot's source was read for it: what changed */
 };
@@ -391,6 +393,11 @@ bool trust_refuses(struct service *, const struct store_answer *);       /* of w
 void trust_sent(struct service *, const char *rid);
 void trust_away(struct service *);              /* we do not lead any more */
 void trust_say(const struct service *, char *out, size_t size);
+
+/* state_out.c, state_in.c: what is kept beside the record, ledger.N and ledger.N.more too */
+#define STATE_FORMAT "switchd-state"
+enum { STATE_FORMAT_VERSION = 1, STATE_VALUES = 5, STATE_VALUE_MAX = 32 * 1024 };
+extern const char *const state_values[STATE_VALUES];
 
 /* measure.c */
 void measure_start(struct service *);

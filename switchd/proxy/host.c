@@ -213,14 +213,16 @@ static bool loopback(const char *host) { return text_starts(host, "127.") || str
 
 static void address(const struct told *t, const struct redis_config *r)
 {
+	bool near = r->embedded || (r->unix_path && r->unix_path[0]) || (!r->n_sentinels && loopback(r->host)), secret = r->password_file[0] != '\0';
 	char says[400];
 
-	if (r->embedded || (r->unix_path && r->unix_path[0]) || loopback(r->host)) {
+	if (near) {
 		tell(t, "state address", FIND_OK, r->embedded ? "a Redis of our own, on a unix socket" : "Redis is asked on this host", "");
 		return;
 	}
-	TEXT_FORMAT(says, "Redis at %s is asked %s", r->host, r->password_file[0] ? "with a password" : "without a password, over a network");
-	tell(t, "state address", r->password_file[0] ? FIND_OK : FIND_BAD, says, r->password_file[0] ? "" : "state: { user:, password_file: } and an ACL (docs/operations.md)");
+	TEXT_FORMAT(says, "Redis is asked over a network, %s a password, %s TLS", secret ? "with" : "without", r->over_tls ? "with" : "without");
+	tell(t, "state address", secret ? r->over_tls ? FIND_OK : FIND_WARN : FIND_BAD, says,
+	     secret ? r->over_tls ? "" : "rediss:// or sentinels://, unless nobody else is on that network" : "state: { user:, password_file: }, and a user of docs/redis");
 }
 
 static void clock_sync(const struct told *t)
@@ -250,6 +252,8 @@ void host_check(const struct config *cfg, finding_fn *fn, void *arg)
 	directory(&t, "archive", stat(cfg->archive, &st) == 0 ? cfg->archive : parent);
 	file(&t, "tokens_file", cfg->tokens_file, false);
 	file(&t, "state password", cfg->redis.password_file, true);
+	file(&t, "state password", cfg->redis.sentinel_password_file, true);
+	file(&t, "state key", cfg->redis.tls.key_file, true);
 	address(&t, &cfg->redis);
 	for (size_t i = 0; i < cfg->n_services; i++) {
 		char check[100];

@@ -227,6 +227,14 @@ static void looked_at(struct op *op, const redisReply *r)
 		answered_later(write, ST_DOWN, st->why);
 }
 
+uint64_t store_generation(const struct store *st) { return st ? st->gen : 0; }
+
+void store_new_generation(struct store *st, uint64_t above, const char *why)
+{
+	st->force_floor = above > st->gen && above < REPAIR_MOST ? above : st->gen;
+	reconcile_again(st, why);
+}
+
 void store_repair(struct store *st, const struct store_repair *r, store_done_fn *done, void *arg)
 {
 	struct op *op;

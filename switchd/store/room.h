@@ -8,7 +8,7 @@
  * follow.c an agent's side: records told, reports    roster.c     a controller's side of reports
  * standby.c who does not lead sees what was committed  durable.c    do replicas have it?
  * watch.c  is it still what we wrote?                 repair.c     written over by a person's word
- * inspect.c what the server says of itself
+ * inspect.c what the server says of itself             upgrade.c    from one schema to the next
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H

@@ -30,6 +30,7 @@ EMBED(changed);
 EMBED(look);
 EMBED(watch);
 EMBED(repair);
+EMBED(upgrade);
 
 static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
 	[SC_LEASE] = { "lease", lua_lease },
@@ -44,6 +45,7 @@ static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
 	[SC_CHANGED] = { "changed", lua_changed },
 	[SC_WATCH] = { "watch", lua_watch, lua_look },
 	[SC_REPAIR] = { "repair", lua_repair, lua_look },
+	[SC_UPGRADE] = { "upgrade", lua_upgrade },
 };
 
 const char *script_name(enum script s) { return table[s].name; }

@@ -6,7 +6,7 @@
 #ifndef SWITCHD_STORE_SCRIPTS_H
 #define SWITCHD_STORE_SCRIPTS_H
 
-enum script { SC_LEASE, SC_COMMIT, SC_NEWGEN, SC_RELIN, SC_RESTAMP, SC_LOAD, SC_EVENTS, SC_SHOWN, SC_REPORT, SC_CHANGED, SC_WATCH, SC_REPAIR, N_SCRIPTS };
+enum script { SC_LEASE, SC_COMMIT, SC_NEWGEN, SC_RELIN, SC_RESTAMP, SC_LOAD, SC_EVENTS, SC_SHOWN, SC_REPORT, SC_CHANGED, SC_WATCH, SC_REPAIR, SC_UPGRADE, N_SCRIPTS };
 
 const char *script_name(enum script);
 const char *script_text(enum script);   /* NUL-terminated; lives as long as the process */

@@ -120,6 +120,13 @@ void store_repair(struct store *, const struct store_repair *, store_done_fn *, 
  * {"value"} or {"error"}}; what it was not asked, or did not answer, is not in it. */
 typedef void store_inspect_fn(void *arg, const char *json);
 void store_inspect(struct store *, store_inspect_fn *, void *arg);
+/* From an older schema to ours.  from: what it was (2 = nothing was to be done); rewritten: public records, also with dry_run. */
+struct store_upgraded { enum store_result result; int from; size_t rewritten; char detail[256]; };
+typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
+void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
+uint64_t store_generation(const struct store *);        /* as of the last reconcile */
+/* Declares one above that and above the present one: the store is down until every record is stamped into it. */
+void store_new_generation(struct store *, uint64_t above, const char *why);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
 void store_reconcile(struct store *, const char *why);
 

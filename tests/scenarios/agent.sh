@@ -23,12 +23,12 @@ agent_site()
 	watch_begin
 }
 
-# agent_config [sed expression]: its file, from the site's.
+# agent_config: its file, from the site's.
 agent_config()
 {
 	mkdir -p "$SITE/agent"
 	sed -e "s|^listen: .*|listen: { http: $HTTP, operators: off, unix: $SITE/none.sock }|" -e "s|^state_dir: .*|state_dir: $SITE/agent\nagent: { name: $AGENT, report: 500ms }|" \
-		-e "s|socket: $STATS_SOCKET|socket: $STATS_SOCKET, map: $MAP, paths: ${MAP%.map}.paths|" -e "${1:-}" "$CONFIG" >"$SITE/agent.new" &&
+		-e "s|socket: $STATS_SOCKET|socket: $STATS_SOCKET, map: $MAP, paths: ${MAP%.map}.paths|" "$CONFIG" >"$SITE/agent.new" &&
 		mv "$SITE/agent.new" "$SITE/agent.yaml"
 }
 

@@ -268,6 +268,84 @@ static void what_was_refused_is_not_restamped(void **state)
 	store_free(&h.store);
 }
 
+/* ---- an older schema ---- */
+
+struct up { bool done; struct store_upgraded said; };
+
+static void on_upgraded(void *arg, const struct store_upgraded *u)
+{
+	struct up *up = arg;
+
+	assert_false(up->done);
+	up->said = *u;
+	up->done = true;
+}
+
+static struct store_upgraded upgrade(struct hand *h, bool dry)
+{
+	struct event e = one_event("store.upgraded");
+	struct up up = { 0 };
+
+	e.service[0] = '\0';
+	store_upgrade(h->store, &e, dry, on_upgraded, &up);
+	assert_false(up.done);
+	pump(up.done);
+	return up.said;
+}
+
+/* A store of schema 1 is written as one, until a person says upgrade: then what stands is rewritten at the same version. */
+static void an_older_schema_is_kept_until_upgrade(void **state)
+{
+	struct hand h;
+	struct record rec, next;
+	struct ask k;
+	struct store_upgraded u;
+	char old[300];
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	redis(&rig, "HSET switchd:{0}:meta v 1");
+	next = flipped(&rec);
+	next.shield = true;
+	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &rec, &next, &k), ST_OK);
+	rec = k.record;
+	TEXT_COPY(old, redis(&rig, "GET switchd:{0}:a:shop"));
+	assert_true(text_starts(old, "sw1 "));
+	u = upgrade(&h, true);
+	assert_int_equal(u.result, ST_OK);
+	assert_int_equal(u.from, 1);
+	assert_int_equal(u.rewritten, 1);
+	assert_string_equal(redis(&rig, "GET switchd:{0}:a:shop"), old);
+	assert_string_equal(redis(&rig, "HGET switchd:{0}:meta v"), "1");
+	u = upgrade(&h, false);
+	assert_int_equal(u.result, ST_OK);
+	assert_int_equal(u.from, 1);
+	assert_int_equal(u.rewritten, 1);
+	assert_string_equal(redis(&rig, "HGET switchd:{0}:meta v"), "2");
+	TEXT_COPY(old, redis(&rig, "GET switchd:{0}:a:shop"));
+	assert_true(text_starts(old, "sw2 "));
+	assert_non_null(strstr(old, " green shield r2 rid-2 "));
+	struct seen s = look(&h);
+
+	assert_string_equal(s.trouble[0], "");
+	u = upgrade(&h, false);
+	assert_int_equal(u.from, 2);
+	assert_int_equal(u.rewritten, 0);
+	assert_string_equal(redis(&rig, "GET switchd:{0}:a:shop"), old);
+	/* Stopped in the middle: the next one ends it. */
+	redis(&rig, "SET switchd:{0}:a:shop %s", "sw1 1 2 green r2 rid-2 3 4 - -");
+	assert_int_equal(upgrade(&h, false).rewritten, 0); /* of another generation: not ours to rewrite */
+	redis(&rig, "SET switchd:{0}:a:shop %s", "sw1 is none"); /* nor what is none */
+	assert_int_equal(upgrade(&h, false).rewritten, 0);
+	redis(&rig, "SET switchd:{0}:a:shop %s", old);
+	next = flipped(&rec);
+	assert_int_equal(commit(&h, "rid-3", MOVE_BACK, &rec, &next, &k), ST_OK);
+	redis(&rig, "HSET switchd:{0}:meta v 3");
+	u = upgrade(&h, false);
+	assert_int_equal(u.result, ST_REFUSED);
+	store_free(&h.store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +357,7 @@ int main(void)
 		T(a_later_generation_that_was_seen_is_outdone),
 		T(a_repair_is_fenced_and_used_once),
 		T(what_was_refused_is_not_restamped),
+		T(an_older_schema_is_kept_until_upgrade),
 #undef T
 	};
 
