@@ -104,12 +104,12 @@ net_redis_start()
 	wait_until 10 redis_answers
 }
 
-# scn_site on five hosts, clients at the router.  REDIS_AT: where the controller looks for Redis, if not there.
-net_site()
+# Hosts 1 to 5, and more if told.  REDIS_AT: where the controller looks for Redis, if not there.
+net_hosts()
 {
 	mkdir -p "$SITE/pid"
 	net_begin
-	host_up 1 2 3 4 5
+	host_up 1 2 3 4 5 "$@"
 	at_host AT_SWITCHD 1
 	at_host AT_REDIS 2
 	at_host AT_HAPROXY 3
@@ -119,6 +119,12 @@ net_site()
 	net_redis_start || fail "redis does not start"
 	! declare -F net_relay >/dev/null || net_relay
 	TOP[state]="{ redis: 'redis://${REDIS_AT:-$(host_addr 2):6379}' }"
+}
+
+# net_site [TARGETS]: scn_site on five hosts, clients at the router.
+net_site()
+{
+	net_hosts
 	scn_site "${1:-2}"
 }
 
