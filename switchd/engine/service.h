@@ -273,6 +273,7 @@ struct engine {
 	char export_id[44], export_next[44];    /* the last event in the archive; of the page under way */
 	bool export_known, exporting, export_full, export_asked;
 	int64_t export_retry_ms; mono_us next_export;
+	bool export_trimmed;            /* said: the hard bound is reached */
 	uint64_t export_gaps;           /* events that were trimmed before */
 	size_t watch_at; mono_us next_look;     /* trust.c: the next service to be looked at */
 	id_text owner;

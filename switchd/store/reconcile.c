@@ -272,7 +272,7 @@ static void new_generation(struct store *st)
 	args_add(&op->args, rc->seen.lineage);
 	args_addf(&op->args, "%" PRIu64, rc->floor);
 	args_add(&op->args, text);
-	args_addf(&op->args, "%d", EVENTS_KEPT);
+	args_addf(&op->args, "%" PRIu64, events_most(st, 1));
 	free(text);
 	free(e);
 	send_or_free(op);
@@ -493,7 +493,7 @@ static void stamp(struct store *st, const struct op *found)
 	text = commit_doc(next);
 	args_add(&op->args, text ? text : "");
 	free(text);
-	args_addf(&op->args, "%d", EVENTS_KEPT);
+	args_addf(&op->args, "%" PRIu64, events_most(st, 1));
 	text = event_text(e);
 	args_add(&op->args, text);
 	free(text);

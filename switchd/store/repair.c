@@ -146,7 +146,7 @@ static bool write_args(struct op *op, const char *expected)
 	args_add(a, op->record->cid);
 	commit_record_args(a, op->record);
 	args_add(a, doc ? doc : "");
-	args_addf(a, "%d", EVENTS_KEPT);
+	args_addf(a, "%" PRIu64, events_most(op->st, 1));
 	args_add(a, event ? event : "");
 	args_add(a, w->anew ? "1" : "0");
 	for (size_t i = 0; i < w->condemned.n; i++) {

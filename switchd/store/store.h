@@ -97,6 +97,13 @@ void store_commit(struct store *, const struct commit *, store_done_fn *, void *
 typedef void store_events_fn(void *arg, bool ok, const char *json);
 void store_events(struct store *, const char *service, const char *after_id, size_t max, store_events_fn *, void *arg);
 
+/* The stream is bounded by the commits themselves; what is not exported yet is not trimmed, up to a hard bound.  id: the last one
+ * that is safe elsewhere ("" = none yet); until it was told, everything counts as not exported. */
+void store_exported(struct store *, const char *id);
+uint64_t store_backlog(const struct store *);           /* at least so many are not exported... */
+uint64_t store_backlog_most(const struct store *);      /* ...and from here on the oldest are being lost */
+void store_keep_events(struct store *, uint64_t n);     /* the ordinary bound, for tests */
+
 /* Small values beside the record (baselines, evidence): plain SET/GET under the prefix, bounded, never per probe. */
 /* `what` is a name; a value of over 32 kB is not kept (and a warning logged). */
 void store_put(struct store *, const char *service, const char *what, const char *value);
