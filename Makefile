@@ -54,6 +54,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/*.c)
 SIM := $(patsubst tests/sim/%.c,$(OUT)/tests/sim/%,$(wildcard tests/sim/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(OUT)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
 FAKES := $(patsubst tests/fakes/%.c,$(OUT)/tests/fakes/%,$(wildcard tests/fakes/*.c))
+CHAOS := $(patsubst tests/chaos/%.c,$(OUT)/chaos/%,$(wildcard tests/chaos/*.c))
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -93,9 +94,18 @@ $(OUT)/tests/fakes/%: $(OUT)/tests/fakes/%.o
 	@echo "  LD $@"
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lev -lm -lpthread
 
-.PHONY: programs fakes unit-programs fuzz-programs
+# The rig of the chaos run knows nothing of switchd either; a program NAME.c may have parts in NAME/.
+$(OUT)/chaos/driver: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/chaos/driver/*.c))
+$(OUT)/chaos/check: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/chaos/check/*.c))
+$(OUT)/chaos/%: $(OUT)/tests/chaos/%.o
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lev -lm -lpthread
+
+.PHONY: programs fakes chaos-programs unit-programs fuzz-programs
 programs: $(PROGRAMS)
 fakes: $(FAKES)
+chaos-programs: $(CHAOS)
 unit-programs: $(UNIT) $(SIM)
 fuzz-programs: $(FUZZ)
 

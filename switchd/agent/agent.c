@@ -32,6 +32,17 @@ static void store_changed(void *arg, bool up, const char *why)
 	agent_report_up(a->report, up);
 }
 
+/* For the header of the reports.  What no clock has reached is no place in the store's history. */
+static void note_newest(struct agent *a, const struct shown *t)
+{
+	bool newer = t->value.v.gen > a->v.gen || (t->value.v.gen == a->v.gen && t->seq >= a->seq);
+
+	if (!newer || t->value.v.gen > (uint64_t)(wall_now().ms / 1000) + AGENT_FUTURE_S)
+		return;
+	a->v = t->value.v;
+	a->seq = t->seq;
+}
+
 static void told(void *arg, const struct shown *t)
 {
 	struct agent *a = arg;
@@ -39,12 +50,17 @@ static void told(void *arg, const struct shown *t)
 
 	if (!s || a->stopping)
 		return;
-	if (!a->heard || t->value.v.gen > a->v.gen || (t->value.v.gen == a->v.gen && t->seq >= a->seq)) {
-		a->heard = true;
-		a->v = t->value.v;
-		a->seq = t->seq;
-	}
+	note_newest(a, t);
 	agent_service_told(s, t);
+}
+
+static void told_bad(void *arg, const char *service, const char *why)
+{
+	struct agent *a = arg;
+	struct local_service *s = agent_find(a, service);
+
+	if (s && !a->stopping)
+		agent_service_bad(s, why);
 }
 
 static void send_report(void *arg, const struct report *r, store_reported_fn *done, void *done_arg)
@@ -143,6 +159,7 @@ struct agent *agent_new(struct ev_loop *loop, struct config *cfg, char *error, s
 		goto fail;
 	a->report = agent_report_new(a, send_report, a);
 	a->store = store_follow(loop, cfg, a->name, store_changed, told, a);
+	store_follow_bad(a->store, told_bad);
 	ev_timer_start(loop, &a->beat);
 	log_info("agent", "name=%s services=%zu", a->name, a->n);
 	return a;
@@ -153,17 +170,17 @@ fail:
 
 /* ---- reload ---- */
 
-static bool same_store(const struct redis_config *a, const struct redis_config *b)
+static bool same_address(const struct redis_config *a, const struct redis_config *b)
 {
 	return strcmp(a->host, b->host) == 0 && a->port == b->port && strcmp(a->unix_path, b->unix_path) == 0 && a->db == b->db &&
-	       strcmp(a->user, b->user) == 0 && strcmp(a->password_file, b->password_file) == 0 && strcmp(a->prefix, b->prefix) == 0;
+	       strcmp(a->master, b->master) == 0 && strcmp(a->prefix, b->prefix) == 0;
 }
 
 static bool reload_allowed(const struct agent *a, const struct config *next, char *why, size_t size)
 {
 	const struct config *was = a->now->cfg;
 
-	if (strcmp(was->state_dir, next->state_dir) != 0 || !same_store(&was->redis, &next->redis)) {
+	if (strcmp(was->state_dir, next->state_dir) != 0 || !same_address(&was->redis, &next->redis)) {
 		text_format(why, size, "state and state_dir cannot change while switchd runs: restart it");
 		return false;
 	}

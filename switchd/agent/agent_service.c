@@ -249,8 +249,18 @@ static void judge(struct local_service *s, const struct shown *t)
 		dirty(s);
 }
 
+void agent_service_bad(struct local_service *s, const char *why)
+{
+	if (s->bad != why)
+		dirty(s);
+	s->bad = why;
+}
+
 void agent_service_told(struct local_service *s, const struct shown *t)
 {
+	if (s->bad)
+		dirty(s);
+	s->bad = NULL;
 	if (s->found) {
 		judge(s, t);
 	} else if (!s->told || version_cmp(t->value.v, s->last.value.v) >= 0) {
@@ -316,6 +326,10 @@ static void record_state(const struct local_service *s, char *why, size_t size, 
 	version_text(s->holds.value.v, held);
 	if (s->full) {
 		TEXT_FORMAT(text, "journal: %s is not on the disk, so it is not applied", version_text(s->unwritten.value.v, at));
+		worse(rank, KEEP_REFUSED, why, size, text);
+	}
+	if (s->bad) {
+		TEXT_FORMAT(text, "what the store has is no record: %s", s->bad);
 		worse(rank, KEEP_REFUSED, why, size, text);
 	}
 	if (s->found && s->told && s->word == AG_FORK) {

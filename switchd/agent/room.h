@@ -47,6 +47,7 @@ struct local_service {
 	struct agent_holds applied;     /* what the proxies were told */
 	bool told; struct shown last;   /* the record that was told last (before all proxies were asked: the newest) */
 	enum agent_judged word;           /* what it was judged to be */
+	const char *bad;                /* why what the store has is no record; NULL = it is one */
 	bool confirmed;                 /* the store told what is applied, since the start */
 	/* The journal could not be written: with a way back, that is applied; with anything else, that is not. */
 	bool undurable, full; struct shown unwritten; mono_us retry_at;
@@ -67,7 +68,7 @@ struct agent {
 	struct local_service **services; size_t n;
 	bool stopping, reload_ok;
 	mono_us down_since;             /* 0 = the store is up */
-	bool heard; struct version v; uint64_t seq;     /* the newest record that was told, of any service */
+	struct version v; uint64_t seq; /* the newest record that was told, of any service */
 	ev_timer beat, stop_deadline;
 	void (*stopped)(void *); void *stopped_arg;
 	struct agent_report *report;
@@ -81,6 +82,7 @@ struct local_service *agent_service_new(struct agent *, const struct service_con
 void agent_service_inherit(struct local_service *, struct local_service **old);
 void agent_service_free(struct local_service **);
 void agent_service_told(struct local_service *, const struct shown *);
+void agent_service_bad(struct local_service *, const char *why);        /* why: static text */
 void agent_service_beat(struct local_service *, mono_us now);
 bool agent_service_busy(const struct local_service *);
 /* "ok" "behind" "pinned" "ahead" "refused" "down" "fight" "fork", and how bad that is; why for people, "" when ok. */

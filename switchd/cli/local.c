@@ -19,6 +19,9 @@
 #define DEFAULT_CONFIG "/etc/switchd/switchd.yaml"
 enum { CONFIG_MAX = 1024 * 1024, ERRORS_MAX = 256 * 1024 };
 
+/* The file of an agent has agent: at its top.  Of a controller's that has it too, what is looked at here is in both. */
+static bool of_an_agent(const char *text) { return text_starts(text, "agent:") || strstr(text, "\nagent:"); }
+
 struct config *local_config(struct cli *c, const char *path, bool assertions)
 {
 	struct buf text = BUF_INIT(CONFIG_MAX), errors = BUF_INIT(ERRORS_MAX);
@@ -39,7 +42,8 @@ struct config *local_config(struct cli *c, const char *path, bool assertions)
 
 	fclose(f);
 	if (whole)
-		cfg = config_load(path, buf_str(&text), text.len, outside_lookup, NULL, &errors, &bad);
+		cfg = config_load_for(!assertions && of_an_agent(buf_str(&text)) ? CONFIG_AGENT : CONFIG_CONTROLLER, path, buf_str(&text), text.len,
+				      outside_lookup, NULL, &errors, &bad);
 	if (cfg && assertions && !probe_check_config(cfg, &errors, &bad))
 		config_free(&cfg);
 	fputs(buf_str(&errors), stderr);
@@ -474,7 +478,8 @@ static int init_files(struct cli *c, const struct config *cfg, const char *only)
 		for (size_t i = 0; i < s->n_proxies && (!only || strcmp(only, s->name) == 0); i++) {
 			struct buf said = BUF_INIT(8192);
 
-			if (!proxy_init_files(s, &s->proxies[i], &said) || !proxy_write_paths(s, &s->proxies[i], &said)) {
+			/* An agent's file may know no features: then the paths are whose who wrote them. */
+			if (!proxy_init_files(s, &s->proxies[i], &said) || (s->n_features && !proxy_write_paths(s, &s->proxies[i], &said))) {
 				complain(c, "%s %s: its files could not be made: %s", s->name, s->proxies[i].name, buf_str(&said));
 				ex = EX_INTERNAL;
 			} else {

@@ -159,7 +159,8 @@ static void commit_send(struct service *s)
 		.condemn = d->condemn_it ? &d->condemn : NULL, .pardon = d->pardon_it ? d->pardon : NULL,
 	};
 
-	if (store_is_up(s->e->store) && !s->pending) {
+	/* Up when it was decided, and not any more (this process stood still between): the store answers "down", and it is decided anew. */
+	if (!s->pending && (store_is_up(s->e->store) || !d->offline_ok)) {
 		trust_sent(s, s->rid);
 		store_commit(s->e->store, &c, commit_done, s);
 		return;

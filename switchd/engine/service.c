@@ -20,7 +20,8 @@ void service_world(struct service *s, struct world *w)
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.inventory = inventory_view_of(s),
-		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s), .started = s->started,
+		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s) && store_may_act(s->e->store, true),
+		.started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
 		.since_flip = s->since_flip, .phase_entered = s->phase_entered,
@@ -148,8 +149,14 @@ static void order_dry(struct service *s, struct order *o)
 	buf_free(&would);
 }
 
+static void preflight_forget(struct service *s)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++)
+		s->px[i].pre_asked = s->px[i].pre_done = s->px[i].pre_ok = false;
+}
+
 /* True when the order waits for something (a preflight): nothing else goes before it. */
-static bool order_waits(struct service *s, const struct order *o)
+static bool order_waits(struct service *s, struct order *o)
 {
 	enum slot to;
 
@@ -158,21 +165,18 @@ static bool order_waits(struct service *s, const struct order *o)
 	to = o->input.slot != NO_SLOT ? o->input.slot : other_slot(s->rec.active);
 	if (to == NO_SLOT || to == s->rec.active)
 		return false;
-	bool asked = true, all = true;
+	bool all = true;
 
-	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		asked = asked && s->px[i].pre_asked;
-		all = all && s->px[i].pre_done;
-	}
-	if (!asked)
+	/* What a proxy said of an earlier deploy or order is old: each order asks for itself. */
+	if (!o->preflighted) {
+		preflight_forget(s);
 		traffic_preflight(s, to);
-	return !asked || !all;
-}
-
-static void preflight_forget(struct service *s)
-{
+		o->preflighted = true;
+		return true;
+	}
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		s->px[i].pre_asked = s->px[i].pre_done = s->px[i].pre_ok = false;
+		all = all && s->px[i].pre_done;
+	return !all;
 }
 
 static void more(char *detail, size_t size, const char *text)
@@ -311,6 +315,8 @@ void service_stand_by(struct service *s)
 	if (s->pending) {
 		/* It was done here alone, and the record is another's: told when this one leads again, never done anew. */
 		log_warn("offline", "service=%s what=\"another controller leads: its record stands, what was decided here is only told\"", s->cfg->name);
+		if (!s->overruled)
+			TEXT_COPY(s->pending_cid, s->rec.cid);
 		s->overruled = true;
 	}
 	traffic_stand_by(s);

@@ -63,6 +63,7 @@ struct order {
 	struct order *next;
 	struct engine *e; name_text service;    /* looked up again at the loop's next turn: a reload may have taken it away */
 	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
+	bool preflighted;               /* the proxies were asked for this order */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
 	bool addressed; enum slot addressed_slot; char addresses[200]; /* the slot's source was read for it: what changed */
 };
@@ -163,6 +164,7 @@ struct service {
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
 	/* the store is away: the record is ahead of it */
+	id_text pending_cid;            /* of what was decided alone, when the record is another's by now */
 	bool overruled;                 /* another controller led meanwhile: what was decided alone is only told */
 	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
 	bool replaying; struct condemned pending_condemn;

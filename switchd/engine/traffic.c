@@ -106,12 +106,17 @@ static void found_newer(struct px *p)
 	service_input(p->s, &in);
 }
 
+/* What is outstanding when a proxy is closed (a reload, the end) is told as cancelled: nothing is begun on it, and nothing decided. */
+static bool is_ending(const struct px *p) { return !p->proxy; }
+
 static void apply_done(void *arg, const struct proxy_answer *a)
 {
 	struct px *p = arg;
 	struct service *s = p->s;
 	bool was_acked = p->acked;
 
+	if (is_ending(p))
+		return;
 	if (p->overtaken) { /* the one that was overtaken ends first; ours is still to come */
 		p->overtaken = false;
 		return;
@@ -331,6 +336,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 	bool was_down = p->socket_down, had = p->has_value, first = !p->first_poll_done;
 	struct proxy_value old = p->value;
 
+	if (is_ending(p))
+		return;
 	p->polling = false;
 	p->first_poll_done = true;
 	if (a->restarted)
@@ -375,6 +382,8 @@ static void shield_said(void *arg, bool known, uint64_t caught, uint64_t missed)
 	bool first = !p->shield_known[k] || caught < p->caught0[k] || missed < p->missed0[k]; /* or HAProxy began to count anew */
 	uint64_t more = first ? 0 : caught - p->caught0[k], more_missed = first ? 0 : missed - p->missed0[k];
 
+	if (is_ending(p))
+		return;
 	p->shield_asking = false;
 	if (!known)
 		return;
@@ -469,6 +478,8 @@ static void preflight_said(void *arg, const struct proxy_answer *a, int up, int 
 {
 	struct px *p = arg;
 
+	if (is_ending(p))
+		return;
 	p->pre_done = true;
 	p->pre_ok = a->result == PX_OK;
 	p->servers_up = up;

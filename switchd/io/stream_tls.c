@@ -83,6 +83,7 @@ static SSL_CTX *make(const struct stream_tls *t, char *why, size_t size)
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_verify(ctx, t->any ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	if (!t->any && SSL_CTX_load_verify_locations(ctx, t->file[0], NULL) != 1)
 		return failed(ctx, "ca_file", t->file[0], why, size);
@@ -111,6 +112,15 @@ static SSL_CTX *context(struct stream_tls *t, char *why, size_t size)
 	return t->ctx;
 }
 
+void shake_free(struct shake **kp)
+{
+	if (*kp) {
+		SSL_free((*kp)->ssl);
+		free(*kp);
+	}
+	*kp = NULL;
+}
+
 struct shake *shake_new(struct stream_tls *t, const char *name, char *why, size_t size)
 {
 	SSL_CTX *ctx = context(t, why, size);
@@ -125,22 +135,14 @@ struct shake *shake_new(struct stream_tls *t, const char *name, char *why, size_
 	must(k->ssl && k->in && k->out);
 	SSL_set_bio(k->ssl, k->in, k->out);
 	SSL_set_connect_state(k->ssl);
-	if (resolve_is_ip(name)) {
-		must(X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(k->ssl), name) == 1);
-	} else {
-		must(SSL_set1_host(k->ssl, name) == 1);
-		SSL_set_tlsext_host_name(k->ssl, name);
+	/* The name may be one that a stranger told. */
+	if (resolve_is_ip(name) ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(k->ssl), name) != 1 :
+	    SSL_set1_host(k->ssl, name) != 1 || SSL_set_tlsext_host_name(k->ssl, name) != 1) {
+		text_copy(why, size, "TLS: a name that no certificate can have");
+		ERR_clear_error();
+		shake_free(&k);
 	}
 	return k;
-}
-
-void shake_free(struct shake **kp)
-{
-	if (*kp) {
-		SSL_free((*kp)->ssl);
-		free(*kp);
-	}
-	*kp = NULL;
 }
 
 static bool wants_more(struct shake *k, int rc)

@@ -87,7 +87,7 @@ static bool look(struct remote *r)
 	}
 	if (w->has_value && same(&w->value, &r->call.value))
 		end(r, PX_OK, w->detail);
-	else if (w->has_value && w->value.pin)
+	else if (w->has_value && w->value.pin && !r->call.over_pin) /* else: a person ended it, and the agent is about to hear so */
 		end(r, PX_PINNED, w->detail);
 	else if (w->has_value && version_cmp(w->value.v, r->call.value.v) > 0)
 		end(r, PX_NEWER, w->detail);

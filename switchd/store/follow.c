@@ -16,6 +16,7 @@ enum {
 
 struct follow {
 	store_shown_fn *fn;
+	store_bad_fn *bad;
 	void *arg;
 	name_text *services; size_t n;
 	uint64_t gen, top;              /* as of the last read, or of a push since */
@@ -49,6 +50,8 @@ static void tell(struct store *st, const char *service, const char *line, size_t
 
 	if (!shown_parse(line, len, &s, &why)) {
 		log_error("follow", "service=%s what=\"its record is not valid; nothing changes\" why=%s", service, LOG_Q(why));
+		if (st->follow->bad)
+			st->follow->bad(st->follow->arg, service, why);
 		return;
 	}
 	TEXT_COPY(s.service, service);
@@ -126,9 +129,11 @@ static void read_next(struct store *st)
 		read_over(st);
 		return;
 	}
-	op = op_new(st, SC_SHOWN, (int)(1 + 2 * n), lines);
+	op = op_new(st, SC_SHOWN, 1, lines);
 	op->index = f->at;
 	op->n_events = n;
+	store_key(st, key, "g");
+	args_add(&op->args, key);
 	store_key(st, key, "meta");
 	args_add(&op->args, key);
 	for (size_t i = 0; i < n; i++) {
@@ -223,7 +228,7 @@ static void reported(struct op *op, const redisReply *r)
 
 void store_report(struct store *st, const struct report *r, store_reported_fn *done, void *arg)
 {
-	struct op *op = op_new(st, SC_REPORT, 3, reported);
+	struct op *op = op_new(st, SC_REPORT, 2, reported);
 	struct args *a = &op->args;
 	char key[256], detail[400];
 
@@ -273,6 +278,8 @@ struct store *store_follow(struct ev_loop *loop, const struct config *cfg, const
 	store_connect(st, cfg);
 	return st;
 }
+
+void store_follow_bad(struct store *st, store_bad_fn *fn) { st->follow->bad = fn; }
 
 void store_follow_services(struct store *st, const struct config *cfg)
 {

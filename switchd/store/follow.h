@@ -18,6 +18,9 @@ typedef void store_shown_fn(void *arg, const struct shown *);  /* BORROWED */
  * subscribed, and every record that there is has been told.  The config is only LENT.  Of store.h only store_free,
  * store_is_up, store_why_down and store_get may be used with it. */
 struct store *store_follow(struct ev_loop *, const struct config *, const char *name, store_up_fn *, store_shown_fn *, void *arg);
+/* What stands there or was pushed is no record: nothing changes.  why: static text, for people. */
+typedef void store_bad_fn(void *arg, const char *service, const char *why);
+void store_follow_bad(struct store *, store_bad_fn *);          /* with the arg of store_follow */
 void store_follow_services(struct store *, const struct config *);     /* after a reload: whose records are told from now on */
 
 /* One agent's word to whoever leads: how far it is, and what its proxies show (state.md D9: stamped with the

@@ -64,7 +64,7 @@ static void elsewhere(struct link *l, const char *error)
 	const char *node, *port;
 	uint64_t n;
 
-	if (strstr(error, "READONLY")) { /* a replica now: the next connection finds the master, or says what this one is */
+	if (text_starts(error, "READONLY") || strstr(error, " -READONLY")) { /* a replica now: the next connection finds the master, or says what this one is */
 		link_drop(l, "READONLY");
 	} else if (text_starts(error, "MOVED ") && (node = strchr(error + 6, ' ')) && (port = strrchr(node, ':'))) {
 		node++;
@@ -343,8 +343,12 @@ static void on_moved(void *arg, const char *host, uint16_t port)
 {
 	struct link *l = arg;
 
-	if (l->resp && l->told_by[0] && (strcmp(host, l->at) != 0 || port != l->at_port))
+	if (l->resp && l->told_by[0] && (strcmp(host, l->at) != 0 || port != l->at_port)) {
 		link_drop(l, "the master moved");
+	} else if (l->state == L_WAITING && l->attempts) { /* what was waited for may be there now */
+		l->attempts = 0;
+		set_timer(l, chance() % LINK_BACKOFF_FIRST_MS);
+	}
 }
 
 static void connect_now(struct link *l)

@@ -301,7 +301,7 @@ static void survey_done(struct store *st)
 		new_generation(st);
 	else if (same_lineage)
 		settled(st, rc->seen.gen, rc->seen.seq);
-	else if (!rc->seen.replicas && (top || rc->proved))
+	else if (!st->forkable && (top || rc->proved))
 		same_history(st);
 	else
 		new_generation(st);
@@ -332,6 +332,7 @@ void reconcile_start(struct store *st, const struct survey *seen)
 	reconcile_stop(st);
 	st->rec = rc;
 	rc->seen = *seen;
+	st->forkable = st->forkable || seen->replicas;
 	rc->n_look = st->n_services;
 	rc->look = xcalloc(rc->n_look, sizeof(*rc->look));
 	rc->proved = true;

@@ -1,8 +1,8 @@
 -- An agent's word: how far it is, and what its proxies show.  Stamped with this clock, so that commit and
 -- convergence are measured on one.  No lease: it decides nothing.
--- KEYS g ga ak | ARGV agent gen seq status digest version detail first, then service, JSON ('' = no more)... -> {code, detail, t_us}
-local agent, gen, seq, status, digest, version, detail, first = unpack(ARGV, 1, 8)
-local FIRST_SERVICE, MAX_AGENTS, MAX_SERVICES, LONGEST, MESSAGE, AHEAD = 9, 20000, 16384, 4096, 49152, 300
+-- KEYS g ga | ARGV channel agent gen seq status digest version detail first, then service, JSON ('' = no more)... -> {code, detail, t_us}
+local channel, agent, gen, seq, status, digest, version, detail, first = unpack(ARGV, 1, 9)
+local FIRST_SERVICE, MAX_AGENTS, MAX_SERVICES, LONGEST, MESSAGE, AHEAD = 10, 20000, 16384, 4096, 49152, 300
 detail = string.gsub(detail, '%c', ' ')
 local t = now_us()
 local known, n, m = call('HEXISTS', KEYS[1], agent), call('HLEN', KEYS[1]), call('HLEN', KEYS[2])
@@ -31,5 +31,5 @@ end
 call('EXPIRE', KEYS[2], 172800)
 -- More than one message holds: whoever leads reads it.
 if size > MESSAGE then message = {message[1], '*'} end
-call('PUBLISH', KEYS[3], table.concat(message, '\n'))
+call('PUBLISH', channel, table.concat(message, '\n'))
 return {'OK', '', text(t)}

@@ -61,6 +61,14 @@ static bool hand_out(struct resp *p, redisReply *r)
 	return true;
 }
 
+static void end_too_long(struct resp *p)
+{
+	char why[64];
+
+	TEXT_FORMAT(why, p->max >= 1 << 20 ? "a reply of over %zu MiB" : "a reply of over %zu KiB", p->max >= 1 << 20 ? p->max >> 20 : p->max >> 10);
+	end(p, why);
+}
+
 static void on_data(void *arg, const char *data, size_t n)
 {
 	struct resp *p = arg;
@@ -68,12 +76,6 @@ static void on_data(void *arg, const char *data, size_t n)
 	void *reply;
 
 	p->unanswered += n;
-	if (p->unanswered > p->max) {
-		TEXT_FORMAT(why, p->max >= 1 << 20 ? "a reply of over %zu MiB" : "a reply of over %zu KiB",
-			    p->max >= 1 << 20 ? p->max >> 20 : p->max >> 10);
-		end(p, why);
-		return;
-	}
 	if (p->on->bytes)
 		p->on->bytes(p->arg);
 	if (redisReaderFeed(p->reader, data, n) != REDIS_OK) {
@@ -81,9 +83,18 @@ static void on_data(void *arg, const char *data, size_t n)
 		return;
 	}
 	while (redisReaderGetReply(p->reader, &reply) == REDIS_OK) {
+		size_t rest = reply ? p->reader->len - p->reader->pos : 0;
+
+		/* Its own bytes: what came behind it in the same piece is not its fault. */
+		if (p->unanswered - rest > p->max) {
+			if (reply)
+				freeReplyObject(reply);
+			end_too_long(p);
+			return;
+		}
 		if (!reply)
 			return;
-		p->unanswered = p->reader->len - p->reader->pos;
+		p->unanswered = rest;
 		if (!hand_out(p, reply))
 			return;
 	}

@@ -115,6 +115,7 @@ struct store {
 	struct follow *follow;  /* an agent's */
 	struct roster *roster;  /* a controller's */
 	int replicas;           /* wanted; 0: none is waited for */
+	bool forkable;          /* a second copy of this history may exist: to have all that we know proves nothing */
 	bool waiting; uint64_t wait_gen, wait_seq, commit_seq;
 	store_risk_fn *risk_fn; void *risk_arg;
 	char leader[200];       /* "<owner> <url>" of who leads while we follow; "" */

@@ -17,6 +17,7 @@ struct sentinels {
 	struct link_config each;        /* host and port are those of the one that is asked */
 	struct redis_node *nodes;
 	size_t n, first, tried; /* first: whom the next question goes to first */
+	bool quiet;             /* all failed, and each was logged: again when one answered */
 	char *master;
 	struct link *link;
 	struct link **watches;  /* one for each sentinel: +switch-master */
@@ -48,13 +49,15 @@ static void no_answer(struct sentinels *s, const char *why)
 
 	name_of(asked(s), name);
 	TEXT_FORMAT(text, "%s: %s", name, why);
-	log_warn("redis", "what=\"a sentinel named no master\" why=%s", LOG_Q(text));
+	if (!s->quiet)
+		log_warn("redis", "what=\"a sentinel named no master\" why=%s", LOG_Q(text));
 	stop(s);
 	if (++s->tried < s->n) {
 		ask_one(s);
 		return;
 	}
 	s->first = (s->first + 1) % s->n;
+	s->quiet = true;
 	s->fn(s->arg, NULL, 0, text);
 }
 
@@ -88,6 +91,7 @@ static void on_answer(void *arg, const redisReply *r)
 	}
 	name_of(asked(s), name);
 	s->first = (s->first + s->tried) % s->n;
+	s->quiet = false;
 	stop(s);
 	s->fn(s->arg, host, (uint16_t)port, name);
 }

@@ -7,14 +7,15 @@
  *   ok            passes everything on              blackhole   accepts and reads nothing
  *   delay MS      each piece waits                  cut N       ends each connection after N bytes back
  *   drip N        N bytes a second back             reset       resets all, and each new one
- *   refuse        nobody listens (ok listens again) stats       one JSON line */
+ *   refuse        nobody listens (ok listens again) stats       one JSON line
+ *   garbage       what comes back is noise of the same length */
 #include <getopt.h>
 #include <signal.h>
 
 #include "tests/fakes/fake.h"
 
 enum { MAX_PAIRS = 1024, PIECE = 16 * 1024, TICK_MS = 5 };
-enum mode { PASS, BLACKHOLE, DELAY, CUT, DRIP, RESET, REFUSE };
+enum mode { PASS, BLACKHOLE, DELAY, CUT, DRIP, RESET, REFUSE, GARBAGE };
 
 struct half { ev_io io; struct pair *pair; int fd; bool eof; char buf[PIECE]; size_t n, off; int64_t ready; };
 struct pair { bool used; struct half client, server; uint64_t back; };  /* half.buf: what was read from that side */
@@ -103,6 +104,18 @@ static void pair_move(struct ev_loop *loop, struct pair *p)
 		pair_close(loop, p, false);
 }
 
+static void noise(char *p, size_t n)
+{
+	static uint32_t x = 2463534242u;
+
+	for (size_t i = 0; i < n; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		p[i] = (char)x;
+	}
+}
+
 static void on_half(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct half *h = w->data;
@@ -114,6 +127,8 @@ static void on_half(struct ev_loop *loop, ev_io *w, int revents)
 	if (n <= 0)
 		h->eof = true;
 	else {
+		if (mode == GARBAGE && h == &h->pair->server)
+			noise(h->buf, (size_t)n);
 		h->n = (size_t)n;
 		h->off = 0;
 		h->ready = now_us() + (mode == DELAY ? amount * 1000 : 0);
@@ -195,7 +210,7 @@ static void stop_listening(struct ev_loop *loop)
 
 static void on_control(struct ctl_conn *c, char *line)
 {
-	static const char *const names[] = { "ok", "blackhole", "delay", "cut", "drip", "reset", "refuse" };
+	static const char *const names[] = { "ok", "blackhole", "delay", "cut", "drip", "reset", "refuse", "garbage" };
 	struct ev_loop *loop = ev_default_loop(0);
 	char *save, *verb = strtok_r(line, " ", &save), *a = strtok_r(NULL, " ", &save);
 

@@ -5,7 +5,7 @@
 # seconds: 180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fleet.sh"
-SVC[bake]=60s
+SVC[bake]=60s SVC[idle_interval]=500ms
 TOP[lease_ttl]=2s
 redis_start || fail "redis does not start"
 scn_site 2

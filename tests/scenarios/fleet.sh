@@ -3,7 +3,14 @@
 #
 # Controller 1 is the site's switchd; controller N has a state directory, sockets and ports of its own and the same
 # Redis (redis_start comes first), the same proxy and the same services.
+# On hosts of net.sh: what stands before a command is in AT_SWITCHDn, or AT_LBn for HAProxy and agent n, whose front is at LB_ADDR[n].
 # shellcheck shell=bash
+
+where()
+{
+	local -n there=AT_$1
+	WHERE=("${there[@]}")
+}
 
 # controller_config N: its file, from the site's.
 controller_config()
@@ -16,9 +23,11 @@ controller_config()
 		-e "s|socket: $STATS_SOCKET|socket: $STATS_SOCKET, map: $MAP, paths: ${MAP%.map}.paths|" "$CONFIG" >"$SITE/switchd$n.yaml"
 }
 
+# controller_start N [NAME=VALUE...]
 controller_start()
 {
-	setsid "$BIN/switchd" -c "$SITE/switchd$1.yaml" </dev/null >>"$SITE/log/switchd$1" 2>&1 &
+	where "SWITCHD$1"
+	"${WHERE[@]}" env "${@:2}" setsid "$BIN/switchd" -c "$SITE/switchd$1.yaml" </dev/null >>"$SITE/log/switchd$1" 2>&1 &
 	echo $! >"$SITE/pid/switchd$1"
 }
 
@@ -45,3 +54,49 @@ control_is() { [ "$(control "$1")" = "$2" ]; }
 
 # wait_control SECONDS N STATE
 wait_control() { wait_until "$1" control_is "$2" "$3" || fail "controller $2 in $1 s: '$(control "$2")', want $3"; }
+
+# ---- proxies with agents ----
+
+# lb_config N: a HAProxy of its own with an agent, lbN, and its address in LB_FRONT[N].  After site_config.
+declare -A LB_FRONT=() LB_ADDR=()
+lb_config()
+{
+	local n=$1 ports=() dir=$SITE/lb$1
+	mapfile -t ports <<<"$("$FAKES/ports" 2 ${SCN_PORTS:-})"
+	LB_FRONT[$n]=${LB_ADDR[$n]:-127.0.0.1}:${ports[0]}
+	mkdir -p "$dir"
+	sed -e "s|^listen: .*|listen: { http: 127.0.0.1:${ports[1]}, operators: off, unix: $dir/none.sock }|" \
+		-e "s|^state_dir: .*|state_dir: $dir\nagent: { name: lb$n, report: 300ms }|" \
+		-e "s|^      - { type: .*|      - { type: haproxy, socket: $dir/haproxy.sock, front: 'http://${LB_FRONT[$n]}' }|" "$CONFIG" |
+		sed '/^      - { type: agent/d' >"$dir/agent.yaml"
+	"$BIN/switchctl" --config "$dir/agent.yaml" proxy init >>"$SITE/log/proxy-init" 2>&1 || return 1
+	"$BIN/switchctl" --config "$dir/agent.yaml" proxy snippet haproxy "$SERVICE" --bind "${LB_FRONT[$n]}" >"$dir/haproxy.cfg" 2>>"$SITE/log/snippet"
+}
+
+lb_start()
+{
+	where "LB$1"
+	"${WHERE[@]}" setsid haproxy -db -f "$SITE/lb$1/haproxy.cfg" </dev/null >>"$SITE/log/haproxy$1" 2>&1 &
+	echo $! >"$SITE/pid/haproxy$1"
+	disown
+	wait_until 10 eval "\"$FAKES/sockcmd\" -t 2 \"$SITE/lb$1/haproxy.sock\" show info >/dev/null"
+}
+
+lb_agent_start()
+{
+	where "LB$1"
+	"${WHERE[@]}" setsid "$BIN/switchd" --role agent -c "$SITE/lb$1/agent.yaml" </dev/null >>"$SITE/log/agent$1" 2>&1 &
+	echo $! >"$SITE/pid/agent$1"
+}
+
+lb_value() { "$FAKES/sockcmd" -t 5 "$SITE/lb$1/haproxy.sock" show map "$SITE/lb$1/$SERVICE.map" | awk -v s="$SERVICE" '$2 == s { print $3 }'; }
+lb_slot() { local v; v=$(lb_value "$1"); echo "${v%%:*}"; }
+
+# agent_stop N: its exit code is what is returned.
+lb_agent_stop()
+{
+	local pid
+	pid=$(pid_of "agent$1")
+	end_pid TERM "$pid" 15 || return 1
+	wait "$pid"
+}

@@ -94,6 +94,7 @@ scn_site()
 {
 	step "a site with ${1:-2} targets a slot"
 	site_begin "${1:-2}" || fail "no free ports"
+	! declare -F scn_addresses >/dev/null || scn_addresses
 	# shellcheck disable=SC2086
 	slot_start blue r41 ${FILL:-} && slot_start green r40 ${FILL:-} || fail "targets do not start"
 	site_config
@@ -212,7 +213,8 @@ expect_gets_kept()
 agree()
 {
 	local active v stamp
-	active=$(status active) && v=$(status etag) && stamp=$(front_stamp) || return 1
+	read -r active v <<<"$(status active etag)"
+	stamp=$(front_stamp) || return 1
 	[ -n "$active" ] && [ "$(map_slot)" = "$active" ] && case $stamp in "$active/$active:$v:"*) true ;; *) false ;; esac
 }
 
@@ -285,6 +287,8 @@ redis_start()
 	wait_until 10 redis_answers
 }
 redis_answers() { case $("$FAKES/sockcmd" -t 2 "$SITE/redis.sock" QUIT 2>/dev/null) in +OK*) true ;; *) false ;; esac; }
+# redis_ask WORD...: one command, its answer as Redis sends it (":0", "+OK", "$5"...).
+redis_ask() { "$FAKES/sockcmd" -t 2 "$SITE/redis.sock" "$*"$'\nQUIT'; }
 redis_kill() { end_pid KILL "$(pid_of redis)"; }
 
 scn_done()

@@ -2,6 +2,7 @@
  * acl.c - the users of docs/redis in a real server: each suffices for its role, and is refused everything else. */
 #include "tests/unit/support/store_rig.h"
 
+#include "switchd/store/follow.h"
 #include "switchd/store/link.h"
 
 static struct rig rig;
@@ -198,6 +199,76 @@ static void the_controller_may_do_all_that_the_store_does(void **state)
 	assert_string_equal(redis(&rig, "ACL LOG"), "0");
 }
 
+/* An agent's whole life: it listens, reads what stands, hears what is committed, reports. */
+struct agent { struct store *store; bool up, told, reported, ok; struct version v; char why[256]; };
+
+static void on_agent_up(void *arg, bool up, const char *why)
+{
+	struct agent *a = arg;
+
+	a->up = up;
+	TEXT_COPY(a->why, why);
+}
+
+static void on_shown(void *arg, const struct shown *s)
+{
+	struct agent *a = arg;
+
+	a->told = true;
+	a->v = s->value.v;
+}
+
+static void on_reported(void *arg, bool ok, int64_t us)
+{
+	struct agent *a = arg;
+
+	(void)us;
+	a->reported = true;
+	a->ok = ok;
+}
+
+static void the_agent_may_do_all_that_an_agent_does(void **state)
+{
+	struct hand h;
+	struct ask k;
+	struct record none = { 0 }, first = first_record(), next;
+	struct agent a = { 0 };
+	char file[128];
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/password", rig.dir);
+	hand_new(&h, rig.sock, "ctl-1", 6000);
+	store_free(&h.store);
+	h.cfg.redis.user = "switchd";
+	h.cfg.redis.password_file = file;
+	h.store = store_new(EV_DEFAULT, &h.cfg, "ctl-1", on_up, &h);
+	store_set_truth(h.store, on_truth, &h);
+	pump(h.up);
+	assert_int_equal(commit(&h, "rid-1", MOVE_NOTE, &none, &first, &k), ST_OK);
+	h.cfg.redis.user = "switchd-agent";
+	a.store = store_follow(EV_DEFAULT, &h.cfg, "lb1", on_agent_up, on_shown, &a);
+	pump(a.up);
+	pump(a.told);
+	a.told = false;
+	next = flipped(&k.record);
+	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &k.record, &next, &k), ST_OK);
+	pump(a.told);
+	assert_int_equal(a.v.epoch, next.v.epoch);
+	for (int i = 0; i < 2; i++) {
+		const struct report_service s = { "shop", i ? "" : "{}" };
+		const struct report r = { .v = a.v, .seq = 2, .status = "ok", .digest = "d", .detail = "", .first = !i, .services = &s, .n_services = 1 };
+
+		a.reported = false;
+		store_report(a.store, &r, on_reported, &a);
+		pump(a.reported);
+		assert_true(a.ok);
+	}
+	assert_string_not_equal(redis(&rig, "HGET switchd:{0}:g lb1"), "(nil)");
+	store_free(&a.store);
+	store_free(&h.store);
+	assert_string_equal(redis(&rig, "ACL LOG"), "0");
+}
+
 /* ---- what is refused ---- */
 
 static const char *as(redisContext *c, const char *command)
@@ -229,7 +300,7 @@ static const struct row rows[] = {
 	{ "switchd", "SET " P "x:shop 1", true }, { "switchd", "GET other", false }, { "switchd", "SET switchd:{1}:x 1", false },
 	{ "switchd", "KEYS *", false }, { "switchd", "SCAN 0", false }, { "switchd", "CONFIG GET dir", false }, { "switchd", "FLUSHALL", false },
 	{ "switchd", "SCRIPT FLUSH", false }, { "switchd", "ACL LIST", false },
-	{ "switchd", "PUBLISH other 1", false }, { "switchd", "PUBLISH " P "ev 1", true }, { "switchd", "WAIT 0 1", true }, { "switchd", "ROLE", true },
+	{ "switchd", "HSCAN " P "g 0", true }, { "switchd", "PUBLISH other 1", false }, { "switchd", "PUBLISH " P "ev 1", true }, { "switchd", "WAIT 0 1", true }, { "switchd", "ROLE", true },
 	{ "switchd", "EVAL return(redis.call('SET',KEYS[1],1)) 1 other", false }, { "switchd", "SHUTDOWN", false },
 	{ "switchd", "EVAL return(redis.call('FLUSHALL')) 0", false },
 
@@ -240,6 +311,10 @@ static const struct row rows[] = {
 	{ "switchd-agent", "ROLE", true }, { "switchd-agent", "WAIT 0 1", true }, { "switchd-agent", "SCRIPT LOAD return(1)", true },
 	{ "switchd-agent", "EVAL return(redis.call('HSET',KEYS[1],'a',1)) 2 " P "g " P "ga:lb1", true },
 	{ "switchd-agent", "EVAL return(redis.call('GET','" P "a:shop')) 1 " P "g", true },
+	{ "switchd-agent", "HEXISTS " P "g lb1", true }, { "switchd-agent", "DEL " P "ga:lb1", true },
+	{ "switchd-agent", "EVAL return(redis.call('DEL',KEYS[1])) 1 " P "ga:lb1", true },
+	{ "switchd-agent", "EVAL return(redis.call('HMGET',KEYS[1],'gen')) 2 " P "meta " P "a:shop", true },
+	{ "switchd-agent", "EVAL return(1) 1 other", false }, { "switchd-agent", "EVAL return(redis.call('DEL',KEYS[1])) 1 " P "a:shop", false },
 	{ "switchd-agent", "SET " P "a:shop sw1", false }, { "switchd-agent", "SET " P "g 1", false }, { "switchd-agent", "HSET " P "s:shop active blue", false },
 	{ "switchd-agent", "HSET " P "meta gen 9", false }, { "switchd-agent", "HSET " P "x:shop r1 {}", false }, { "switchd-agent", "DEL " P "g", false },
 	{ "switchd-agent", "EXPIRE " P "lease 1", false }, { "switchd-agent", "EXPIRE " P "a:shop 1", false }, { "switchd-agent", "PUBLISH " P "ev sw1", false },
@@ -322,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_controller_may_do_all_that_the_store_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_agent_may_do_all_that_an_agent_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_role_is_refused_what_is_not_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(agent_and_reader_hear_what_is_committed, setup, teardown),
 	};

@@ -178,6 +178,17 @@ static void a_message_too_long_drops_the_connection(void **state)
 	redis(&r, "PUBLISH %s %s", two[0], big);
 	pump(e.heard);
 	assert_int_equal(e.len, 60000);
+	for (int i = 0; i < 40; i++) /* each is short enough, also with the next one's beginning behind it */
+		redisAppendCommand(r.c, "PUBLISH %s %s", two[0], big + (i % 2 ? 0 : 15000));
+	for (int i = 0; i < 40; i++) {
+		redisReply *reply;
+
+		assert_int_equal(redisGetReply(r.c, (void **)&reply), REDIS_OK);
+		freeReplyObject(reply);
+	}
+	tell(&r, &e, two[1], "all of them");
+	assert_int_equal(e.n, 42);
+	assert_false(e.down_seen);
 	big[60000] = 'x';
 	redis(&r, "PUBLISH %s %s", two[0], big);
 	pump_not(e.up);

@@ -2,6 +2,7 @@
  * sentinel.c - who the master is: real sentinels and a failover, and sentinels that are dead, hang, talk nonsense or are wrong. */
 #include "tests/unit/support/sentinel_rig.h"
 
+#include <netdb.h>
 #include <sys/stat.h>
 
 #include "switchd/base/log.h"
@@ -290,6 +291,43 @@ static void sentinels_may_want_a_password_and_have_names(void **state)
 	site_stop(&s);
 }
 
+/* A sentinel may name its server by address or by name (resolve-hostnames). */
+static void the_server_may_be_named_in_any_way(void **state)
+{
+	static const char *const ways[] = { "127.0.0.1", "localhost", "::1" };
+	struct node server, fake;
+	char site[] = "/tmp/switchd-sentinel.XXXXXX", cmd[64], answer[200];
+
+	(void)state;
+	assert_non_null(mkdtemp(site));
+	node_start(&server, site, 0, false, "bind 127.0.0.1 -::1\n");
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct hand h;
+		struct addrinfo *found = NULL;
+		redisContext *c = redisConnect(ways[i], server.port);
+		bool there = getaddrinfo(ways[i], NULL, NULL, &found) == 0 && c && !c->err;
+
+		if (found)
+			freeaddrinfo(found);
+		if (c)
+			redisFree(c);
+		if (!there) {
+			print_message("not tried, this machine has no %s\n", ways[i]);
+			continue;
+		}
+		fake_serve(&fake, (const char *[]){ "+PONG\r\n", names(answer, ways[i], server.port), NULL });
+		hand_open(&h, &(struct redis_node){ "127.0.0.1", (uint16_t)fake.port }, 1, "");
+		pump(h.up);
+		assert_string_equal(say(&h, "SET", "k", ways[i]), "OK");
+		assert_string_equal(node_ask(&server, -1, "GET k"), ways[i]);
+		link_free(&h.link);
+		node_stop(&fake);
+	}
+	node_stop(&server);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", site);
+	assert_int_equal(system(cmd), 0);
+}
+
 static void a_plain_address_of_a_replica_or_a_sentinel_is_refused(void **state)
 {
 	static const char *const whys[] = { "a replica: not written to", "a sentinel: it keeps no data" };
@@ -334,6 +372,7 @@ int main(void)
 		cmocka_unit_test(after_the_death_of_the_master_too),
 		cmocka_unit_test(bad_sentinels_have_names_and_the_next_is_asked),
 		cmocka_unit_test(sentinels_may_want_a_password_and_have_names),
+		cmocka_unit_test(the_server_may_be_named_in_any_way),
 		cmocka_unit_test(a_plain_address_of_a_replica_or_a_sentinel_is_refused),
 	};
 

@@ -78,7 +78,7 @@ struct world {
 	const struct proxies_view *proxies;
 	const struct condemned_set *condemned;
 	bool store_up;
-	bool sole;                      /* one host: the offline rule may apply */
+	bool sole;                      /* as far as is known nobody else leads: the offline rule may apply */
 	bool started;                   /* warm: B1.8's start condition is over */
 	bool unproven[MAX_FEATURES];    /* no negative control can show that this feature's probe is able to fail (B1.5) */
 	bool control_done; int vacuous; char vacuous_name[NAME_MAX_LEN + 1];   /* negative control of this deploy */

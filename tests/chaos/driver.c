@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * driver.c - goes through the rounds of a chaos run: faults and orders at once, then a quiet moment.
+ *
+ *   driver --dir SITE --seed N --minutes M [--rounds A-B]
+ *
+ * Everything it does is told in SITE/log/driver; what it meant is the checker's business.
+ * Exit 0: it went through; 1: record and data plane did not come together again; 2: the rig is broken. */
+#include <getopt.h>
+
+#include "tests/chaos/driver/driver.h"
+
+enum { CALM_MS = 3000 };
+static volatile sig_atomic_t over;
+static void on_end(int sig) { (void)sig; over = 1; }
+
+/* In the order in which they need each other. */
+static void start_all(void)
+{
+	static const char *const order_of[] = { "relay-", "redis-", "sentinel-", "blue-", "green-", "haproxy-", "agent-", "switchd-", "tap-", "maps-", "poll-", "load-" };
+	struct proc *all[64];
+	size_t n = procs_all(all, 64);
+
+	for (size_t k = 0; k < FAKE_LEN(order_of); k++) {
+		for (size_t i = 0; i < n; i++)
+			if (strncmp(all[i]->name, order_of[k], strlen(order_of[k])) == 0)
+				(void)proc_start_as(all[i], all[i]->name[0] == 'b' ? app_release("blue") : all[i]->name[0] == 'g' ? app_release("green") : NULL, NULL);
+		usleep(k < 3 ? 300000 : 100000);
+		procs_reap();
+	}
+}
+
+/* Clients first: nobody is asked after its end.  A clean stop of switchd ends with 0, and is told like every other end. */
+static void end_all(void)
+{
+	static const char *const order_of[] = { "load-", "poll-", "maps-", "switchd-", "agent-", "tap-", "haproxy-", "blue-", "green-", "sentinel-", "redis-", "relay-" };
+	struct proc *all[64];
+	size_t n = procs_all(all, 64);
+
+	for (size_t k = 0; k < FAKE_LEN(order_of); k++)
+		for (size_t i = 0; i < n; i++)
+			if (strncmp(all[i]->name, order_of[k], strlen(order_of[k])) == 0 && all[i]->pid)
+				proc_end(all[i], SIGTERM, 15000);
+	for (int i = 0; i < 600 && procs_leaving(); i++) {
+		procs_reap();
+		usleep(20000);
+	}
+}
+
+static void *reaper(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		procs_reap();
+		usleep(10000);
+	}
+	return NULL;
+}
+
+/* What the controllers say at the end, for the fold of the events (I16) and the secrets (I15). */
+static void keep_last_words(void)
+{
+	struct said *s = need(malloc(sizeof(*s)));
+
+	for (int i = 1; i <= rig.n_controllers; i++) {
+		static const char *const verbs[] = { "status", "timeline", "metrics", "why" };
+		char url[600], path[1200];
+
+		snprintf(url, sizeof(url), "unix:%s", site("socket%d", i));
+		for (size_t k = 0; k < FAKE_LEN(verbs); k++) {
+			char *argv[] = { (char *)site("switchctl"), (char *)"--url", url, (char *)"--json", (char *)verbs[k], k == 2 ? NULL : (char *)site("service"), NULL };
+
+			task(s, 10000, argv);
+			snprintf(path, sizeof(path), "%s/log/last-%s-%d", rig.dir, verbs[k], i);
+			FILE *f = fopen(path, "w");
+			if (!f || fwrite(s->out, 1, s->n, f) != s->n || fclose(f) != 0)
+				die("%s: %s", path, strerror(errno));
+		}
+	}
+	free(s);
+}
+
+/* I11: those that lived through it beside fresh ones, both after a while at rest. */
+static void compare_ages(void)
+{
+	static const char *const who[] = { "switchd-", "agent-" };
+	struct proc *all[64];
+	size_t n = procs_all(all, 64);
+
+	sleep(3);
+	census("old");
+	for (size_t k = 0; k < FAKE_LEN(who); k++)
+		for (size_t i = 0; i < n; i++)
+			if (strncmp(all[i]->name, who[k], strlen(who[k])) == 0) {
+				proc_end(all[i], SIGTERM, 15000);
+				(void)proc_start(all[i]);
+			}
+	if (settle(-1)) {
+		sleep(3);
+		census("fresh");
+	}
+}
+
+static bool one_round(long round)
+{
+	pthread_t storm, hands;
+
+	say("round\tn=%ld\twhat=begin", round);
+	pthread_create(&storm, NULL, storm_round, (void *)(uintptr_t)round);
+	pthread_create(&hands, NULL, hands_round, (void *)(uintptr_t)round);
+	pthread_join(storm, NULL);
+	hands_stop();
+	pthread_join(hands, NULL);
+	bool ok = settle(round);
+	if (ok)
+		hands_calm(round, CALM_MS);
+	hands_mend();
+	census("round");
+	say("round\tn=%ld\twhat=end\tinjected=%d", round, storm_count());
+	return ok;
+}
+
+static void options(int argc, char **argv, const char **dir)
+{
+	static const struct option table[] = { { "dir", 1, NULL, 'd' }, { "seed", 1, NULL, 's' }, { "minutes", 1, NULL, 'm' }, { "rounds", 1, NULL, 'r' }, { 0 } };
+	int o;
+
+	rig.seed = 1;
+	rig.minutes = 1;
+	while ((o = getopt_long(argc, argv, "", table, NULL)) != -1)
+		switch (o) {
+		case 'd': *dir = optarg; break;
+		case 's': rig.seed = (uint64_t)strtoull(optarg, NULL, 10); break;
+		case 'm': rig.minutes = strtod(optarg, NULL); break;
+		case 'r':
+			if (sscanf(optarg, "%ld-%ld", &rig.first_round, &rig.last_round) != 2)
+				die("--rounds: want A-B");
+			break;
+		default: die("usage: driver --dir SITE --seed N --minutes M");
+		}
+	if (!*dir)
+		die("driver: --dir is needed");
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = NULL;
+	char path[1200];
+	pthread_t thread;
+	bool ok = true;
+
+	options(argc, argv, &dir);
+	rig_read(dir);
+	snprintf(path, sizeof(path), "%s/log/driver", dir);
+	say_open(path);
+	snprintf(path, sizeof(path), "%s/procs", dir);
+	procs_read(path);
+	struct sigaction end = { .sa_handler = on_end };
+	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGINT, &end, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	say("run\tseed=%llu\tminutes=%g\ttopology=%s\twall_minus_mono=%lld", (unsigned long long)rig.seed, rig.minutes, site("topology"), (long long)(wall_us() - now_us()));
+	storm_prepare();
+	start_all();
+	pthread_create(&thread, NULL, reaper, NULL);
+	pthread_detach(thread);
+	if (!settle(0)) {
+		say("run\twhat=never-began");
+		end_all();
+		return 2;
+	}
+	census("begin");
+	int64_t until = now_us() + (int64_t)(rig.minutes * 60e6);
+	for (long round = rig.first_round ? rig.first_round : 1; ok && !over && (rig.last_round ? round <= rig.last_round : now_us() < until); round++)
+		ok = one_round(round);
+	say("run\twhat=over\tok=%d", ok);
+	if (ok)
+		compare_ages();
+	keep_last_words();
+	end_all();
+	say_close();
+	return ok ? 0 : 1;
+}

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A pin by hand at a proxy that an agent drives: left alone, told, followed by the record, and ended by a person's word.
+# seconds: 150
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/agent.sh"
+agent_site 1
+CHECK_VERSIONS=''
+agent_start
+sed -i "s|^      - { type: haproxy, .*|      - { type: agent, name: lb1, front: http://$FRONT }|; s|http: $HTTP|http: off|" "$CONFIG"
+switchd_start
+wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status)"
+wait_status 20 "slots.blue.state slots.blue.whole" "good true"
+deploy green r42 baked
+expect_exit 0
+
+step "a pin by hand"
+haproxy_cmd set map "$MAP" shop blue:pin.1790000000:plain >/dev/null
+wait_report 10 "state proxies.0.value" "pinned blue:pin.1790000000:plain"
+wait_status 20 "active pin.slot" "blue blue"
+map_stays blue:pin.1790000000:plain
+
+step "a person's rollback ends it"
+run rollback "$SERVICE" --yes --force -m "over"
+expect_exit 0
+wait_until 10 eval '[ "$(map_value)" = "green:$(status etag):plain" ]' || fail "map: $(map_value), record $(status etag)"
+wait_report 10 state ok
+wait_status 15 pin null
+
+step "another one; a flip by force ends it"
+haproxy_cmd set map "$MAP" shop blue:pin.1790000001:plain >/dev/null
+wait_status 20 "active pin.slot" "blue blue"
+map_stays blue:pin.1790000001:plain
+run flip "$SERVICE" --to green --yes --force -m "over"
+expect_exit 0
+wait_until 10 eval '[ "$(map_slot)" = green ] && [ "$(status active)" = green ]' || fail "map: $(map_value), record $(status etag)"
+wait_report 10 state ok
+agent_stop || fail "the agent ended with $?"
+scn_done
