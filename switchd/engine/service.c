@@ -243,6 +243,8 @@ static bool step(struct service *s)
 		bool noted = s->d->event.kind[0] && !o->input.dry_run && store_is_up(s->e->store) && !s->pending;
 
 		TEXT_COPY(r.detail, s->d->detail);
+		if (r.refusal == RF_STORE && !r.detail[0])
+			TEXT_FORMAT(r.detail, "%s: %.400s", r.because, store_why_down(s->e->store));
 		r.dry_run = o->input.dry_run;
 		order_gates(s, o, &r);
 		if (!noted) {

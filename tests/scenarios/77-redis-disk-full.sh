@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The disk of Redis is full (R5): with everysec it says MISCONF, no command is acknowledged (exit 16, with the reason),
+# traffic stays; with room again it goes on, and what was acknowledged before is there.
+if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
+	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
+	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
+	echo "no mount namespace to be had here: a full disk cannot be made"
+	exit 77
+fi
+. "$(dirname "$0")/lib.sh"
+mount --make-rprivate / 2>/dev/null
+mkdir -p "$SITE/redis"
+mount -t tmpfs -o size=1m tmpfs "$SITE/redis" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
+SCN_MOUNT=$SITE/redis
+SVC[bake]=2s
+redis_start || fail "redis does not start"
+redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
+redis CONFIG SET appendfsync everysec >/dev/null
+scn_site 2
+load_start
+load_cmd mark begin
+deploy green r42 baked; expect_exit 0
+run hold shop -m "before"; expect_exit 0
+value=$(map_value)
+
+step "the disk is full"
+cat /dev/zero >"$SITE/redis/full" 2>/dev/null
+wait_until 15 eval 'run claim shop --release r50 --json; case $SAID in *held*) redis "SET aside $(printf "%04000d" 1)" >/dev/null ;; esac; case $(redis SET aside 1) in *MISCONF*) true ;; *) false ;; esac' ||
+	fail "Redis does not mind: $(redis SET aside 1)"
+run resume shop --json
+[ $RC = 16 ] || fail "a resume on a full disk: exit $RC, $SAID"
+case $SAID in *MISCONF*) ;; *) fail "the reason is not said: $SAID" ;; esac
+case $SAID in *'"acknowledged": false'*) ;; *) fail "it does not say that nothing was acknowledged: $SAID" ;; esac
+expect_status "hold.why active" "before green"
+expect_eq "the map" "$(map_value)" "$value"
+run doctor --json; expect_exit 10
+case $SAID in *aof_last_write_status*) ;; *) fail "the doctor does not say it: $SAID" ;; esac
+
+step "room again"
+rm -f "$SITE/redis/full"
+wait_until 20 eval 'run resume shop; [ $RC = 0 ]' || fail "it does not go on: $RC $(status store)"
+expect_status "hold active" "null green"
+expect_events hold.set 1
+expect_events hold.cleared 1
+expect_agreement
+
+step "Redis restarts: what was acknowledged is there"
+redis_kill
+redis_start || fail "redis does not start"
+wait_status 20 "store.up active hold" "true green null"
+load_cmd more 60
+expect_no_failures begin
+scn_done
