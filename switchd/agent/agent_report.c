@@ -163,9 +163,9 @@ static void arrived(void *arg, bool ok, int64_t us)
 		r->first = r->first || r->was_first;
 		return; /* with the next heartbeat */
 	}
+	if (r->gone) /* none were ever: there is no list */
+		memmove(r->gone, r->gone + r->gone_sent, (r->n_gone - r->gone_sent) * sizeof(*r->gone));
 	r->n_gone -= r->gone_sent;
-	if (r->gone_sent)
-		memmove(r->gone, r->gone + r->gone_sent, r->n_gone * sizeof(*r->gone));
 	r->arrived = mono_now();
 	if (more)
 		send_now(r);

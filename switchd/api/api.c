@@ -9,7 +9,7 @@
 #include "switchd/api/route.h"
 #include "switchd/base/log.h"
 
-enum { BEAT_MS = 1000, WAITERS_MOST = 256, ORDER_BODY_MAX = 192 * 1024 };
+enum { BEAT_MS = 1000, WAITERS_MOST = 256 };
 
 struct waiter { struct call *call; wait_fn *look; mono_us deadline; struct waiter *next; };
 
@@ -203,7 +203,7 @@ static bool listen_tcp(struct api *a, int id, const char *address, bool health, 
 struct api *api_new(struct ev_loop *loop, struct engine *e, char *error, size_t size)
 {
 	const struct config *cfg = engine_current_config(e);
-	struct httpd_listener un = { .id = LISTEN_UNIX, .unix_path = cfg->listen.unix_path, .unix_mode = 0660, .max_connections = 128 };
+	struct httpd_listener un = { .id = LISTEN_UNIX, .unix_path = cfg->listen.unix_path, .unix_mode = 0660, .max_connections = 128, .max_body = STATE_BODY_MAX };
 	struct api *a = xcalloc(1, sizeof(*a));
 
 	a->loop = loop;

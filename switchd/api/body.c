@@ -54,7 +54,7 @@ static bool members_good(struct call *c)
 	json_object_foreach(c->body, key, value) {
 		bool force = strcmp(key, "force") == 0, list = strcmp(key, "skip") == 0, number = strcmp(key, "deploy") == 0;
 		/* As the text of a file, or as it is in JSON. */
-		bool either = strcmp(key, "manifest") == 0 && json_is_object(value);
+		bool either = (strcmp(key, "manifest") == 0 || strcmp(key, "state") == 0) && json_is_object(value);
 		char safe[65];
 
 		if (!member_known(c->route->members, key)) {
@@ -81,9 +81,11 @@ bool request_read(struct call *c)
 		return false;
 	if (!c->route->members)
 		return true;
-	/* The listener takes more than that for the sake of a manifest. */
-	if (c->req->body_len > HTTPD_BODY_MAX && !member_known(c->route->members, "manifest")) {
-		answer_problem(c, 413, "too-large", "The body is too large.", "at most 64 KiB", 2);
+	/* The listeners take more than that for the sake of a manifest, the unix socket for a whole state. */
+	bool manifest = member_known(c->route->members, "manifest"), state = member_known(c->route->members, "state");
+
+	if (c->req->body_len > (state ? STATE_BODY_MAX : manifest ? ORDER_BODY_MAX : HTTPD_BODY_MAX)) {
+		answer_problem(c, 413, "too-large", "The body is too large.", state ? "at most 8 MiB" : manifest ? "at most 192 KiB" : "at most 64 KiB", 2);
 		return false;
 	}
 	if (c->req->body_len && !is_json(httpd_header(c->req, "Content-Type"))) {

@@ -9,6 +9,8 @@
 enum role { ROLE_NONE, ROLE_READ, ROLE_DEPLOY, ROLE_OPERATE };
 const char *role_name(enum role);
 
+enum { ORDER_BODY_MAX = 192 * 1024, STATE_BODY_MAX = 8 * 1024 * 1024 };
+
 enum { LISTEN_HEALTH, LISTEN_OPERATORS, LISTEN_UNIX, N_LISTENERS };
 
 /* One request with its route: the words of the path that the route names. */
@@ -72,7 +74,7 @@ route_fn order_claim, order_renew, order_unclaim, order_deploy, order_abort, ord
 	order_unseal, order_pardon, order_mute, order_unmute, order_note, order_drill;
 route_fn look_agents, order_forget;
 route_fn events_stream;
-route_fn state_repair, state_doctor, state_upgrade;
+route_fn state_repair, state_doctor, state_upgrade, state_export, state_import;
 /* What came of an order, as everybody is answered (orders.c). */
 order_done_fn order_answered;
 

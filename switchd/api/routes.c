@@ -51,6 +51,8 @@ const struct route routes[] = {
 	{ "PUT", "/v1/services/:s/features/:f/mute", ROLE_OPERATE, false, order_mute, "for message", "mute a feature, 24 h at most" },
 	{ "DELETE", "/v1/services/:s/features/:f/mute", ROLE_OPERATE, false, order_unmute, "message", "unmute it" },
 	{ "POST", "/v1/services/:s/repair", ROLE_OPERATE, false, state_repair, "message", "write the last good record over a refused value of the store" },
+	{ "GET", "/v1/state", ROLE_OPERATE, false, state_export, NULL, "all that the store holds of the services, as one document" },
+	{ "POST", "/v1/state", ROLE_OPERATE, false, state_import, "state message force", "that document back into a store that has lost it; unix socket only" },
 	{ "POST", "/v1/state/upgrade", ROLE_OPERATE, false, state_upgrade, "message", "write the store in the newer schema" },
 	{ "POST", "/v1/services/:s/notes", ROLE_DEPLOY, false, order_note, "message deploy", "a note, kept with what happened" },
 };

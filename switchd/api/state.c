@@ -50,6 +50,19 @@ static void state_said(void *arg, const struct state_result *r)
 		answer_problem(c, (unsigned)i->http, i->code, i->sentence, r->detail, i->exit_code);
 }
 
+void state_export(struct call *c) { engine_export(call_engine(c), state_said, c); }
+
+void state_import(struct call *c)
+{
+	json_t *doc = json_object_get(c->body, "state");
+	struct person p;
+
+	if (!json_is_object(doc))
+		answer_bad(c, "bad-member", "state is wanted: the document of GET /v1/state");
+	else if (who_and_why(c, true, &p))
+		engine_import(call_engine(c), &p, doc, json_is_true(json_object_get(c->body, "force")), state_said, c);
+}
+
 void state_upgrade(struct call *c)
 {
 	struct person p;

@@ -11,7 +11,7 @@
 #include "switchd/base/text.h"
 #include "switchd/cli/deploy.h"
 
-enum { DEPLOY_DEADLINE_MS = 15 * 60 * 1000, GRACE_MS = 60 * 1000, LOCK_EVERY_MS = 1000, LONG_POLL_S = 5 };
+enum { DEPLOY_DEADLINE_MS = 15 * 60 * 1000, GRACE_MS = 60 * 1000, LOCK_EVERY_MS = 1000, LONG_POLL_S = 5, NOT_KNOWN_MS = 15 * 1000 };
 
 volatile sig_atomic_t interrupted;
 
@@ -326,7 +326,7 @@ static int64_t deadline_of(const struct cli *c, const json_t *d, int64_t deadlin
 
 static int wait_for(struct cli *c, struct waiting *w)
 {
-	int64_t deadline = mono_now().us + (c->timeout_ms ? c->timeout_ms : DEPLOY_DEADLINE_MS) * 1000;
+	int64_t deadline = mono_now().us + (c->timeout_ms ? c->timeout_ms : DEPLOY_DEADLINE_MS) * 1000, not_known = 0;
 	char path[256], seen[16] = "-";
 
 	for (;;) {
@@ -351,12 +351,20 @@ static int wait_for(struct cli *c, struct waiting *w)
 			}
 			TEXT_COPY(seen, jstr(a.json, "phase"));
 			deadline = deadline_of(c, a.json, deadline);
-		} else if (a.reached && a.status < 500) {
+		} else if (a.reached && a.status < 500 && a.status != 404) {
 			return failed(c, &a);
 		} else {
-			poll(NULL, 0, 200); /* switchd restarts: the deploy is in the store and goes on */
+			/* switchd restarts: the deploy is in the store and goes on.  It was acknowledged: one that does not know it yet
+			 * has not read the store, and one that never will has lost it with the store. */
+			not_known = a.reached && a.status == 404 ? (not_known ? not_known : mono_now().us) : 0;
+			poll(NULL, 0, 200);
 		}
 		answer_free(&a);
+		if (not_known && mono_now().us - not_known > NOT_KNOWN_MS * 1000) {
+			complain(c, "%s: deploy %lld was acknowledged, and switchd does not know it any more", c->service, (long long)w->id);
+			hint(c, "next", "switchctl status %s   |   switchctl timeline %s", c->service, c->service);
+			return EX_UNKNOWN;
+		}
 		if (mono_now().us > deadline) {
 			complain(c, "%s: deploy %lld is still running after the time given", c->service, (long long)w->id);
 			hint(c, "next", "switchctl status %s -w", c->service);

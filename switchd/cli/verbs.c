@@ -77,8 +77,9 @@ static const struct verb verbs[] = {
 	  "switchctl manifest add m.json tests.run=812 tests.result=passed\nswitchctl manifest show m.json" },
 	{ "agents", "[forget NAME]", F_MESSAGE, verb_agents, false, "who reports: agents on proxy hosts, and controllers; forget: expected no more",
 	  "switchctl agents\nswitchctl agents forget lb7" },
-	{ "state", "repair [SERVICE]|upgrade", F_MESSAGE | F_DRY_RUN | F_RID, verb_state, false,
-	  "the store itself: repair writes the last good record over a value that is refused; upgrade: the newer schema",
+	{ "state", "export [FILE]|import FILE|repair [SERVICE]|upgrade", F_MESSAGE | F_DRY_RUN | F_FORCE | F_RID, verb_state, false,
+	  "the store itself: as a document, and back; repair: the last good record over a value that is refused; upgrade: the newer schema",
+	  "switchctl state export /var/backups/switchd.json\nswitchctl state import /var/backups/switchd.json -m INC-7 --dry-run\n"
 	  "switchctl state repair shop --dry-run\nswitchctl state repair shop -m INC-7" },
 	{ "doctor", "", 0, verb_doctor, true,
 	  "is all that switchd stands on as it should be? exit 10 when something is bad; works without a daemon (--config)",

@@ -252,6 +252,9 @@ static void history(struct doctor *d, const json_t *answer)
 		say(d, "schema", FIND_OK, "", "schema %s", schema);
 	if (!unasked(d, "event stream", events))
 		say(d, "event stream", FIND_OK, "", "%lld events", (long long)json_integer_value(json_object_get(events, "number")));
+	say(d, "events not archived", store_backlog(d->e->store) >= store_backlog_most(d->e->store) ? FIND_BAD : FIND_OK,
+	    store_backlog(d->e->store) >= store_backlog_most(d->e->store) ? "give the archive room: the oldest are being lost" : "", "%llu, of %llu at which the oldest are lost",
+	    (unsigned long long)store_backlog(d->e->store), (unsigned long long)store_backlog_most(d->e->store));
 	if (json_is_integer(offset)) {
 		int64_t ms = json_integer_value(offset);
 		bool off = ms > OFFSET_WARN_MS || ms < -OFFSET_WARN_MS;

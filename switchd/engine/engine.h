@@ -65,6 +65,11 @@ typedef void state_done_fn(void *arg, const struct state_result *);    /* exactl
 /* From an older schema to ours: {"status":"done|dry-run","from","to","rewritten"}. */
 void engine_upgrade(struct engine *, const struct person *, state_done_fn *, void *arg);
 
+/* All that the store holds of the services, as a document; no secret is in it, there is none in the store. */
+void engine_export(struct engine *, state_done_fn *, void *arg);
+/* A document of engine_export() (BORROWED until done): {"status","services":[{"service","what","active","version","moves","condemned"}]}. */
+void engine_import(struct engine *, const struct person *, json_t *doc, bool force, state_done_fn *, void *arg);
+
 /* ---- reading ---- */
 size_t engine_services(const struct engine *);
 const char *engine_service_name(const struct engine *, size_t i);

@@ -50,6 +50,7 @@ static void written(void *arg, bool durable)
 	}
 	e->export_retry_ms = 0;
 	TEXT_COPY(e->export_id, e->export_next);
+	store_exported(e->store, e->export_id);
 	again_in(e, e->export_full || e->export_asked ? 0 : EXPORT_EVERY_MS);
 	if (e->export_full)
 		pump(e);
@@ -123,6 +124,7 @@ static void last_got(void *arg, bool ok, const char *id)
 	}
 	TEXT_COPY(e->export_id, id);
 	e->export_known = true;
+	store_exported(e->store, e->export_id);
 	log_info("archive", "dir=%s last=%s", e->cfg->archive, id[0] ? id : "none");
 	again_in(e, 0);
 }
@@ -143,7 +145,33 @@ static void pump(struct engine *e)
 	store_events(e->store, "", e->export_id[0] ? e->export_id : "0-0", EXPORT_PAGE, page_got, e);
 }
 
-void export_beat(struct engine *e) { pump(e); }
+/* The archive takes nothing for so long that the stream loses what it should have: said once, and again when it happens again. */
+static void backlog_look(struct engine *e)
+{
+	static struct event ev;
+	uint64_t n = store_backlog(e->store), most = store_backlog_most(e->store);
+
+	if (n < most / 2)
+		e->export_trimmed = false;
+	if (n < most || e->export_trimmed || !store_is_up(e->store))
+		return;
+	e->export_trimmed = true;
+	memset(&ev, 0, sizeof(ev));
+	TEXT_COPY(ev.kind, "store.trimmed");
+	TEXT_COPY(ev.by, "switchd");
+	ev.at = wall_now();
+	ev.from = ev.to = NO_SLOT;
+	ev.because = "the archive took nothing for too long: the stream of events is at its hard bound, and loses the oldest that are not archived";
+	TEXT_FORMAT(ev.detail, "%llu events wait; the last in the archive is %s", (unsigned long long)n, e->export_id[0] ? e->export_id : "none");
+	log_error("archive", "waiting=%llu what=\"events are trimmed that were not archived\"", (unsigned long long)n);
+	publish_event(e, &ev);
+}
+
+void export_beat(struct engine *e)
+{
+	pump(e);
+	backlog_look(e);
+}
 
 /* An event was committed. */
 void export_soon(struct engine *e)

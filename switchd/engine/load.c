@@ -179,6 +179,7 @@ static void pending_over(struct service *s)
 	const struct condemned *c = &s->pending_condemn;
 
 	s->pending = s->overruled = false;
+	s->pending_cid[0] = '\0';
 	s->n_pending = 0;
 	if (c->release[0] && !condemned_find(&s->condemned, c->release, "") && s->condemned.n < MAX_CONDEMNED)
 		s->condemned.list[s->condemned.n++] = *c;
@@ -214,10 +215,12 @@ static void replay(struct service *s, const struct store_answer *a)
 
 			    .condemn = s->pending_condemn.release[0] ? &s->pending_condemn : NULL };
 
-	bool others = s->overruled || (a->record && e_others(s) && version_cmp(a->record->v, s->pending_base) != 0 && !text_starts(a->record->cid, "restamp-"));
+	bool others = s->overruled || (a->record && e_others(s) && version_cmp(a->record->v, s->pending_base) != 0);
 
 	next = others && a->record ? *a->record : s->rec;
-	if (a->record && strcmp(a->record->cid, s->rec.cid) == 0) {
+	if (others && s->pending_cid[0])
+		c.rid = s->pending_cid;
+	if (!others && a->record && strcmp(a->record->cid, s->rec.cid) == 0) {
 		pending_over(s);
 		set_loaded(s, a->record);
 		service_tick(s);
@@ -250,7 +253,7 @@ static void replay(struct service *s, const struct store_answer *a)
 	c.events = s->pending_events;
 	c.n_events = s->n_pending;
 	s->replaying = true;
-	trust_sent(s, s->rec.cid);
+	trust_sent(s, c.rid);
 	store_commit(s->e->store, &c, replay_done, s);
 }
 

@@ -313,6 +313,8 @@ void service_stand_by(struct service *s)
 	if (s->pending) {
 		/* It was done here alone, and the record is another's: told when this one leads again, never done anew. */
 		log_warn("offline", "service=%s what=\"another controller leads: its record stands, what was decided here is only told\"", s->cfg->name);
+		if (!s->overruled)
+			TEXT_COPY(s->pending_cid, s->rec.cid);
 		s->overruled = true;
 	}
 	traffic_stand_by(s);

@@ -12,6 +12,7 @@
  * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
  * requests.c answers that went wrong over a move, by the proxies' counters
  * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on;  upgrade.c  a newer schema
+ * state_out.c, state_in.c  the store as a document, and back
  * changes.c  verdict changes, told as they happen;  story.c  what a post-mortem is made of
  * view.c     JSON and metrics;   publish.c  events out;   engine.c  wiring, start, reload, stop */
 #ifndef SWITCHD_ENGINE_SERVICE_H
@@ -163,6 +164,7 @@ struct service {
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
 	/* the store is away: the record is ahead of it */
+	id_text pending_cid;            /* of what was decided alone, when the record is another's by now */
 	bool overruled;                 /* another controller led meanwhile: what was decided alone is only told */
 	bool pending; struct version pending_base; uint64_t pending_base_rev; enum move_mode pending_mode;
 	bool replaying; struct condemned pending_condemn;
@@ -271,6 +273,7 @@ struct engine {
 	char export_id[44], export_next[44];    /* the last event in the archive; of the page under way */
 	bool export_known, exporting, export_full, export_asked;
 	int64_t export_retry_ms; mono_us next_export;
+	bool export_trimmed;            /* said: the hard bound is reached */
 	uint64_t export_gaps;           /* events that were trimmed before */
 	size_t watch_at; mono_us next_look;     /* trust.c: the next service to be looked at */
 	id_text owner;
@@ -392,6 +395,11 @@ bool trust_refuses(struct service *, const struct store_answer *);       /* of w
 void trust_sent(struct service *, const char *rid);
 void trust_away(struct service *);              /* we do not lead any more */
 void trust_say(const struct service *, char *out, size_t size);
+
+/* state_out.c, state_in.c: what is kept beside the record, ledger.N and ledger.N.more too */
+#define STATE_FORMAT "switchd-state"
+enum { STATE_FORMAT_VERSION = 1, STATE_VALUES = 5, STATE_VALUE_MAX = 32 * 1024 };
+extern const char *const state_values[STATE_VALUES];
 
 /* measure.c */
 void measure_start(struct service *);

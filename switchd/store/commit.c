@@ -82,7 +82,7 @@ static bool commit_args(struct op *op, const struct commit *c)
 	args_add(a, c->condemn ? c->condemn->digest : "");
 	args_add(a, condemned ? condemned : "");
 	args_add(a, c->pardon ? c->pardon : "");
-	args_addf(a, "%d", EVENTS_KEPT);
+	args_addf(a, "%" PRIu64, events_most(op->st, c->n_events));
 	args_addf(a, "%" PRIu64, next->v.gen);
 	for (size_t i = 0; ok && i < c->n_events; i++) {
 		char *event = dump(event_json(&c->events[i]));

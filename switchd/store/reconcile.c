@@ -272,7 +272,7 @@ static void new_generation(struct store *st)
 	args_add(&op->args, rc->seen.lineage);
 	args_addf(&op->args, "%" PRIu64, rc->floor);
 	args_add(&op->args, text);
-	args_addf(&op->args, "%d", EVENTS_KEPT);
+	args_addf(&op->args, "%" PRIu64, events_most(st, 1));
 	free(text);
 	free(e);
 	send_or_free(op);
@@ -301,7 +301,7 @@ static void survey_done(struct store *st)
 		new_generation(st);
 	else if (same_lineage)
 		settled(st, rc->seen.gen, rc->seen.seq);
-	else if (!rc->seen.replicas && (top || rc->proved))
+	else if (!st->forkable && (top || rc->proved))
 		same_history(st);
 	else
 		new_generation(st);
@@ -332,6 +332,7 @@ void reconcile_start(struct store *st, const struct survey *seen)
 	reconcile_stop(st);
 	st->rec = rc;
 	rc->seen = *seen;
+	st->forkable = st->forkable || seen->replicas;
 	rc->n_look = st->n_services;
 	rc->look = xcalloc(rc->n_look, sizeof(*rc->look));
 	rc->proved = true;
@@ -492,7 +493,7 @@ static void stamp(struct store *st, const struct op *found)
 	text = commit_doc(next);
 	args_add(&op->args, text ? text : "");
 	free(text);
-	args_addf(&op->args, "%d", EVENTS_KEPT);
+	args_addf(&op->args, "%" PRIu64, events_most(st, 1));
 	text = event_text(e);
 	args_add(&op->args, text);
 	free(text);

@@ -146,7 +146,7 @@ static bool write_args(struct op *op, const char *expected)
 	args_add(a, op->record->cid);
 	commit_record_args(a, op->record);
 	args_add(a, doc ? doc : "");
-	args_addf(a, "%d", EVENTS_KEPT);
+	args_addf(a, "%" PRIu64, events_most(op->st, 1));
 	args_add(a, event ? event : "");
 	args_add(a, w->anew ? "1" : "0");
 	for (size_t i = 0; i < w->condemned.n; i++) {
@@ -225,6 +225,14 @@ static void looked_at(struct op *op, const redisReply *r)
 		answered_later(write, ST_REFUSED, "something in it is no valid text");
 	else if (!op_send(write))
 		answered_later(write, ST_DOWN, st->why);
+}
+
+uint64_t store_generation(const struct store *st) { return st ? st->gen : 0; }
+
+void store_new_generation(struct store *st, uint64_t above, const char *why)
+{
+	st->force_floor = above > st->gen && above < REPAIR_MOST ? above : st->gen;
+	reconcile_again(st, why);
 }
 
 void store_repair(struct store *st, const struct store_repair *r, store_done_fn *done, void *arg)

@@ -30,6 +30,7 @@ enum {
 	RETRY_STALE_MS = 50,            /* after somebody was quicker */
 	ASK_TRUTH_MS = 200,             /* the engine does not know yet */
 	EVENTS_KEPT = 100000,
+	EVENTS_HARD = 4,                /* times that, when they are not exported: then they are trimmed all the same */
 	EVENTS_SCAN = 256,              /* entries looked at in one call */
 	EVENTS_PAGE = 64,               /* events brought by one call; events.lua bounds their bytes below LINK_REPLY_MAX */
 	DOC_MAX = 256 * 1024,
@@ -114,6 +115,7 @@ struct store {
 	struct follow *follow;  /* an agent's */
 	struct roster *roster;  /* a controller's */
 	int replicas;           /* wanted; 0: none is waited for */
+	bool forkable;          /* a second copy of this history may exist: to have all that we know proves nothing */
 	bool waiting; uint64_t wait_gen, wait_seq, commit_seq;
 	store_risk_fn *risk_fn; void *risk_arg;
 	char leader[200];       /* "<owner> <url>" of who leads while we follow; "" */
@@ -131,6 +133,10 @@ struct store {
 	bool alone;             /* embedded: nobody else can ever have written */
 	bool freeing;
 	uint64_t force_floor;   /* a generation above this one is wanted; 0 = none */
+	/* the stream of events: so many stay when all are exported (0 = EVENTS_KEPT) */
+	uint64_t events_kept;
+	bool exported_known;
+	uint64_t exported_gen, exported_seq;
 	/* callbacks that must not come from inside a call */
 	struct later *later, **later_tail;
 	ev_timer turn;
@@ -203,6 +209,9 @@ enum decoded load_record(const redisReply *fields, struct record *out, char *why
 MUSTCHECK bool load_condemned(const redisReply *, struct condemned_set *out, char *why, size_t why_size);
 /* Reads record and condemned of a service into op->record, condemned, none, bad, why; then ended(), r = NULL when lost. */
 struct op *load_new(struct store *, const char *service, enum op_retry, op_ended_fn *);
+
+/* values.c: how many events the stream may have with n more: what is not exported is not trimmed, up to a hard bound */
+uint64_t events_most(const struct store *, size_t n);
 
 /* reply helpers: strings of an array reply, "" when it is something else */
 const char *reply_text(const redisReply *, size_t i);

@@ -265,6 +265,8 @@ struct store *store_make(struct ev_loop *loop, const struct config *cfg, const c
 	lease_init(st);
 	st->alone = cfg->redis.embedded;
 	st->replicas = cfg->redis.replicas;
+	/* A server that was promoted has no replicas yet, and still the one before it may live, with another leader. */
+	st->forkable = cfg->redis.n_sentinels > 0 || cfg->redis.replicas > 0;
 	return st;
 }
 

@@ -97,6 +97,13 @@ void store_commit(struct store *, const struct commit *, store_done_fn *, void *
 typedef void store_events_fn(void *arg, bool ok, const char *json);
 void store_events(struct store *, const char *service, const char *after_id, size_t max, store_events_fn *, void *arg);
 
+/* The stream is bounded by the commits themselves; what is not exported yet is not trimmed, up to a hard bound.  id: the last one
+ * that is safe elsewhere ("" = none yet); until it was told, everything counts as not exported. */
+void store_exported(struct store *, const char *id);
+uint64_t store_backlog(const struct store *);           /* at least so many are not exported... */
+uint64_t store_backlog_most(const struct store *);      /* ...and from here on the oldest are being lost */
+void store_keep_events(struct store *, uint64_t n);     /* the ordinary bound, for tests */
+
 /* Small values beside the record (baselines, evidence): plain SET/GET under the prefix, bounded, never per probe. */
 /* `what` is a name; a value of over 32 kB is not kept (and a warning logged). */
 void store_put(struct store *, const char *service, const char *what, const char *value);
@@ -124,6 +131,9 @@ void store_inspect(struct store *, store_inspect_fn *, void *arg);
 struct store_upgraded { enum store_result result; int from; size_t rewritten; char detail[256]; };
 typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
 void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
+uint64_t store_generation(const struct store *);        /* as of the last reconcile */
+/* Declares one above that and above the present one: the store is down until every record is stamped into it. */
+void store_new_generation(struct store *, uint64_t above, const char *why);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
 void store_reconcile(struct store *, const char *why);
 

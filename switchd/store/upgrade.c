@@ -55,7 +55,7 @@ static void ask(struct store *st, struct upgrade *u, const char *verb, const cha
 	args_add(&op->args, u->dry ? "look" : "write");
 	args_add(&op->args, service);
 	args_addf(&op->args, "%" PRIu64, u->gen);
-	args_addf(&op->args, "%d", EVENTS_KEPT);
+	args_addf(&op->args, "%" PRIu64, events_most(st, 1));
 	args_add(&op->args, event);
 	op->arg = u;
 	op->index = service[0] != '\0';

@@ -86,6 +86,40 @@ void store_recall(struct store *st, const char *rid, store_get_fn *fn, void *arg
 	get_key(st, key, fn, arg);
 }
 
+/* ---- how many events ---- */
+
+void store_exported(struct store *st, const char *id)
+{
+	char head[24];
+	const char *dash = strchr(id, '-');
+
+	st->exported_known = !id[0] || (dash && text_copy_n(head, sizeof(head), id, (size_t)(dash - id)) && text_u64(head, &st->exported_gen) &&
+					text_u64(dash + 1, &st->exported_seq));
+	if (!id[0])
+		st->exported_gen = st->exported_seq = 0;
+}
+
+void store_keep_events(struct store *st, uint64_t n) { st->events_kept = n; }
+static uint64_t kept(const struct store *st) { return st->events_kept ? st->events_kept : EVENTS_KEPT; }
+uint64_t store_backlog_most(const struct store *st) { return kept(st) * EVENTS_HARD; }
+
+/* Of older generations nobody knows how many there were. */
+uint64_t store_backlog(const struct store *st)
+{
+	if (!st->exported_known)
+		return 0;
+	return st->exported_gen != st->gen ? st->seq : st->seq > st->exported_seq ? st->seq - st->exported_seq : 0;
+}
+
+uint64_t events_most(const struct store *st, size_t n)
+{
+	uint64_t most = store_backlog(st) + n;
+
+	if (!st->exported_known || st->exported_gen != st->gen || most > store_backlog_most(st))
+		return store_backlog_most(st);
+	return most < kept(st) ? kept(st) : most;
+}
+
 /* ---- events ---- */
 
 struct reading {

@@ -71,6 +71,7 @@ site_ports()
 	for ((i = 1; i <= CONTROLLERS; i++)); do names+=("http$i" "operators$i"); done
 	for ((i = 1; i <= REDIS; i++)); do names+=("redis$i" "redis${i}_relay"); done
 	for ((i = 1; i <= SENTINELS; i++)); do names+=("sentinel$i"); done
+	for ((i = 1; i <= AGENTS; i++)); do names+=("agent$i"); done
 	for slot in blue green; do
 		for ((n = 1; n <= TARGETS; n++)); do names+=("$slot$n"); done
 	done
@@ -131,17 +132,24 @@ service_config()
 
 state_config()
 {
-	case $TOPOLOGY in
-	single) echo "state: { redis: 'redis://127.0.0.1:${PORT[redis1_relay]}/0', password_file: $SITE/secret/redis }" ;;
-	esac
+	local i list=
+	for ((i = 1; i <= SENTINELS; i++)); do list="$list${list:+,}127.0.0.1:${PORT[sentinel$i]}"; done
+	if [ -n "$list" ]; then
+		echo "state: { redis: 'sentinel://$list/mymaster/0', password_file: $SITE/secret/redis }"
+	else
+		echo "state: { redis: 'redis://127.0.0.1:${PORT[redis1_relay]}/0', password_file: $SITE/secret/redis }"
+	fi
 }
 
-# What drives the proxies: HAProxies through their relays.
+haproxy_entry() { echo "      - { type: haproxy, name: lb$1, socket: $SITE/run/stats$1.relay, front: 'http://127.0.0.1:${PORT[front$1]}', map: $SITE/maps$1/$SERVICE.map, paths: $SITE/maps$1/$SERVICE.paths }"; }
+
+# What drives the proxies: a controller by itself, through relays, or the agent of each.
 proxies_config()
 {
 	local i
 	for ((i = 1; i <= FRONTS; i++)); do
-		echo "      - { type: haproxy, name: lb$i, socket: $SITE/run/stats$i.relay, front: 'http://127.0.0.1:${PORT[front$i]}', map: $SITE/maps$i/$SERVICE.map, paths: $SITE/maps$i/$SERVICE.paths }"
+		if [ "$AGENTS" = 0 ]; then haproxy_entry "$i"
+		else echo "      - { type: agent, name: lb$i, front: 'http://127.0.0.1:${PORT[front$i]}' }"; fi
 	done
 }
 
@@ -165,6 +173,27 @@ controller_config()
 	give "config$i" "$SITE/switchd$i.yaml"
 	give "socket$i" "$SITE/run/switchd$i.sock"
 	proc "switchd-$i" "$BIN/switchd" -c "$SITE/switchd$i.yaml"
+}
+
+agent_config()
+{
+	local i=$1
+	mkdir -p "$SITE/agent$i"
+	{
+		echo "version: 1"
+		echo "listen: { http: 127.0.0.1:${PORT[agent$i]} }"
+		echo "state_dir: $SITE/agent$i"
+		echo "agent: { name: lb$i, report: 500ms }"
+		state_config
+		echo "services:"
+		echo "  $SERVICE:"
+		echo "    front: http://127.0.0.1:${PORT[front$i]}"
+		echo "    proxies:"
+		haproxy_entry "$i"
+		service_config
+	} >"$SITE/agent$i.yaml"
+	give "pin_config$i" "$SITE/agent$i.yaml"
+	proc "agent-$i" "$BIN/switchd" --role agent -c "$SITE/agent$i.yaml"
 }
 
 # The configuration that switchd prints, for the HAProxy of front $1.  expose-fd only for reloads.
@@ -209,10 +238,30 @@ redis_config()
 	replica-announce-ip 127.0.0.1
 	replica-announce-port ${PORT[redis${i}_relay]}
 	CONF
+	[ "$i" = 1 ] || echo "replicaof 127.0.0.1 ${PORT[redis1_relay]}" >>"$SITE/redis$i.conf"
 	give "redis${i}_real" "127.0.0.1:${PORT[redis$i]}"
 	relay "redis$i" "127.0.0.1:${PORT[redis${i}_relay]}" "127.0.0.1:${PORT[redis$i]}"
 	proc "redis-$i" redis-server "$SITE/redis$i.conf"
 	proc "tap-$i" "$CHAOS/tap" --to "127.0.0.1:${PORT[redis$i]}" --password-file "$SITE/secret/redis" --log "$SITE/log/tap$i"
+}
+
+# Sentinels keep what they learn in their own files.
+sentinel_config()
+{
+	local i=$1
+	mkdir -p "$SITE/sentinel$i"
+	cat >"$SITE/sentinel$i.conf" <<-CONF
+	port ${PORT[sentinel$i]}
+	bind 127.0.0.1
+	dir $SITE/sentinel$i
+	sentinel monitor mymaster 127.0.0.1 ${PORT[redis1_relay]} 2
+	sentinel auth-pass mymaster $CANARY_REDIS
+	sentinel down-after-milliseconds mymaster 1000
+	sentinel failover-timeout mymaster 3000
+	sentinel parallel-syncs mymaster 1
+	CONF
+	give "sentinel${i}_real" "127.0.0.1:${PORT[sentinel$i]}"
+	proc "sentinel-$i" redis-server "$SITE/sentinel$i.conf" --sentinel
 }
 
 witnesses()
@@ -249,6 +298,7 @@ site_build()
 	give canaries "$CANARY_REDIS $CANARY_PROBE $CANARY_HEADER"
 	site_disks
 	for ((i = 1; i <= REDIS; i++)); do redis_config "$i"; done
+	for ((i = 1; i <= SENTINELS; i++)); do sentinel_config "$i"; done
 	for slot in blue green; do
 		for ((n = 1; n <= TARGETS; n++)); do
 			give "$slot${n}_control" "$SITE/run/$slot$n"
@@ -257,6 +307,8 @@ site_build()
 		done
 	done
 	for ((i = 1; i <= FRONTS; i++)); do haproxy_config "$i" || { cat "$SITE/log/proxy-init$i" >&2; return 1; }; done
+	for ((i = 1; i <= AGENTS; i++)); do agent_config "$i"; done
 	for ((i = 1; i <= CONTROLLERS; i++)); do controller_config "$i"; done
+	[ "$AGENTS" != 0 ] || give pin_config1 "$SITE/switchd1.yaml"
 	for ((i = 1; i <= FRONTS; i++)); do witnesses "$i"; done
 }

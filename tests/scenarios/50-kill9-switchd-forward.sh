@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 480
 # kill -9 of switchd at each step of a flip and of a person's rollback, under load: no request fails, the restart
 # carries on from what was committed, and each acknowledged move is in the audit exactly once (P1).
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 300
+# seconds: 480
 # kill -9 of switchd at each step of an automatic rollback, under load: with the restart the traffic goes
 # back all the same, exactly once, and only what can fail while the feature is gone has failed (P1).
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 480
 # SIGSTOP of switchd at each step of a flip and of a rollback, for longer than its lease, and SIGCONT: whoever
 # stood still looks again before it acts, and all converges; no request fails (P2, I7).
 . "$(dirname "$0")/lib.sh"

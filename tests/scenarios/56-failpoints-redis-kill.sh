@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 480
 # kill -9 of redis-server at each step of a flip and of a rollback, under load: no request fails, nothing
 # acknowledged is lost, nothing happens twice (R1).
 #

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 480
 # SIGSTOP of redis-server at each step of a flip and of a rollback, until the lease is over, under load: it
 # hangs and resets nothing, so that only our own clocks tell; no request fails, nothing acknowledged is lost (R2).
 #

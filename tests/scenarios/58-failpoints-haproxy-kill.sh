@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 480
 # kill -9 of HAProxy at each step of a flip and of a rollback, under load, and a new one a moment later: it
 # shows the record's value before it counts again; nothing fails but while there is no HAProxy (P4, L12).
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# seconds: 240
+# seconds: 480
 # SIGSTOP of HAProxy at each step of a flip and of a rollback, for longer than a command may take, under load:
 # it accepts and does not answer (L2); clients wait, and no request fails; record and proxy agree again.
 . "$(dirname "$0")/lib.sh"

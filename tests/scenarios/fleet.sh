@@ -3,7 +3,14 @@
 #
 # Controller 1 is the site's switchd; controller N has a state directory, sockets and ports of its own and the same
 # Redis (redis_start comes first), the same proxy and the same services.
+# On hosts of net.sh: what stands before a command is in AT_SWITCHDn, or AT_LBn for HAProxy and agent n, whose front is at LB_ADDR[n].
 # shellcheck shell=bash
+
+where()
+{
+	local -n there=AT_$1
+	WHERE=("${there[@]}")
+}
 
 # controller_config N: its file, from the site's.
 controller_config()
@@ -19,7 +26,8 @@ controller_config()
 # controller_start N [NAME=VALUE...]
 controller_start()
 {
-	env "${@:2}" setsid "$BIN/switchd" -c "$SITE/switchd$1.yaml" </dev/null >>"$SITE/log/switchd$1" 2>&1 &
+	where "SWITCHD$1"
+	"${WHERE[@]}" env "${@:2}" setsid "$BIN/switchd" -c "$SITE/switchd$1.yaml" </dev/null >>"$SITE/log/switchd$1" 2>&1 &
 	echo $! >"$SITE/pid/switchd$1"
 }
 
@@ -50,12 +58,12 @@ wait_control() { wait_until "$1" control_is "$2" "$3" || fail "controller $2 in 
 # ---- proxies with agents ----
 
 # lb_config N: a HAProxy of its own with an agent, lbN, and its address in LB_FRONT[N].  After site_config.
-declare -A LB_FRONT=()
+declare -A LB_FRONT=() LB_ADDR=()
 lb_config()
 {
 	local n=$1 ports=() dir=$SITE/lb$1
 	mapfile -t ports <<<"$("$FAKES/ports" 2 ${SCN_PORTS:-})"
-	LB_FRONT[$n]=127.0.0.1:${ports[0]}
+	LB_FRONT[$n]=${LB_ADDR[$n]:-127.0.0.1}:${ports[0]}
 	mkdir -p "$dir"
 	sed -e "s|^listen: .*|listen: { http: 127.0.0.1:${ports[1]}, operators: off, unix: $dir/none.sock }|" \
 		-e "s|^state_dir: .*|state_dir: $dir\nagent: { name: lb$n, report: 300ms }|" \
@@ -67,7 +75,8 @@ lb_config()
 
 lb_start()
 {
-	setsid haproxy -db -f "$SITE/lb$1/haproxy.cfg" </dev/null >>"$SITE/log/haproxy$1" 2>&1 &
+	where "LB$1"
+	"${WHERE[@]}" setsid haproxy -db -f "$SITE/lb$1/haproxy.cfg" </dev/null >>"$SITE/log/haproxy$1" 2>&1 &
 	echo $! >"$SITE/pid/haproxy$1"
 	disown
 	wait_until 10 eval "\"$FAKES/sockcmd\" -t 2 \"$SITE/lb$1/haproxy.sock\" show info >/dev/null"
@@ -75,7 +84,8 @@ lb_start()
 
 lb_agent_start()
 {
-	setsid "$BIN/switchd" --role agent -c "$SITE/lb$1/agent.yaml" </dev/null >>"$SITE/log/agent$1" 2>&1 &
+	where "LB$1"
+	"${WHERE[@]}" setsid "$BIN/switchd" --role agent -c "$SITE/lb$1/agent.yaml" </dev/null >>"$SITE/log/agent$1" 2>&1 &
 	echo $! >"$SITE/pid/agent$1"
 }
 

@@ -94,6 +94,7 @@ scn_site()
 {
 	step "a site with ${1:-2} targets a slot"
 	site_begin "${1:-2}" || fail "no free ports"
+	! declare -F scn_addresses >/dev/null || scn_addresses
 	# shellcheck disable=SC2086
 	slot_start blue r41 ${FILL:-} && slot_start green r40 ${FILL:-} || fail "targets do not start"
 	site_config

@@ -27,6 +27,9 @@ customers: /api/customers
 reports: /api/reports'
 SERVICE=shop
 SWITCHD_ENV=()          # NAME=VALUE for each start of switchd
+# Where things run (net.sh: other hosts): the address of a slot's targets, and what stands before each command.
+declare -A SLOT_ADDR=([blue]=127.0.0.1 [green]=127.0.0.1)
+AT_SWITCHD=() AT_HAPROXY=() AT_REDIS=() AT_blue=() AT_green=()
 IDENTITY_MORE=''         # more lines of the identity gate, with a comma in front
 GATES_MORE=''            # more of gates: beside identity, as "key: value" lines
 PROXY_MORE=''           # more members of the proxy's mapping, with a comma in front
@@ -119,8 +122,9 @@ target_start()
 {
 	local slot=$1 n=$2 release=$3
 	shift 3
+	local -n at=AT_$slot
 	rm -f "$SITE/pid/$slot$n"
-	setsid "$FAKES/invoices" --port "${TARGET_PORT[$slot$n]}" --slot "$slot" --target "$n" --release "$release" --show-slot \
+	"${at[@]}" setsid "$FAKES/invoices" --listen "${SLOT_ADDR[$slot]}:${TARGET_PORT[$slot$n]}" --slot "$slot" --target "$n" --release "$release" --show-slot \
 		--control "$SITE/$slot$n.sock" --pid-file "$SITE/pid/$slot$n" "$@" </dev/null >>"$SITE/log/$slot$n" 2>&1 &
 	disown
 	wait_until 10 test -s "$SITE/pid/$slot$n"
@@ -185,7 +189,7 @@ targets_list()
 {
 	local n list=
 	for ((n = 1; n <= TARGETS; n++)); do
-		list="$list${list:+, }127.0.0.1:${TARGET_PORT[$1$n]}"
+		list="$list${list:+, }${SLOT_ADDR[$1]}:${TARGET_PORT[$1$n]}"
 	done
 	echo "$list"
 }
@@ -238,7 +242,7 @@ haproxy_start()
 {
 	local old=${1:-} args=()
 	[ -z "$old" ] || args=(-x "$STATS_SOCKET" -sf "$old")
-	setsid haproxy -db -f "$SITE/haproxy.cfg" "${args[@]}" </dev/null >>"$SITE/log/haproxy" 2>&1 &
+	"${AT_HAPROXY[@]}" setsid haproxy -db -f "$SITE/haproxy.cfg" "${args[@]}" </dev/null >>"$SITE/log/haproxy" 2>&1 &
 	echo $! >"$SITE/pid/haproxy"
 	disown
 	wait_until 10 haproxy_is "$!"
@@ -289,7 +293,7 @@ front_answers() { [ "$("$FAKES/ask" -t 3 -s "http://$FRONT/healthz")" = 200 ]; }
 # switchd_start [NAME=VALUE...]: variables for its environment.  Does not wait until it is ready.
 switchd_start()
 {
-	env "${SWITCHD_ENV[@]}" "$@" setsid "$BIN/switchd" -c "$CONFIG" </dev/null >>"$SITE/log/switchd" 2>&1 &
+	"${AT_SWITCHD[@]}" env "${SWITCHD_ENV[@]}" "$@" setsid "$BIN/switchd" -c "$CONFIG" </dev/null >>"$SITE/log/switchd" 2>&1 &
 	echo $! >"$SITE/pid/switchd"
 }
 

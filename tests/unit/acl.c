@@ -3,12 +3,9 @@
 #include "tests/unit/support/store_rig.h"
 
 #include "switchd/store/follow.h"
-
 #include "switchd/store/link.h"
 
 static struct rig rig;
-
-#define P_KEYS "switchd:{0}:"
 
 /* docs/redis/NAME.acl with the hash of "s3cret" in it, after a default user that the test's own hands are. */
 static void add_user(FILE *out, const char *name)
@@ -95,32 +92,6 @@ static void on_inspected(void *arg, const char *json)
 
 static void on_released(void *arg) { *(bool *)arg = true; }
 
-static void on_looked(void *arg, const struct store_looked *list, size_t n)
-{
-	assert_int_equal(n, 1);
-	assert_string_equal(list[0].trouble, "");
-	*(bool *)arg = true;
-}
-
-/* The look for another hand, and a person's repair. */
-static void look_and_repair(struct hand *h, struct record *rec)
-{
-	static const char *const shop[] = { "shop" };
-	struct event e = one_event("store.repaired");
-	struct record good = *rec;
-	struct store_repair r = { .service = "shop", .rid = "rid-repair", .good = &good, .event = &e };
-	bool looked = false;
-	struct ask k;
-
-	store_look(h->store, shop, 1, on_looked, &looked);
-	pump(looked);
-	ask_new(&k);
-	store_repair(h->store, &r, on_done, &k);
-	pump(k.done);
-	assert_int_equal(k.result, ST_OK);
-	*rec = k.record;
-}
-
 /* The store's whole life as that user: lease, commits, values, events, and the three ways back to one history. */
 static void the_controller_may_do_all_that_the_store_does(void **state)
 {
@@ -180,7 +151,6 @@ static void the_controller_may_do_all_that_the_store_does(void **state)
 	pump(k.done);
 	assert_non_null(strstr(k.text, "shop"));
 	free(k.text);
-	look_and_repair(&h, &rec);
 
 	/* the look for another hand, a person's repair, a newer schema */
 	static const char *const shop[] = { "shop" };
@@ -229,57 +199,72 @@ static void the_controller_may_do_all_that_the_store_does(void **state)
 	assert_string_equal(redis(&rig, "ACL LOG"), "0");
 }
 
-/* ---- an agent's whole life ---- */
+/* An agent's whole life: it listens, reads what stands, hears what is committed, reports. */
+struct agent { struct store *store; bool up, told, reported, ok; struct version v; char why[256]; };
+
+static void on_agent_up(void *arg, bool up, const char *why)
+{
+	struct agent *a = arg;
+
+	a->up = up;
+	TEXT_COPY(a->why, why);
+}
 
 static void on_shown(void *arg, const struct shown *s)
 {
-	struct hand *h = arg;
+	struct agent *a = arg;
 
-	(void)s;
-	h->not_yet = true; /* something was told */
+	a->told = true;
+	a->v = s->value.v;
 }
 
 static void on_reported(void *arg, bool ok, int64_t us)
 {
-	struct ask *k = arg;
+	struct agent *a = arg;
 
 	(void)us;
-	k->result = ok ? ST_OK : ST_REFUSED;
-	k->done = true;
+	a->reported = true;
+	a->ok = ok;
 }
 
-static void the_agent_may_do_all_that_its_side_does(void **state)
+static void the_agent_may_do_all_that_an_agent_does(void **state)
 {
-	struct report_service shop = { "shop", "{}" };
-	struct report r = { .v = { 17, 1 }, .seq = 1, .status = "ok", .digest = "", .detail = "", .services = &shop, .n_services = 1 };
 	struct hand h;
 	struct ask k;
+	struct record none = { 0 }, first = first_record(), next;
+	struct agent a = { 0 };
 	char file[128];
 
 	(void)state;
 	snprintf(file, sizeof(file), "%s/password", rig.dir);
-	FILE *f = fopen(file, "w");
-
-	assert_non_null(f);
-	fputs("s3cret\n", f);
-	fclose(f);
 	hand_new(&h, rig.sock, "ctl-1", 6000);
 	store_free(&h.store);
-	redis(&rig, "SET " P_KEYS "a:shop %s", "sw1 17 1 green r2 rid-1 1 1 - -");
-	h.cfg.redis.user = "switchd-agent";
+	h.cfg.redis.user = "switchd";
 	h.cfg.redis.password_file = file;
-	h.store = store_follow(EV_DEFAULT, &h.cfg, "lb1", on_up, on_shown, &h);
+	h.store = store_new(EV_DEFAULT, &h.cfg, "ctl-1", on_up, &h);
+	store_set_truth(h.store, on_truth, &h);
 	pump(h.up);
-	redis(&rig, "PUBLISH " P_KEYS "ev %s", "push shop sw2 17 2 green plain r2 rid-1 1 1 auto - -");
-	pump(h.not_yet);
-	for (int first = 1; first >= 0; first--) {
-		r.first = first;
-		ask_new(&k);
-		store_report(h.store, &r, on_reported, &k);
-		pump(k.done);
-		assert_int_equal(k.result, ST_OK);
-		shop.json = "";
+	assert_int_equal(commit(&h, "rid-1", MOVE_NOTE, &none, &first, &k), ST_OK);
+	h.cfg.redis.user = "switchd-agent";
+	a.store = store_follow(EV_DEFAULT, &h.cfg, "lb1", on_agent_up, on_shown, &a);
+	pump(a.up);
+	pump(a.told);
+	a.told = false;
+	next = flipped(&k.record);
+	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &k.record, &next, &k), ST_OK);
+	pump(a.told);
+	assert_int_equal(a.v.epoch, next.v.epoch);
+	for (int i = 0; i < 2; i++) {
+		const struct report_service s = { "shop", i ? "" : "{}" };
+		const struct report r = { .v = a.v, .seq = 2, .status = "ok", .digest = "d", .detail = "", .first = !i, .services = &s, .n_services = 1 };
+
+		a.reported = false;
+		store_report(a.store, &r, on_reported, &a);
+		pump(a.reported);
+		assert_true(a.ok);
 	}
+	assert_string_not_equal(redis(&rig, "HGET switchd:{0}:g lb1"), "(nil)");
+	store_free(&a.store);
 	store_free(&h.store);
 	assert_string_equal(redis(&rig, "ACL LOG"), "0");
 }
@@ -310,12 +295,12 @@ static redisContext *hands_of(const char *user)
 
 struct row { const char *user, *command; bool may; };
 
-#define P P_KEYS
+#define P "switchd:{0}:"
 static const struct row rows[] = {
 	{ "switchd", "SET " P "x:shop 1", true }, { "switchd", "GET other", false }, { "switchd", "SET switchd:{1}:x 1", false },
 	{ "switchd", "KEYS *", false }, { "switchd", "SCAN 0", false }, { "switchd", "CONFIG GET dir", false }, { "switchd", "FLUSHALL", false },
 	{ "switchd", "SCRIPT FLUSH", false }, { "switchd", "ACL LIST", false },
-	{ "switchd", "PUBLISH other 1", false }, { "switchd", "PUBLISH " P "ev 1", true }, { "switchd", "WAIT 0 1", true }, { "switchd", "ROLE", true },
+	{ "switchd", "HSCAN " P "g 0", true }, { "switchd", "PUBLISH other 1", false }, { "switchd", "PUBLISH " P "ev 1", true }, { "switchd", "WAIT 0 1", true }, { "switchd", "ROLE", true },
 	{ "switchd", "EVAL return(redis.call('SET',KEYS[1],1)) 1 other", false }, { "switchd", "SHUTDOWN", false },
 	{ "switchd", "EVAL return(redis.call('FLUSHALL')) 0", false },
 
@@ -326,8 +311,12 @@ static const struct row rows[] = {
 	{ "switchd-agent", "ROLE", true }, { "switchd-agent", "WAIT 0 1", true }, { "switchd-agent", "SCRIPT LOAD return(1)", true },
 	{ "switchd-agent", "EVAL return(redis.call('HSET',KEYS[1],'a',1)) 2 " P "g " P "ga:lb1", true },
 	{ "switchd-agent", "EVAL return(redis.call('GET','" P "a:shop')) 1 " P "g", true },
+	{ "switchd-agent", "HEXISTS " P "g lb1", true }, { "switchd-agent", "DEL " P "ga:lb1", true },
+	{ "switchd-agent", "EVAL return(redis.call('DEL',KEYS[1])) 1 " P "ga:lb1", true },
+	{ "switchd-agent", "EVAL return(redis.call('HMGET',KEYS[1],'gen')) 2 " P "meta " P "a:shop", true },
+	{ "switchd-agent", "EVAL return(1) 1 other", false }, { "switchd-agent", "EVAL return(redis.call('DEL',KEYS[1])) 1 " P "a:shop", false },
 	{ "switchd-agent", "SET " P "a:shop sw1", false }, { "switchd-agent", "SET " P "g 1", false }, { "switchd-agent", "HSET " P "s:shop active blue", false },
-	{ "switchd-agent", "HSET " P "meta gen 9", false }, { "switchd-agent", "HSET " P "x:shop r1 {}", false }, { "switchd-agent", "DEL " P "g", false }, { "switchd-agent", "DEL " P "ga:lb1", true },
+	{ "switchd-agent", "HSET " P "meta gen 9", false }, { "switchd-agent", "HSET " P "x:shop r1 {}", false }, { "switchd-agent", "DEL " P "g", false },
 	{ "switchd-agent", "EXPIRE " P "lease 1", false }, { "switchd-agent", "EXPIRE " P "a:shop 1", false }, { "switchd-agent", "PUBLISH " P "ev sw1", false },
 	{ "switchd-agent", "PUBLISH other 1", false }, { "switchd-agent", "KEYS *", false }, { "switchd-agent", "CONFIG GET dir", false },
 	{ "switchd-agent", "FLUSHALL", false }, { "switchd-agent", "INFO", false }, { "switchd-agent", "GET other", false },
@@ -408,7 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_controller_may_do_all_that_the_store_does, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_agent_may_do_all_that_its_side_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_agent_may_do_all_that_an_agent_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_role_is_refused_what_is_not_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(agent_and_reader_hear_what_is_committed, setup, teardown),
 	};

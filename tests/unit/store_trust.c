@@ -346,6 +346,60 @@ static void an_older_schema_is_kept_until_upgrade(void **state)
 	store_free(&h.store);
 }
 
+/* ---- the stream of events ---- */
+
+static void commit_notes(struct hand *h, struct record *rec, int n, char last[44])
+{
+	static int made;
+	char rid[40];
+	struct ask k;
+
+	for (int i = 0; i < n; i++) {
+		TEXT_FORMAT(rid, "rid-note-%d", ++made);
+		assert_int_equal(commit(h, rid, MOVE_NOTE, rec, rec, &k), ST_OK);
+		*rec = k.record;
+	}
+	text_copy(last, 44, k.stream_id);
+}
+
+static long in_stream(void) { return atol(redis(&rig, "XLEN switchd:{0}:ev")); }
+
+/* Exported: trimmed to the ordinary bound.  Not exported: kept, up to the hard bound. */
+static void what_is_not_exported_is_not_trimmed(void **state)
+{
+	struct hand h;
+	struct record rec;
+	char last[44], first[44];
+
+	(void)state;
+	redis(&rig, "CONFIG SET stream-node-max-entries 1"); /* "~" trims whole nodes */
+	hand_with_record(&h, &rig, &rec);
+	store_keep_events(h.store, 10);
+	assert_int_equal(store_backlog_most(h.store), 40);
+	commit_notes(&h, &rec, 20, last);
+	assert_true(in_stream() >= 20); /* nobody said yet how far the export is */
+	store_exported(h.store, last);
+	assert_int_equal(store_backlog(h.store), 0);
+	commit_notes(&h, &rec, 1, first);
+	assert_int_equal(in_stream(), 10);
+	commit_notes(&h, &rec, 24, last);
+	assert_int_equal(store_backlog(h.store), 25);
+	assert_int_equal(in_stream(), 25);
+	assert_string_equal(redis(&rig, "XRANGE switchd:{0}:ev %s %s", first, first), "1");
+	commit_notes(&h, &rec, 30, last);
+	assert_int_equal(store_backlog(h.store), 55);
+	assert_int_equal(in_stream(), 40);
+	assert_string_equal(redis(&rig, "XRANGE switchd:{0}:ev %s %s", first, first), "0");
+	store_exported(h.store, last);
+	commit_notes(&h, &rec, 1, last);
+	assert_int_equal(in_stream(), 10);
+	/* Of another generation: it is not known how many they are. */
+	store_exported(h.store, "7-1");
+	commit_notes(&h, &rec, 35, last);
+	assert_int_equal(in_stream(), 40);
+	store_free(&h.store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +412,7 @@ int main(void)
 		T(a_repair_is_fenced_and_used_once),
 		T(what_was_refused_is_not_restamped),
 		T(an_older_schema_is_kept_until_upgrade),
+		T(what_is_not_exported_is_not_trimmed),
 #undef T
 	};
 

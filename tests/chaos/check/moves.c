@@ -6,7 +6,8 @@ enum { MAX_CONDEMNED = 4096 };
 static struct {
 	int active;
 	struct version v;
-	bool held, sealed, claimed, drilling, pinned;
+	bool held, sealed, drilling, pinned;
+	int claimed;            /* -1: a store that lost its last events does not say */
 	int automatic;          /* automatic rollbacks since the last forward flip */
 	char release[3][72];    /* by slot */
 	char (*condemned)[72];
@@ -81,7 +82,7 @@ static void judge_automatic(const struct event *e)
 	once->seen++;
 	if (now.sealed)
 		breach(better, "%s: the service is sealed", what);
-	if (now.claimed)
+	if (now.claimed == 1)
 		breach(better, "%s: the slot is claimed", what);
 	if (condemned(now.release[e->to]))
 		breach(better, "%s: %s on %s is condemned", what, now.release[e->to], slot_word(e->to));
@@ -118,6 +119,11 @@ static void fold_rest(const struct event *e)
 {
 	char release[72] = "", slot[16] = "";
 
+	/* What journal and proxies knew: the events of the commits that were lost are no part of it. */
+	if (is(e, "store.restored") || is(e, "store.regressed")) {
+		now.drilling = false;
+		now.claimed = -1;
+	}
 	if (is(e, "hold.set"))
 		now.held = true;
 	if (is(e, "hold.cleared"))
@@ -127,12 +133,12 @@ static void fold_rest(const struct event *e)
 	if (is(e, "sealed") || is(e, "unsealed"))
 		now.sealed = e->kind[0] == 's';
 	if (is(e, "claim.taken")) {
-		now.claimed = true;
+		now.claimed = 1;
 		if (now.active)
 			now.release[now.active == BLUE ? GREEN : BLUE][0] = '\0';
 	}
 	if (is(e, "claim.given_back") || is(e, "claim.expired") || is(e, "deploy.started") || is(e, "rollback.decided"))
-		now.claimed = false;
+		now.claimed = 0;
 	/* "deploy 12: r40 in green" */
 	if (is(e, "deploy.started") && sscanf(e->detail, "deploy %*d: %71s in %15[a-z]", release, slot) == 2 && slot_of(slot))
 		snprintf(now.release[slot_of(slot)], sizeof(now.release[0]), "%s", release);
@@ -189,7 +195,7 @@ static void compare_end(const struct run *r)
 		breach(f, "the events end %s, the record %s", now.held ? "held" : "not held", held ? "is held" : "is not");
 	if (sealed != now.sealed)
 		breach(f, "the events end %s, the record %s", now.sealed ? "sealed" : "not sealed", sealed ? "is sealed" : "is not");
-	if (claimed != now.claimed)
+	if (now.claimed >= 0 && claimed != (now.claimed == 1))
 		breach(f, "the events end %s, the record %s", now.claimed ? "claimed" : "not claimed", claimed ? "has a claim" : "has none");
 	json_array_foreach(json_object_get(s, "condemned"), i, c)
 		if (!condemned(json_string_value(json_object_get(c, "release")) ? json_string_value(json_object_get(c, "release")) : ""))

@@ -297,7 +297,7 @@ static size_t words(char *s, char **out, size_t max)
 	return n;
 }
 
-/* A commit is the script with seven keys, the last of them q:RID; it wrote when an HSET of the record follows from "lua". */
+/* A commit is the script whose last key is q:RID; it wrote when an HSET of the record follows from "lua". */
 static void read_tap(struct run *r, int server)
 {
 	char path[1200], *save, *w[40];
@@ -312,16 +312,19 @@ static void read_tap(struct run *r, int server)
 
 		if (!lua) {
 			open_commit = false;
-			if (n < 19 || strcmp(w[0], "EVALSHA") != 0 || strcmp(w[2], "7") != 0 || !strstr(w[9], ":q:"))
+			if (n < 8 || (strcmp(w[0], "EVALSHA") != 0 && strcmp(w[0], "EVAL") != 0))
+				continue;
+			size_t keys = (size_t)strtoul(w[2], NULL, 10);
+			if (!keys || keys + 6 > n || !strstr(w[2 + keys], ":q:"))
 				continue;
 			GROW(r->commits, r->n_commits, r->cap_commits);
 			struct commit *c = &r->commits[r->n_commits++];
 			memset(c, 0, sizeof(*c));
 			c->at = at;
 			c->server = server;
-			snprintf(c->rid, sizeof(c->rid), "%.71s", w[10]);
-			snprintf(c->owner, sizeof(c->owner), "%.71s", w[11]);
-			c->term = strtoull(w[12], NULL, 10);
+			snprintf(c->rid, sizeof(c->rid), "%.71s", w[3 + keys]);
+			snprintf(c->owner, sizeof(c->owner), "%.71s", w[4 + keys]);
+			c->term = strtoull(w[5 + keys], NULL, 10);
 			open_commit = true;
 		} else if (open_commit && n > 8 && strcmp(w[0], "HSET") == 0 && strstr(w[1], ":s:")) {
 			struct commit *c = &r->commits[r->n_commits - 1];

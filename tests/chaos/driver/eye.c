@@ -23,10 +23,8 @@ static void fill_view(struct view *v, const json_t *o)
 	v->up = json_is_true(json_object_get(store, "up"));
 	v->pending = json_is_true(json_object_get(store, "pending"));
 	v->loaded = json_is_true(json_object_get(o, "loaded"));
-	/* Of one controller alone there is no word about leading: who is up leads. */
-	const json_t *role = json_object_get(o, "role");
-	const char *says = json_string_value(role);
-	v->leads = says ? strcmp(says, "leading") == 0 || strcmp(says, "leader") == 0 : v->up;
+	const char *says = json_string_value(json_object_get(store, "state"));
+	v->leads = says ? strcmp(says, "leading") == 0 : v->up;
 	v->suspect = json_is_true(json_object_get(o, "suspect"));
 	v->held = set(o, "hold");
 	v->sealed = set(o, "sealed");

@@ -121,6 +121,11 @@ static void lane(uint64_t round, uint64_t which, bool calm, int64_t until)
 		struct op o = { .id = ++next_id, .dice = draw_begin(rig.seed ^ draw_next(&d), round, which + i), .name = k->name };
 		struct view v = eye_leader();
 
+		/* In the storm an order comes when it comes; in the calm it waits until traffic is at rest. */
+		for (int tries = 0; calm && tries < 60 && v.there && (strcmp(v.phase, "baking") == 0 || strcmp(v.phase, "flipping") == 0 || strcmp(v.phase, "reverting") == 0); tries++) {
+			usleep(50000);
+			v = eye_leader();
+		}
 		if (tidy(&v))
 			v = eye_leader();
 		if (!v.there) {

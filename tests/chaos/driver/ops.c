@@ -254,13 +254,18 @@ static void op_note(struct op *o, const struct view *v)
 /* Past daemon and store: what stands then is the pin, until a person ends it. */
 static void op_pin(struct op *o, const struct view *v)
 {
-	char *const argv[] = { W(site("switchctl")), W("--config"), W(site("config1")), W("--direct"), W("proxy"), W("pin"), W(site("service")), W(other_slot(v->active)), NULL };
-
 	if (!at_rest(o, v) || !v->whole[0] || !v->whole[1])
 		return;
 	say("pin\tid=%d\tslot=%s\twhat=sent", o->id, other_slot(v->active));
-	task(&answer, SHORT, argv);
-	say("pin\tid=%d\tslot=%s\twhat=said\texit=%d\ttext=%.200s", o->id, other_slot(v->active), answer.exit, answer.out);
+	for (int i = 1; i <= rig.n_fronts; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "pin_config%d", i);
+		if (!site_has(name))
+			continue;
+		task(&answer, SHORT, WORDS(W(site("switchctl")), W("--config"), W(site("pin_config%d", i)), W("--direct"), W("proxy"), W("pin"), W(site("service")), W(other_slot(v->active))));
+		say("pin\tid=%d\tslot=%s\twhat=said\texit=%d\ttext=%.200s", o->id, other_slot(v->active), answer.exit, answer.out);
+	}
 	usleep((useconds_t)draw_between(&o->dice, 200, 1200) * 1000);
 	(void)order(o, SHORT, "resume", NULL, &answer);
 }

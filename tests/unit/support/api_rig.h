@@ -120,6 +120,15 @@ void engine_upgrade(struct engine *e, const struct person *p, state_done_fn *don
 	json_decref(r.said);
 }
 
+void engine_export(struct engine *e, state_done_fn *done, void *arg) { engine_upgrade(e, &(struct person){ .by = "export" }, done, arg); }
+
+void engine_import(struct engine *e, const struct person *p, json_t *doc, bool force, state_done_fn *done, void *arg)
+{
+	(void)doc;
+	(void)force;
+	engine_upgrade(e, p, done, arg);
+}
+
 void engine_doctor(struct engine *e, engine_events_fn *done, void *arg)
 {
 	json_t *o = json_pack("{s:i,s:[]}", "bad", 0, "checks");
