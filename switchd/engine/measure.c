@@ -175,10 +175,24 @@ static void ask_more(struct service *s, const struct probe_result *r, const stru
 		ask_front(s);
 }
 
+/* Closed over the request while other features of the target answer: judged absent (B1.1), and told and kept as what it was judged. */
+static void judged_as(const struct service *s, struct probe_result *r, size_t feature, struct evidence *room)
+{
+	if (outcome_info(r->outcome)->class != OC_OUT || health_cell(s->health, r->job.slot, r->job.target, feature)->last != OUT_KILLS_WORKER)
+		return;
+	r->outcome = OUT_KILLS_WORKER;
+	if (!r->evidence)
+		return;
+	*room = *r->evidence;
+	room->outcome = OUT_KILLS_WORKER;
+	r->evidence = room;
+}
+
 static void probe_result(void *arg, const struct probe_result *measured)
 {
 	struct service *s = arg;
 	struct probe_result judged = *measured;
+	struct evidence as_judged;
 	const struct probe_result *r = &judged;
 
 	if (r->outcome == OUT_CANCELLED || r->outcome == OUT_NEVER_RAN)
@@ -197,6 +211,7 @@ static void probe_result(void *arg, const struct probe_result *measured)
 
 	watch_count(s, r->job.slot, feature, outcome_info(r->outcome)->class,
 		    before != V_ABSENT && health_cell(s->health, r->job.slot, r->job.target, feature)->verdict == V_ABSENT);
+	judged_as(s, &judged, feature, &as_judged);
 	keep_evidence(s, r);
 	if (r->job.slot == s->rec.active && outcome_info(r->outcome)->class == OC_ABSENT)
 		requests_absent(s);

@@ -168,8 +168,11 @@ static void fold(const struct event *e)
 	if (same && (version_cmp(from, now.v) != 0 || e->from != now.active))
 		breach(f, "%s begins at %s %llu.%llu, the one before it ended at %s %llu.%llu", what, slot_word(e->from), (unsigned long long)from.gen, (unsigned long long)from.epoch,
 		       slot_word(now.active), (unsigned long long)now.v.gen, (unsigned long long)now.v.epoch);
-	now.active = e->to;
-	now.v = to;
+	/* What was decided while the store was away is recorded after the record that came of it. */
+	if (to.gen >= e->gen || version_cmp(to, now.v) >= 0) {
+		now.active = e->to;
+		now.v = to;
+	}
 	fold_rest(e);
 }
 

@@ -14,7 +14,7 @@ static size_t n_orders, cap_orders;
 static const struct { const char *verb, *kind; } kinds[] = {
 	{ "claim", "claim.taken" }, { "unclaim", "claim.given_back" }, { "deploy", "deploy.started" }, { "abort", "deploy.aborted" }, { "flip", "flip.decided" },
 	{ "rollback", "rollback.decided" }, { "drill", "drill.begun" }, { "hold", "hold.set" }, { "resume", "hold.cleared" }, { "seal", "sealed" },
-	{ "unseal", "unsealed" }, { "note", "note" },
+	{ "unseal", "unsealed" }, { "note", "note" }, { "state repair", "store.repaired" },
 };
 /* Rows of the transitions that change nothing: acknowledged, and no event. */
 static const char *const nothings[] = { "traffic is being put back already", "this claim stands already", "the same release in the same slot is the same deploy" };

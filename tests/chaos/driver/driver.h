@@ -86,6 +86,7 @@ bool redis_do(const char *which, char *out, size_t size, const char *words);    
 /* ---- eye.c: what is ---- */
 struct view {
 	bool there;             /* a controller answered */
+	bool bad;               /* it refuses what the store holds: a person repairs */
 	bool up, loaded, leads, held, sealed, pinned, claimed, suspect, pending;
 	bool whole[2];          /* blue, green */
 	char active[8], etag[48], phase[16], claim[80], release[80], deploy_outcome[24], target[8];
@@ -142,6 +143,7 @@ void *hands_round(void *round);         /* a thread: ends after the op that was 
 void hands_stop(void);
 void hands_calm(long round, long ms);   /* orders without faults */
 void hands_mend(void);                  /* whatever is left over of this round's ops: claims, holds, pins, stuck */
+bool hands_repair(const struct view *);         /* what the store holds is refused: the last good record over it */
 bool hands_wanted(void);
 /* switchctl with what every order has; returns its exit code. */
 int order(struct op *, long timeout_ms, const char *verb, char *const more[], struct said *);

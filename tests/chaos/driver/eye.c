@@ -24,6 +24,8 @@ static void fill_view(struct view *v, const json_t *o)
 	v->pending = json_is_true(json_object_get(store, "pending"));
 	v->loaded = json_is_true(json_object_get(o, "loaded"));
 	const char *says = json_string_value(json_object_get(store, "state"));
+	const char *bad = json_string_value(json_object_get(store, "bad"));
+	v->bad = bad && *bad;
 	v->leads = says ? strcmp(says, "leading") == 0 : v->up;
 	v->suspect = json_is_true(json_object_get(o, "suspect"));
 	v->held = set(o, "hold");

@@ -50,10 +50,17 @@ int order(struct op *o, long timeout_ms, const char *verb, char *const more[], s
 	snprintf(rid, sizeof(rid), "chaos-%d-%d", o->id, ++next_request);
 	snprintf(why, sizeof(why), "%s %d", o->name, o->id);
 	snprintf(time_left, sizeof(time_left), "%ldms", timeout_ms);
+	char word[32];
+	snprintf(word, sizeof(word), "%s", verb);
+	char *second = strchr(word, ' ');
+	if (second)
+		*second++ = '\0';
 	char *const base[] = { (char *)site("switchctl"), (char *)"--url", url, (char *)"--json", (char *)"--no-input", (char *)"--timeout", time_left,
-			       (char *)verb, (char *)site("service"), (char *)"-m", why };
+			       word, second ? second : (char *)site("service"), (char *)"-m", why };
 	for (size_t i = 0; i < FAKE_LEN(base); i++)
 		argv[n++] = base[i];
+	if (second)
+		argv[n++] = (char *)site("service");
 	bool told = false;
 	for (size_t i = 0; more && more[i] && n < FAKE_LEN(argv) - 3; i++) {
 		if (strcmp(more[i], "--request-id") == 0) {
@@ -78,6 +85,17 @@ int order(struct op *o, long timeout_ms, const char *verb, char *const more[], s
 	return s->exit;
 }
 
+bool hands_repair(const struct view *v)
+{
+	struct op o = { .id = ++next_id, .name = "repair" };
+	static struct said s;
+
+	if (!v->there || !v->bad)
+		return false;
+	(void)order(&o, 4000, "state repair", ((char *[]){ (char *)"-y", NULL }), &s);
+	return true;
+}
+
 /* What an order before left standing ends before the next one: a pipeline that failed gives back what it took. */
 static bool tidy(const struct view *v)
 {
@@ -86,6 +104,8 @@ static bool tidy(const struct view *v)
 
 	if (!v->there)
 		return false;
+	if (hands_repair(v))
+		return true;
 	if (strcmp(v->phase, "filling") == 0)
 		(void)order(&o, 4000, "unclaim", ((char *[]){ (char *)"--force", NULL }), &s);
 	else if (strcmp(v->phase, "ready") == 0)

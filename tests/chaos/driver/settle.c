@@ -44,8 +44,14 @@ bool settle(long round)
 	}
 	say("settle\tround=%ld\twhat=%s", round, lead ? "leader" : "no-leader");
 	int64_t since = lead ? lead : now_us();
-	while (now_us() - since < AGREE_MS * 1000LL && !agreed) {
+	while (now_us() - since < AGREE_MS * 1000LL && !agreed && now_us() - begin < 2 * LEAD_MS * 1000LL) {
 		procs_reap();
+		struct view v = eye_leader();
+		if (v.bad) {
+			/* Nothing comes together over a value that is refused: the time counts from its repair. */
+			(void)hands_repair(&v);
+			since = now_us();
+		}
 		if (eye_agree(why, sizeof(why)))
 			agreed = now_us();
 		else
