@@ -317,36 +317,43 @@ static void worse(int *rank, int than, char *why, size_t size, const char *text)
 	text_copy(why, size, text);
 }
 
+/* Of the record that was told last.  True: nothing is the matter with it. */
+static bool judged_state(const struct local_service *s, char *why, size_t size, int *rank)
+{
+	const struct agent_condemned *seen;
+	char told[VERSION_TEXT], other[VERSION_TEXT] = "", text[300];
+
+	if (!s->found || !s->told || s->word == AG_APPLY || s->word == AG_SAME || s->word == AG_UNREAD)
+		return true;
+	version_text(s->last.value.v, told);
+	if (s->word == AG_FORK) {
+		TEXT_FORMAT(text, "%s was told of commit %s, and is held of %s", told, s->last.cid, s->holds.cid[0] ? s->holds.cid : "a proxy");
+	} else if (s->word == AG_REFUSED) {
+		seen = agent_condemned_find(&s->holds, s->last.release);
+		TEXT_FORMAT(text, "%s makes %s active, which %s condemned", told, s->last.release, seen ? version_text(seen->at, other) : "a record");
+	} else if (s->word == AG_FUTURE) {
+		TEXT_FORMAT(text, "%s is of a generation that begins in the future: are the clocks right?", told);
+	} else {
+		TEXT_FORMAT(text, "%s was told, %s is held", told, version_text(s->holds.value.v, other));
+	}
+	worse(rank, s->word == AG_FORK ? N_KEEP_STATES : s->word == AG_AHEAD ? KEEP_AHEAD : KEEP_REFUSED, why, size, text);
+	return false;
+}
+
 static void record_state(const struct local_service *s, char *why, size_t size, int *rank)
 {
-	const struct agent_condemned *seen = agent_seen_find(&s->holds, s->last.release);
-	char told[VERSION_TEXT] = "", held[VERSION_TEXT] = "", at[VERSION_TEXT] = "", text[300];
+	char version[VERSION_TEXT], text[300];
 
-	version_text(s->last.value.v, told);
-	version_text(s->holds.value.v, held);
 	if (s->full) {
-		TEXT_FORMAT(text, "journal: %s is not on the disk, so it is not applied", version_text(s->unwritten.value.v, at));
+		TEXT_FORMAT(text, "journal: %s is not on the disk, so it is not applied", version_text(s->unwritten.value.v, version));
 		worse(rank, KEEP_REFUSED, why, size, text);
 	}
 	if (s->bad) {
 		TEXT_FORMAT(text, "what the store has is no record: %s", s->bad);
 		worse(rank, KEEP_REFUSED, why, size, text);
 	}
-	if (s->found && s->told && s->word == AG_FORK) {
-		TEXT_FORMAT(text, "%s was told of commit %s, and is held of %s", told, s->last.cid, s->holds.cid[0] ? s->holds.cid : "a proxy");
-		worse(rank, N_KEEP_STATES, why, size, text);
-	} else if (s->found && s->told && s->word == AG_REFUSED) {
-		TEXT_FORMAT(text, "%s makes %s active, which %s condemned", told, s->last.release, seen ? version_text(seen->at, at) : "a record");
-		worse(rank, KEEP_REFUSED, why, size, text);
-	} else if (s->found && s->told && s->word == AG_FUTURE) {
-		TEXT_FORMAT(text, "%s is of a generation that begins in the future: are the clocks right?", told);
-		worse(rank, KEEP_REFUSED, why, size, text);
-	} else if (s->found && s->told && s->word == AG_AHEAD) {
-		TEXT_FORMAT(text, "%s was told, %s is held", told, held);
-		worse(rank, KEEP_AHEAD, why, size, text);
-	} else if (!s->confirmed) {
+	if (judged_state(s, why, size, rank) && !s->confirmed)
 		worse(rank, KEEP_BEHIND, why, size, s->a->down_since.us ? "the store is away: nothing is changed" : "the store has told no record");
-	}
 }
 
 const char *agent_service_state(const struct local_service *s, char *why, size_t why_size, int *rank)

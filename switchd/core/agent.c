@@ -9,7 +9,7 @@ _Static_assert(ARRAY_LEN(words) == N_AGENT_JUDGED, "a judgement without a name")
 
 const char *agent_judged_name(enum agent_judged w) { return (size_t)w < ARRAY_LEN(words) ? words[w] : "?"; }
 
-const struct agent_condemned *agent_seen_find(const struct agent_holds *h, const char *release)
+const struct agent_condemned *agent_condemned_find(const struct agent_holds *h, const char *release)
 {
 	for (size_t i = 0; i < h->n_seen; i++)
 		if (strcmp(h->seen[i].release, release) == 0)
@@ -49,7 +49,7 @@ static bool makes_active(const struct agent_holds *h, const struct shown *told)
 
 static bool condemned_before(const struct agent_holds *h, const struct shown *told)
 {
-	const struct agent_condemned *seen = told->release[0] ? agent_seen_find(h, told->release) : NULL;
+	const struct agent_condemned *seen = told->release[0] ? agent_condemned_find(h, told->release) : NULL;
 
 	return seen && seen->at.gen < told->value.v.gen && !by_force(told) && makes_active(h, told);
 }

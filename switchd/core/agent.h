@@ -43,7 +43,7 @@ enum agent_judged agent_judge(const struct agent_holds *, const struct shown *to
 void agent_take(struct agent_holds *, const struct shown *told, id_text forgotten);
 /* Remembered as condemned by the record of that version. */
 void agent_saw(struct agent_holds *, const char *release, struct version at);
-const struct agent_condemned *agent_seen_find(const struct agent_holds *, const char *release);      /* NULL: not seen */
+const struct agent_condemned *agent_condemned_find(const struct agent_holds *, const char *release);      /* NULL: not seen */
 /* A value that a proxy was found to show before any record was told: held if it is higher.  A pin is not, and what is of the future. */
 void agent_found(struct agent_holds *, const struct proxy_value *, wall_ms now);
 

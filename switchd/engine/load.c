@@ -60,11 +60,15 @@ static void baseline_got(void *arg, bool ok, const char *value)
 {
 	struct service *s = wanted_by(arg);
 	json_t *all = s && ok && value[0] ? json_loads(value, 0, NULL) : NULL;
+	bool stale = s && s->baselines_stale;
+
+	if (s && ok)
+		s->baselines_stale = false;
 
 	for (size_t i = 0; json_is_object(all) && i < s->cfg->n_features; i++) {
 		const char *text = json_string_value(json_object_get(all, s->cfg->features[i].name));
 
-		if (text && s->cfg->features[i].compare && !probe_baseline_text(s->runner, i)[0] && !probe_set_baseline(s->runner, i, text))
+		if (text && s->cfg->features[i].compare && (stale || !probe_baseline_text(s->runner, i)[0]) && !probe_set_baseline(s->runner, i, text))
 			log_warn("baseline", "service=%s feature=%s what=\"the stored baseline is not valid; it is learned anew\"", s->cfg->name,
 				 s->cfg->features[i].name);
 	}
@@ -159,6 +163,18 @@ static void load_done(void *arg, const struct store_answer *a)
 	}
 	set_loaded(s, a->record);
 	service_tick(s);
+}
+
+void service_forget(struct service *s)
+{
+	ledger_free(&s->ledger);
+	s->ledger = ledger_new();
+	s->ledger_loaded = s->ledger_readonly = false;
+	s->ledger_reading = 0;
+	s->ledger_bad = 0;
+	adopt_free(s);
+	s->n_deploys = 0;
+	s->baselines_stale = true;
 }
 
 void service_reload_record(struct service *s)

@@ -162,6 +162,7 @@ struct service {
 	bool sure, looking; char mark[41];      /* sure: since we lead we have seen its record; mark: of what stood there when it was good */
 	id_text own_rids[4]; unsigned own_rid;  /* of the last commits */
 	bool reload_again;
+	bool baselines_stale;           /* another controller led: those in the store are newer than ours */
 	bool loaded, loading, fresh_start;      /* fresh_start: IN_START still to be decided */
 	struct input start;             /* what a first start found */
 	/* the store is away: the record is ahead of it */
@@ -388,6 +389,7 @@ void offline_free(struct service *);
 
 /* load.c */
 void service_reload_record(struct service *);
+void service_forget(struct service *);          /* what stands beside the record is read anew: what is remembered is of the time before */
 
 /* trust.c */
 void trust_beat(struct engine *);

@@ -113,6 +113,7 @@ static void lead(struct engine *e)
 		struct service *s = e->services[i];
 
 		s->loaded = false;
+		service_forget(s); /* who led until now wrote what comes after what we remember */
 		s->born = now;
 		health_blind(s->health, now);
 	}

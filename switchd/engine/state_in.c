@@ -187,18 +187,6 @@ static void tell(struct import *m, const struct brought *b, struct version v)
 
 static void next(struct import *m);
 
-/* What stands beside the record is read anew: what this process remembers is of the time before. */
-static void forget(struct service *s)
-{
-	ledger_free(&s->ledger);
-	s->ledger = ledger_new();
-	s->ledger_loaded = s->ledger_readonly = false;
-	s->ledger_reading = 0;
-	s->ledger_bad = 0;
-	adopt_free(s);
-	s->n_deploys = 0;
-}
-
 static void written(void *arg, const struct store_answer *a)
 {
 	struct import *m = arg;
@@ -221,7 +209,7 @@ static void written(void *arg, const struct store_answer *a)
 	s->fresh_start = false;
 	s->condemned = b->condemned;
 	s->mark[0] = '\0';
-	forget(s);
+	service_forget(s);
 	adopt_journal(s, NULL, "");
 	service_reload_record(s);
 	tell(m, b, a->record->v);

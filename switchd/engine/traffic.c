@@ -109,6 +109,13 @@ static void found_newer(struct px *p)
 /* What is outstanding when a proxy is closed (a reload, the end) is told as cancelled: nothing is begun on it, and nothing decided. */
 static bool is_ending(const struct px *p) { return !p->proxy; }
 
+/* The gate's no is our own.  An agent that has not shown it yet may be about to (it was away, and is back with what it held
+ * then): the flip waits for it until flip_timeout, and is not put back at once (B5.4). */
+static bool no_refusal(const struct px *p, enum proxy_result r)
+{
+	return r == PX_FENCED || (r == PX_NOT_APPLIED && strcmp(p->cfg->type, "agent") == 0);
+}
+
 static void apply_done(void *arg, const struct proxy_answer *a)
 {
 	struct px *p = arg;
@@ -151,7 +158,7 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 		break;
 	default:
 		p->acked = false;
-		if (!p->socket_down && a->result != PX_FENCED) {
+		if (!p->socket_down && !no_refusal(p, a->result)) {
 			p->refused = true;
 			TEXT_FORMAT(p->refused_why, "%s: %.120s", p->cfg->name, p->detail);
 		}

@@ -25,7 +25,7 @@ struct keep {
 	struct keep_view v;
 	struct proxy_value want; bool has_want;
 	enum proxy_order order;
-	bool write, paths_told;
+	bool write, paths_told, ending;
 	bool applying, again, overtaken;
 	bool acked, refused, newer, fight;
 	mono_us acked_at, foreign_at, retry_at; int64_t retry_ms;
@@ -71,6 +71,8 @@ static void tell(struct keep *w, const struct keep_view *was)
 {
 	struct keep_view *v = &w->v;
 
+	if (w->ending)
+		return;
 	v->state = state_of(w);
 	if (v->state != was->state || v->asked != was->asked || v->result != was->result || v->has_value != was->has_value || v->durable != was->durable ||
 	    (v->has_value && !same_value(&v->value, &was->value)) || v->us != was->us || strcmp(v->detail, was->detail) != 0 || v->ready != was->ready ||
@@ -101,7 +103,7 @@ static void applied(void *arg, const struct proxy_answer *a)
 	struct keep *w = arg;
 	struct keep_view was = w->v;
 
-	if (w->overtaken) { /* the one that was overtaken ends first; ours is still to come */
+	if (w->overtaken || w->ending) { /* the one that was overtaken ends first; ours is still to come */
 		w->overtaken = false;
 		return;
 	}
@@ -135,7 +137,7 @@ static void paths_synced(void *arg, const struct proxy_answer *a)
 {
 	struct keep *w = arg;
 
-	if (a->result != PX_OK && a->result != PX_ABSENT)
+	if (!w->ending && a->result != PX_OK && a->result != PX_ABSENT)
 		log_warn("proxy", "service=%s proxy=%s what=\"the shield's paths could not be told\" result=%s detail=%s", w->svc->name,
 			 w->v.cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 }
@@ -248,7 +250,7 @@ static void polled(void *arg, const struct proxy_answer *a)
 
 	w->polling = false;
 	w->v.asked = true;
-	if (!w->applying) { /* else what it says now is older than what it is being told */
+	if (!w->applying && !w->ending) { /* else what it says now is older than what it is being told */
 		note(w, a);
 		if (a->result == PX_OK)
 			w->v.durable = a->durable;
@@ -387,12 +389,6 @@ struct keep *keep_new(struct ev_loop *loop, const struct service_config *svc, co
 	return w;
 }
 
-static void deaf(void *arg, bool counts_only)
-{
-	(void)arg;
-	(void)counts_only;
-}
-
 void keep_free(struct keep **wp)
 {
 	struct keep *w = *wp;
@@ -400,8 +396,7 @@ void keep_free(struct keep **wp)
 	if (!w)
 		return;
 	*wp = NULL;
-	w->changed = deaf; /* calls under way end now, and lead to no other */
-	w->again = false;
+	w->ending = true; /* calls under way end now: nobody hears of it, and they lead to no other */
 	ev_timer_stop(w->loop, &w->cut);
 	proxy_free(&w->proxy);
 	free(w);

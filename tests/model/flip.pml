@@ -41,6 +41,9 @@
 #ifndef NFLUSH
 #define NFLUSH 0        /* stores emptied by somebody */
 #endif
+#ifndef NLATE
+#define NLATE 0         /* reports that come too late for a reconcile; with it, R is not asked */
+#endif
 #ifndef NACR
 #define NACR 0          /* agents killed; with it, journal and proxy are two steps of an agent */
 #endif
@@ -50,12 +53,15 @@
  * of newgen/restamp: NO_CLOCK_FLOOR STORE_WINS FLOOR_ONLY NO_CONDEMN_UNION STAMP_CONDEMNED RELIN_BY_COUNT DERIVED_CID
  * of agents:         EPOCH_ONLY NO_CID AGENT_FORGETS AGENT_APPLIES_LOWER AGENT_TRUSTS_JOURNAL AGENT_PROXY_FIRST AGENT_REPORTS_JOURNAL
  * of the record:     PARDON_UNSAID
- * of the search:     SAME_SECOND (two generations may bear one number, as if declared within one second),
- *                    LATE_REPORTS (a leader may have to decide before an agent's report came) */
+ * SAME_SECOND is none: forks may declare one generation, as within one second of the clock, and I2 is not asked. */
 
 /* ---- properties ---- */
-hidden byte I7_VERSION_FELL, I2_VERSION_TWICE, I4_NOT_CONVERGED, I6_CONDEMNED_ACTIVE, I3_TWICE, I8_TWO_AUTOMATIC, I14_HELD, R_UNDONE, E_ENDLESS;
+hidden byte I7_VERSION_FELL, I2_VERSION_TWICE, I4_NOT_CONVERGED, I6_CONDEMNED_ACTIVE, I3_TWICE, I8_TWO_AUTOMATIC, I14_HELD, R_UNDONE, P_UNPARDONED, E_ENDLESS;
 #define MUST(name, what) assert((what) || name)
+inline watch_only(one) {        /* -DONLY=NAME: the others may break, so that each rule is seen to keep the one it is for */
+	I7_VERSION_FELL = 1; I2_VERSION_TWICE = 1; I4_NOT_CONVERGED = 1; I6_CONDEMNED_ACTIVE = 1; I3_TWICE = 1; I8_TWO_AUTOMATIC = 1;
+	I14_HELD = 1; R_UNDONE = 1; P_UNPARDONED = 1; one = 0
+}
 
 #define NOBODY 3
 #define BIT(slot) (1 << (slot))
@@ -78,17 +84,18 @@ byte at[2], agat[NAG];  /* the server that a controller, an agent talks to */
 /* An agent's journal, and what it saw condemned. */
 byte ag[NAG], ae[NAG], acid[NAG], seen[NAG]; bit as[NAG], af[NAG];
 #if NACR
-byte xg[NAG], xe[NAG], known[NAG]; bit xs[NAG];         /* what its proxy shows; what had been seen condemned when it was told */
+byte xgen[NAG], xep[NAG], known[NAG]; bit xact[NAG];         /* what its proxy shows; what had been seen condemned when it was told */
 #endif
 /* A controller's journal: survives it. */
 byte jg[2], je[2], jr[2], jcond[2]; bit ja[2], jf[2], jfwd[2], jhold[2];
 
 byte nfo = NFO, nforward = NFORWARD, nauto = NAUTO, nforce = NFORCE, nhold = NHOLD, npardon = NPARDON;
-byte nexp = NEXP, ncr = NCR, nflush = NFLUSH, nacr = NACR;
+byte nexp = NEXP, ncr = NCR, nflush = NFLUSH, nacr = NACR, nlate = NLATE;
 
 /* Ghosts: what a god would remember. */
 short used[16];         /* versions given, over all forks: a bit for each epoch of a generation */
 byte effect;            /* requests that took effect, on whichever fork */
+byte pardoned;          /* what a person pardoned since it was condemned last */
 
 /* ---- the version of a commit ---- */
 #ifdef SAME_SECOND
@@ -97,7 +104,7 @@ byte effect;            /* requests that took effect, on whichever fork */
 #define FIRST_USE(g, e) ((used[g] & (1 << (e))) == 0)
 #endif
 inline give(v_gen, v_ep) {
-	MUST(E_ENDLESS, (v_gen) < 15 && (v_ep) < 15);
+	MUST(E_ENDLESS, (v_gen) < 14 && (v_ep) < 14);
 	MUST(I2_VERSION_TWICE, FIRST_USE(v_gen, v_ep));
 	used[v_gen] = used[v_gen] | (1 << (v_ep))
 }
@@ -113,9 +120,9 @@ inline give(v_gen, v_ep) {
 #endif
 #if NACR && !defined(AGENT_REPORTS_JOURNAL)
 /* What the proxy shows counts too: it may be ahead of the journal of an agent that was restored or was careless. */
-#define OWNG(j) (BELOW(ag[j], ae[j], xg[j], xe[j]) -> xg[j] : ag[j])
-#define OWNE(j) (BELOW(ag[j], ae[j], xg[j], xe[j]) -> xe[j] : ae[j])
-#define OWNS(j) (BELOW(ag[j], ae[j], xg[j], xe[j]) -> xs[j] : as[j])
+#define OWNG(j) (BELOW(ag[j], ae[j], xgen[j], xep[j]) -> xgen[j] : ag[j])
+#define OWNE(j) (BELOW(ag[j], ae[j], xgen[j], xep[j]) -> xep[j] : ae[j])
+#define OWNS(j) (BELOW(ag[j], ae[j], xgen[j], xep[j]) -> xact[j] : as[j])
 #else
 #define OWNG(j) ag[j]
 #define OWNE(j) ae[j]
@@ -142,8 +149,8 @@ inline give(v_gen, v_ep) {
 #else
 #define SOMEONE_CALLS CALLS(0)
 #endif
-#ifdef LATE_REPORTS
-#define REPORT(j) if :: REACHED(j) -> came = 1 :: came = 0 fi
+#if NLATE
+#define REPORT(j) if :: came = REACHED(j) :: nlate > 0 && REACHED(j) -> nlate--; came = 0 fi
 #else
 #define REPORT(j) came = REACHED(j)
 #endif
@@ -200,17 +207,19 @@ proctype Controller(byte i) {
 	byte myterm, rid, g0, e0, r0, k, best; bit lead, to, came, f, w, h; mtype op = NONE;
 end:	do
 	/* lease.lua: free, or ours from before; always a new term */
-	:: atomic { !lead && (N.own == NOBODY || N.own == i) -> N.term++; N.own = i; myterm = N.term; lead = 1; dirty = 1 }
+	:: atomic { !lead && (N.own == NOBODY || N.own == i) -> N.term++; N.own = i; myterm = N.term; lead = 1; dirty = 1;
+		printf("controller %d leads on server %d, term %d\n", i, at[i], myterm) }
 	:: atomic { lead && !LEADS -> lead = 0; myterm = 0 }
 	/* killed: what it had decided is gone, its journal is not */
-	:: atomic { ncr > 0 && (lead || op != NONE) -> ncr--; lead = 0; myterm = 0; op = NONE; rid = 0; g0 = 0; e0 = 0; r0 = 0 }
+	:: atomic { ncr > 0 && (lead || op != NONE) -> ncr--; lead = 0; myterm = 0; op = NONE; rid = 0; g0 = 0; e0 = 0; r0 = 0; printf("controller %d is killed\n", i) }
 
 	/* newgen.lua: the lineage is not the one that this history was written under, or an agent knows what the store does not */
-	:: atomic { LEADS && (N.lin != real[at[i]] || (N.gen == N.mgen && SOMEONE_CALLS)) ->
+	:: atomic { LEADS && N.mgen < 14 && (N.lin != real[at[i]] || (N.gen == N.mgen && SOMEONE_CALLS)) ->
 #ifdef RELIN_BY_COUNT
 		/* "no replica is connected, and its last commit is the last that I know": adopt the lineage, keep the generation */
 		if
-		:: cut && N.gen == N.mgen && jg[i] == N.gen && je[i] == N.ep && jr[i] == N.rev && N.lin != real[at[i]] -> N.lin = real[at[i]]; dirty = 1; goto end
+		:: cut && N.gen == N.mgen && jg[i] == N.gen && je[i] == N.ep && jr[i] == N.rev && N.lin != real[at[i]] -> N.lin = real[at[i]]; dirty = 1;
+			printf("controller %d adopts the lineage of server %d\n", i, at[i]); goto end
 		:: else
 		fi;
 #endif
@@ -227,11 +236,12 @@ end:	do
 		if :: clk > best -> best = clk :: else fi;
 		clk = best + 1;
 #endif
-		MUST(E_ENDLESS, best < 15);
-		N.mgen = best; N.lin = real[at[i]]; dirty = 1; k = 0; best = 0 }
+		MUST(E_ENDLESS, best < 14);
+		if :: best > 14 -> best = 14 :: else fi;
+		N.mgen = best; N.lin = real[at[i]]; dirty = 1; printf("controller %d declares generation %d on server %d\n", i, best, at[i]); k = 0; best = 0 }
 
 	/* reconcile.c, restamp.lua: the highest version that store, own journal or an agent knows says which slot */
-	:: atomic { LEADS && N.lin == real[at[i]] && N.gen != N.mgen ->
+	:: atomic { LEADS && N.ep < 14 && N.lin == real[at[i]] && N.gen != N.mgen ->
 		g0 = N.gen; e0 = N.ep; best = N.ep; to = N.act; f = N.force; w = N.fwd; h = N.hold;
 #ifndef STORE_WINS
 		if :: je[i] > best -> best = je[i] :: else fi;
@@ -270,11 +280,13 @@ end:	do
 		od;
 		N.pard = N.pard & (3 - N.cond);
 #ifndef STAMP_CONDEMNED
+		/* A failover may lose a pardon; nothing else takes it back. */
+		MUST(P_UNPARDONED, NFO > 0 || !HAS(pardoned, to) || !HAS(N.cond, to) || f);
 		/* Two forks that disagree: what one of them condemned does not become active again by itself. */
 		if :: HAS(N.cond, to) && !HAS(N.cond, 1 - to) && !f -> to = 1 - to; w = 0 :: else fi;
 #endif
 		MUST(I6_CONDEMNED_ACTIVE, !HAS(N.cond, to) || f || HAS(N.cond, 1 - to));
-#ifndef LATE_REPORTS
+#if !NLATE
 		/* What somebody in reach was told last is not taken back silently. */
 		k = 0;
 		do
@@ -294,6 +306,7 @@ end:	do
 #else
 		ncid++; N.cid = 32 + ncid;
 #endif
+		printf("controller %d restamps server %d to %d.%d, slot %d\n", i, at[i], N.gen, N.ep, to);
 		journal(); dirty = 1; k = 0; best = 0; g0 = 0; e0 = 0; to = 0; f = 0; w = 0; h = 0; came = 0 }
 
 	/* decide(): looks at the record, wants something of it; the guards are decide's own */
@@ -305,7 +318,8 @@ end:	do
 		:: MAY_HOLD -> rid = 6; nhold--; op = HOLD
 		:: MAY_PARDON -> rid = 7; npardon--; op = PARDON
 		fi;
-		g0 = N.gen; e0 = N.ep; r0 = N.rev }
+		g0 = N.gen; e0 = N.ep; r0 = N.rev;
+		printf("controller %d decides %e as request %d on %d.%d of server %d\n", i, op, rid, g0, e0, at[i]) }
 
 	/* commit.lua; asked again with the same request id and today's term until there is an answer */
 	:: atomic { lead && op != NONE ->
@@ -321,7 +335,7 @@ end:	do
 				N.rev++; N.done = N.done | BIT(rid); dirty = 1;
 				if
 				:: op == HOLD -> N.hold = 1
-				:: op == PARDON -> N.pard = N.pard | N.cond; N.cond = 0
+				:: op == PARDON -> pardoned = N.cond; N.pard = N.pard | N.cond; N.cond = 0
 				:: else ->
 					MUST(I6_CONDEMNED_ACTIVE, op == FORCE || !HAS(N.cond, 1 - N.act));
 					MUST(I14_HELD, op == FORCE || !N.hold);
@@ -330,7 +344,7 @@ end:	do
 					N.ep++; N.cid = rid; N.tells = 0;
 					/* In one script with the move: condemned and left are both kept or both lost (D11). */
 					if
-					:: op == AUTO -> N.cond = N.cond | BIT(N.act); N.pard = N.pard & N.cond; N.tells = BIT(N.act)
+					:: op == AUTO -> N.cond = N.cond | BIT(N.act); pardoned = pardoned & (3 - N.cond); N.pard = N.pard & N.cond; N.tells = BIT(N.act)
 					:: else
 					fi;
 					N.act = 1 - N.act; N.fwd = (op != AUTO);
@@ -340,10 +354,11 @@ end:	do
 					N.force = (op == FORCE || HAS(N.pard, N.act))
 #endif
 				fi;
+				printf("controller %d: %e takes effect on server %d: %d.%d slot %d, condemned %d\n", i, op, at[i], N.gen, N.ep, N.act, N.cond);
 				if
 				:: journal(); goto answered
-				:: skip                                                         /* the reply is lost */
-				:: ncr > 0 -> ncr--; lead = 0; myterm = 0; goto answered        /* killed before its journal had it */
+				:: printf("  its reply is lost\n")
+				:: ncr > 0 -> ncr--; lead = 0; myterm = 0; printf("  it is killed before its journal had that\n"); goto answered
 				fi
 			:: else -> goto answered                                                /* refused: dropped, looked at anew */
 			fi
@@ -355,23 +370,20 @@ answered:	op = NONE; rid = 0; g0 = 0; e0 = 0; r0 = 0 }
 
 /* ---- agents ---- */
 #define M nd[agat[j]]
-#if NACR
-#define SHOWN xs[j]
-#else
-#define SHOWN as[j]
-#endif
 
 inline note_down() {
 	ag[j] = M.gen; ae[j] = M.ep; as[j] = M.act; af[j] = M.force; acid[j] = M.cid; seen[j] = seen[j] | M.tells;
+	printf("agent %d takes %d.%d slot %d from server %d\n", j, ag[j], ae[j], as[j], agat[j]);
 	/* A person's word: what was obeyed is not held against it again. */
 	if :: M.force -> seen[j] = seen[j] & (3 - BIT(M.act)) :: else fi
 }
 
 #if NACR
 inline tell_proxy(v_gen, v_ep, slot, forced) {
-	MUST(I7_VERSION_FELL, !BELOW(v_gen, v_ep, xg[j], xe[j]));
-	MUST(I6_CONDEMNED_ACTIVE, slot == xs[j] || !HAS(known[j], slot) || HAS(known[j], 1 - slot) || forced);
-	xg[j] = v_gen; xe[j] = v_ep; xs[j] = slot
+	MUST(I7_VERSION_FELL, !BELOW(v_gen, v_ep, xgen[j], xep[j]));
+	MUST(I6_CONDEMNED_ACTIVE, slot == xact[j] || !HAS(known[j], slot) || HAS(known[j], 1 - slot) || forced);
+	printf("proxy %d shows %d.%d slot %d\n", j, v_gen, v_ep, slot);
+	xgen[j] = v_gen; xep[j] = v_ep; xact[j] = slot
 }
 #endif
 
@@ -387,18 +399,18 @@ end:	do
 	:: atomic { M.gen != 0 && NEWER(j, M) && !REFUSES(j, M) ->
 		tell_proxy(M.gen, M.ep, M.act, M.force); known[j] = known[j] | M.tells;
 		if :: M.force -> known[j] = known[j] & (3 - BIT(M.act)) :: else fi;
-		if :: note_down() :: nacr > 0 -> nacr-- fi }
+		if :: note_down() :: nacr > 0 -> nacr--; printf("  agent %d is killed before its journal had that\n", j) fi }
 #else
 	/* The journal, then the proxy; killed between the two, it comes back with the journal and asks its proxy. */
 	:: atomic { M.gen != 0 && NEWER(j, M) && !REFUSES(j, M) ->
 		note_down();
 		if
 		:: tell_proxy(ag[j], ae[j], as[j], af[j]); known[j] = seen[j]
-		:: nacr > 0 -> nacr--
+		:: nacr > 0 -> nacr--; printf("  it is killed before its proxy had that\n")
 		fi }
 #ifndef AGENT_TRUSTS_JOURNAL
 	/* The store confirms what the journal holds, and the proxy shows less: told again. */
-	:: atomic { M.gen == ag[j] && M.ep == ae[j] && M.cid == acid[j] && BELOW(xg[j], xe[j], ag[j], ae[j]) ->
+	:: atomic { M.gen == ag[j] && M.ep == ae[j] && M.cid == acid[j] && BELOW(xgen[j], xep[j], ag[j], ae[j]) ->
 		tell_proxy(ag[j], ae[j], as[j], af[j]); known[j] = seen[j] }
 #endif
 #endif
@@ -416,29 +428,31 @@ inline copy(from, to_) {
 proctype Env() {
 	byte k;
 end:	do
-	:: atomic { !cut && dirty -> copy(prim, 1 - prim); dirty = 0 }
-	:: atomic { nexp > 0 && nd[prim].own != NOBODY -> nexp--; nd[prim].own = NOBODY; dirty = 1 }
-	:: atomic { nexp > 0 && cut && nd[1 - prim].own != NOBODY -> nexp--; nd[1 - prim].own = NOBODY }
+	:: atomic { !cut && dirty -> copy(prim, 1 - prim); dirty = 0; printf("the replica has caught up\n") }
+	:: atomic { nexp > 0 && nd[prim].own != NOBODY -> nexp--; nd[prim].own = NOBODY; dirty = 1; printf("the lease on server %d runs out\n", prim) }
+	:: atomic { nexp > 0 && cut && nd[1 - prim].own != NOBODY -> nexp--; nd[1 - prim].own = NOBODY; printf("the lease on server %d runs out\n", 1 - prim) }
 	:: atomic { nfo > 0 && !cut -> nfo--; prim = 1 - prim; linid++; real[prim] = linid; dirty = 1;
+		printf("failover: server %d is the primary\n", prim);
 		if
 		:: at[0] = prim; at[1] = prim; k = 0; do :: k < NAG -> agat[k] = prim; k++ :: else -> break od          /* it died */
 		:: cut = 1; k = 0;                                                      /* it is alive, and each is on one side */
 			do :: k < NAG -> if :: agat[k] = prim :: skip fi; k++ :: else -> break od;
 			if :: at[0] = prim :: skip fi;
-			if :: at[1] = prim :: skip fi
+			if :: at[1] = prim :: skip fi;
+			printf("  cut off, not dead: controllers are at %d %d, agent 0 at %d\n", at[0], at[1], agat[0])
 		fi;
 		k = 0 }
 	:: atomic { cut -> cut = 0; copy(prim, 1 - prim); dirty = 0; at[0] = prim; at[1] = prim;
-		k = 0; do :: k < NAG -> agat[k] = prim; k++ :: else -> break od; k = 0 }
+		k = 0; do :: k < NAG -> agat[k] = prim; k++ :: else -> break od; k = 0; printf("the partition heals\n") }
 #if NFLUSH
 	/* FLUSHALL keeps the lineage: only the missing generation tells. */
 	:: atomic { nflush > 0 && nd[prim].gen != 0 -> nflush--; dirty = 1; nd[prim].mgen = 0; nd[prim].lin = 0; nd[prim].term = 0; nd[prim].own = NOBODY;
 		nd[prim].gen = 0; nd[prim].ep = 0; nd[prim].rev = 0; nd[prim].cid = 0; nd[prim].act = 0; nd[prim].force = 0; nd[prim].fwd = 0;
-		nd[prim].hold = 0; nd[prim].tells = 0; nd[prim].cond = 0; nd[prim].pard = 0; nd[prim].done = 0 }
+		nd[prim].hold = 0; nd[prim].tells = 0; nd[prim].cond = 0; nd[prim].pard = 0; nd[prim].done = 0; printf("the store is emptied\n") }
 #endif
 	/* From now on nothing fails and nobody wants anything. */
-	:: atomic { nfo + nforward + nauto + nforce + nhold + npardon + nexp + ncr + nflush + nacr > 0 ->
-		nfo = 0; nforward = 0; nauto = 0; nforce = 0; nhold = 0; npardon = 0; nexp = 0; ncr = 0; nflush = 0; nacr = 0 }
+	:: atomic { nfo + nforward + nauto + nforce + nhold + npardon + nexp + ncr + nflush + nacr + nlate > 0 ->
+		nfo = 0; nforward = 0; nauto = 0; nforce = 0; nhold = 0; npardon = 0; nexp = 0; ncr = 0; nflush = 0; nacr = 0; nlate = 0; printf("calm\n") }
 	od
 }
 
@@ -449,7 +463,7 @@ proctype Rest() {
 		do
 		:: k < NAG ->
 #if NACR
-			MUST(I4_NOT_CONVERGED, xs[k] == nd[prim].act && xg[k] == nd[prim].gen && xe[k] == nd[prim].ep);
+			MUST(I4_NOT_CONVERGED, xact[k] == nd[prim].act && xgen[k] == nd[prim].gen && xep[k] == nd[prim].ep);
 #else
 			MUST(I4_NOT_CONVERGED, as[k] == nd[prim].act && ag[k] == nd[prim].gen && ae[k] == nd[prim].ep);
 #endif
@@ -461,12 +475,15 @@ proctype Rest() {
 init {
 	byte k;
 	atomic {
+#ifdef ONLY
+		watch_only(ONLY);
+#endif
 		real[0] = 1; nd[0].mgen = 1; nd[0].lin = 1; nd[0].own = NOBODY; nd[0].gen = 1; nd[0].ep = 1; nd[0].rev = 1; nd[0].cid = 32; used[1] = 2;
 		copy(0, 1);
 		do
 		:: k < NAG -> ag[k] = 1; ae[k] = 1; acid[k] = 32;
 #if NACR
-			xg[k] = 1; xe[k] = 1;
+			xgen[k] = 1; xep[k] = 1;
 #endif
 			k++
 		:: else -> break

@@ -32,6 +32,15 @@ expect_eq metrics "$(metric up) $(metric 'epoch{service="shop"}') $(metric 'in_s
 case $(report_head) in "$GEN 1 "*" ok "*) ;; *) fail "head of the report: $(report_head)" ;; esac
 wait_report 10 "up.green.0 up.green.1 up.blue.0" "1 1 1"
 
+step "a second one in its directory, and one without Redis"
+said=$("$BIN/switchd" --role agent -c "$SITE/agent.yaml" 2>&1)
+expect_eq "exit of a second agent" $? 1
+case $said in *"another switchd uses the state directory"*) ;; *) fail "a second agent: $said" ;; esac
+sed '/^state:/d' "$SITE/agent.yaml" >"$SITE/bad.yaml"
+said=$("$BIN/switchd" -t "$SITE/bad.yaml" --role agent 2>&1)
+expect_eq "exit of a check" $? 2
+case $said in *"an agent needs the Redis of its controllers"*) ;; *) fail "without Redis: $said" ;; esac
+
 step "a rollback, and all that in a row"
 commit 2 blue plain r41 c-2 auto r40
 wait_map 10 blue:$GEN.2:plain

@@ -16,7 +16,8 @@ load_cmd mark kills
 
 epoch=1
 died() { gone_or_zombie "$(pid_of agent)"; }
-for at in journal.before-write journal.after-fsync agent.journalled proxy.before-set proxy.after-set proxy.after-readback; do
+for at in journal.before-write journal.after-fsync agent.journalled proxy.before-file proxy.before-rename proxy.after-rename proxy.after-fsync \
+	proxy.before-set proxy.after-set proxy.after-readback; do
 	for mode in forward auto; do
 		step "killed at $at, mode $mode"
 		was=$(map_value)

@@ -104,7 +104,8 @@ net_redis_start()
 	wait_until 10 redis_answers
 }
 
-# Hosts 1 to 5, and more if told.  REDIS_AT: where the controller looks for Redis, if not there.
+# net_hosts [N...]: hosts 1 to 5, and these.  REDIS_AT: where the controller looks for Redis, if not there.
+# shellcheck disable=SC2120
 net_hosts()
 {
 	mkdir -p "$SITE/pid"

@@ -172,13 +172,13 @@ static void the_oldest_condemned_gives_way(void **state)
 		assert_string_equal(forgotten, "");
 	}
 	assert_int_equal(h.n_seen, AGENT_SEEN);
-	assert_null(agent_seen_find(&h, "bad3"));
-	assert_non_null(agent_seen_find(&h, "bad4"));
+	assert_null(agent_condemned_find(&h, "bad3"));
+	assert_non_null(agent_condemned_find(&h, "bad4"));
 	/* Seen again is young again, and once. */
 	agent_saw(&h, "bad4", (struct version){ 6, 1 });
 	assert_int_equal(h.n_seen, AGENT_SEEN);
 	assert_string_equal(h.seen[AGENT_SEEN - 1].release, "bad4");
-	assert_int_equal(agent_seen_find(&h, "bad4")->at.gen, 6);
+	assert_int_equal(agent_condemned_find(&h, "bad4")->at.gen, 6);
 	TEXT_COPY(release, "bad5");
 	TEXT_COPY(told.release, release);
 	told.value.v.epoch++;

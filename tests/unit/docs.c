@@ -84,8 +84,9 @@ static void load(const char *page, int line, const char *block)
 
 	if (!whole_file(&text, block))
 		fail_msg("%s:%d: an example that begins neither with version: nor with a key whose place is known", page, line);
-	cfg = config_load(page, buf_str(&text), text.len, made_up, NULL, &said, &n);
-	if (cfg && (conn_has_websocket() || !strstr(block, "websocket:")) && !probe_check_config(cfg, &said, &n))
+	enum config_role role = strstr(block, "\nagent:") ? CONFIG_AGENT : CONFIG_CONTROLLER;
+	cfg = config_load_for(role, page, buf_str(&text), text.len, made_up, NULL, &said, &n);
+	if (cfg && role == CONFIG_CONTROLLER && (conn_has_websocket() || !strstr(block, "websocket:")) && !probe_check_config(cfg, &said, &n))
 		n++;
 	if (!cfg || n || said.len) /* warnings too: an example has none */
 		fail_msg("%s:%d: the example does not load:\n%s\n%s", page, line, buf_str(&said), buf_str(&text));
@@ -129,6 +130,7 @@ static void the_examples_load(void **state)
 	/* As many as there were when this was written: a fence that is spelled otherwise is an example that nobody tries. */
 	assert_true(load_all("docs/probes.md") >= 12);
 	assert_true(load_all("docs/config.md") >= 1);
+	assert_true(load_all("docs/fleet.md") >= 2);
 	assert_true(load_all("README.md") >= 1);
 }
 
