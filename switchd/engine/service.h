@@ -158,6 +158,7 @@ struct service {
 	struct condemned_set condemned;
 	struct refused_value bad;
 	bool repairing;
+	bool doubt;                     /* what was read is not ours; it is looked at once more */
 	bool sure, looking; char mark[41];      /* sure: since we lead we have seen its record; mark: of what stood there when it was good */
 	id_text own_rids[4]; unsigned own_rid;  /* of the last commits */
 	bool reload_again;

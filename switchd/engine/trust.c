@@ -132,7 +132,7 @@ bool trust_refuses(struct service *s, const struct store_answer *a)
 	return false;
 }
 
-void trust_away(struct service *s) { s->sure = false; }
+void trust_away(struct service *s) { s->sure = s->doubt = false; }
 
 /* ---- the look ---- */
 
@@ -148,6 +148,15 @@ static void look_read(void *arg, const struct store_answer *a)
 	if (s)
 		s->looking = false;
 	/* A commit in between: this is a picture of before, or of after. */
+	if (s && !s->bad.on && s->sure && a->record && !same(a->record, &s->rec) && !own(s, a->record->cid) && !s->doubt) {
+		/* Another hand, or another history that we are about to notice: the next look asks for that first. */
+		s->doubt = true;
+		s->e->next_look = (mono_us){ 0 };
+		free(l);
+		return;
+	}
+	if (s)
+		s->doubt = false;
 	if (s && !busy(s) && s->rec.rev == l->rev && (a->result == ST_OK || a->result == ST_BAD_DATA)) {
 		bool was = s->bad.on;
 

@@ -1,10 +1,11 @@
 -- What stands of one service, as far as it can be judged here: trouble ('' = none) and a mark of all of it ('' with trouble).
--- What is giant is not hashed, and what is of another type does not end the look.
+-- What is giant is not read, and what is of another type does not end the look.
 local function poisoned(r) return type(r) == 'table' and r.err ~= nil end
 local function look(key_s, key_a, key_x)
 	local trouble, parts = '', {}
 	local s = redis.pcall('HMGET', key_s, 'gen', 'epoch', 'rev', 'cid', 'active', 'shield', 'phase', 'hold', 'blue', 'green')
-	local doc, a, n = redis.pcall('HGET', key_s, 'doc'), redis.pcall('GETRANGE', key_a, 0, 1024), redis.pcall('HLEN', key_x)
+	local long, a, n = redis.pcall('HSTRLEN', key_s, 'doc'), redis.pcall('GETRANGE', key_a, 0, 1024), redis.pcall('HLEN', key_x)
+	local doc = (type(long) ~= 'number' or long <= 262144) and redis.pcall('HGET', key_s, 'doc') -- a user may not have HSTRLEN
 	local x, size = {}, 0
 	if poisoned(s) then
 		trouble = 'the record is a key of another type'
@@ -12,7 +13,7 @@ local function look(key_s, key_a, key_x)
 		trouble = 'the public record (a:) is a key of another type'
 	elseif poisoned(n) then
 		trouble = 'the list of condemned releases (x:) is a key of another type'
-	elseif #(doc or '') > 262144 then
+	elseif (type(long) == 'number' and long > 262144) or #(doc or '') > 262144 then
 		trouble = 'the record is too long'
 	elseif #a > 1024 then
 		trouble = 'the public record (a:) is too long'

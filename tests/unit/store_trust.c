@@ -268,6 +268,38 @@ static void what_was_refused_is_not_restamped(void **state)
 	store_free(&h.store);
 }
 
+/* A demoted server, another history, another leader: what stands there then says nothing of another hand. */
+static void a_look_is_at_our_own_history_only(void **state)
+{
+	static const char *const shop[] = { "shop" };
+	struct hand h;
+	struct record rec;
+	struct seen s = { 0 };
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	h.known[0] = true;
+	h.truth[0] = rec;
+	redis(&rig, "REPLICAOF 127.0.0.1 1");
+	store_look(h.store, shop, 1, on_watched, &s);
+	pump_not(h.up);
+	redis(&rig, "REPLICAOF NO ONE");
+	pump(h.up);
+	redis(&rig, "HSET switchd:{0}:meta lin 0000000000000000000000000000000000000000");
+	store_look(h.store, shop, 1, on_watched, &s);
+	pump_not(h.up);
+	pump(h.up);
+	redis(&rig, "SET switchd:{0}:lease %s PX 2000", "99 ctl-2");
+	store_look(h.store, shop, 1, on_watched, &s);
+	pump_not(h.up);
+	assert_false(s.done);
+	pump(h.up);
+	store_look(h.store, shop, 1, on_watched, &s);
+	pump(s.done);
+	assert_string_equal(s.trouble[0], "");
+	store_free(&h.store);
+}
+
 /* ---- an older schema ---- */
 
 struct up { bool done; struct store_upgraded said; };
@@ -411,6 +443,7 @@ int main(void)
 		T(a_later_generation_that_was_seen_is_outdone),
 		T(a_repair_is_fenced_and_used_once),
 		T(what_was_refused_is_not_restamped),
+		T(a_look_is_at_our_own_history_only),
 		T(an_older_schema_is_kept_until_upgrade),
 		T(what_is_not_exported_is_not_trimmed),
 #undef T
