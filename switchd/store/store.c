@@ -265,6 +265,7 @@ struct store *store_make(struct ev_loop *loop, const struct config *cfg, const c
 	lease_init(st);
 	st->alone = cfg->redis.embedded;
 	st->replicas = cfg->redis.replicas;
+	st->replicated = cfg->redis.replicas || cfg->redis.n_sentinels;
 	return st;
 }
 
