@@ -34,6 +34,8 @@ static void waited(struct op *op, const redisReply *r)
 		return;
 	if (st->commit_seq > seq && st->gen == gen && link_is_up(st->link))
 		send_wait(st);
+	else if (st->commit_seq == seq)
+		st->commit_seq = 0; /* all that there is was said */
 	tell(st, gen, seq, acked);
 }
 
@@ -63,9 +65,11 @@ void durable_committed(struct store *st, uint64_t seq)
 /* The link went down: what was not said by now is not known, and never will be. */
 void durable_away(struct store *st)
 {
-	if (st->replicas && st->commit_seq)
-		tell(st, st->gen, st->commit_seq, -1);
+	uint64_t seq = st->commit_seq;
+
 	st->commit_seq = 0;
+	if (seq)
+		tell(st, st->gen, seq, -1);
 }
 
 int store_replicas(const struct store *st) { return st ? st->replicas : 0; }

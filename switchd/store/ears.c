@@ -61,10 +61,13 @@ static void on_message(void *arg, const char *channel, const char *text, size_t 
 static void on_ears(void *arg, bool up, const char *why)
 {
 	struct store *st = arg;
+	char text[sizeof(st->deaf)];
 
 	st->ears_up = up;
-	if (!up)
-		log_debug("ears", "why=%s", LOG_Q(why));
+	text_copy(text, sizeof(text), up ? "" : why);
+	if (text[0] && strcmp(text, st->deaf) != 0) /* tried again for ever, told once */
+		log_warn("ears", "what=\"not subscribed: pushes and reports are not heard\" why=%s", LOG_Q(text));
+	TEXT_COPY(st->deaf, text);
 	if (st->agent)
 		follow_look(st);
 	else if (up)

@@ -20,7 +20,7 @@ struct follow {
 	void *arg;
 	name_text *services; size_t n;
 	uint64_t gen, top;              /* as of the last read, or of a push since */
-	bool reading, again;
+	bool reading, again, stale;     /* stale: the services are others since the read under way began */
 	size_t at;                      /* the next service to read */
 	uint64_t read_gen, read_top;
 	ev_timer timer;
@@ -75,7 +75,7 @@ static void read_over(struct store *st)
 	if (f->again) {
 		f->again = false;
 		follow_look(st);
-	} else if (st->stage != SG_READY) {
+	} else if (st->stage != SG_READY && st->ears_up) {
 		store_stage(st, SG_READY, "");
 	}
 }
@@ -93,7 +93,7 @@ static void lines(struct op *op, const redisReply *r)
 		return;
 	if (!r || r->type == REDIS_REPLY_ERROR || !reply_is_answer(r, 5) || strcmp(reply_text(r, 0), "OK") != 0 || !reply_u64(r, 2, &gen) ||
 	    !reply_u64(r, 3, &top) || r->element[4]->type != REDIS_REPLY_ARRAY || r->element[4]->elements != n) {
-		f->reading = false;
+		f->reading = f->stale = false;
 		if (r && r->type == REDIS_REPLY_ERROR)
 			reply_error(st, r, why);
 		else
@@ -102,6 +102,11 @@ static void lines(struct op *op, const redisReply *r)
 		ev_timer_stop(st->loop, &f->timer);
 		ev_timer_set(&f->timer, RETRY_MS / 1000., 0.);
 		ev_timer_start(st->loop, &f->timer);
+		return;
+	}
+	if (f->stale) { /* these lines are of other services than stand in the list now */
+		f->reading = f->again = f->stale = false;
+		follow_look(st);
 		return;
 	}
 	if (!at) {
@@ -284,14 +289,14 @@ void store_follow_bad(struct store *st, store_bad_fn *fn) { st->follow->bad = fn
 void store_follow_services(struct store *st, const struct config *cfg)
 {
 	names_of(st->follow, cfg);
-	st->follow->at = st->follow->n; /* a read under way was of the old ones */
+	st->follow->stale = st->follow->reading;
 	follow_look(st);
 }
 
 void follow_stop(struct store *st)
 {
 	ev_timer_stop(st->loop, &st->follow->timer);
-	st->follow->reading = st->follow->again = false;
+	st->follow->reading = st->follow->again = st->follow->stale = false;
 }
 
 void follow_free(struct store *st)

@@ -106,7 +106,10 @@ static void acquired(struct op *op, const redisReply *r)
 	mono_us sent = op->sent;
 	uint64_t term;
 
+	bool again = st->acquire_again;
+
 	op_free(op);
+	st->acquiring = st->acquire_again = false;
 	if (!r || st->freeing || (st->stage != SG_ACQUIRING && st->stage != SG_FOLLOWING))
 		return; /* the link tells what follows */
 	if (r->type != REDIS_REPLY_ARRAY || strcmp(reply_text(r, 0), "HELDBY") != 0) {
@@ -117,6 +120,7 @@ static void acquired(struct op *op, const redisReply *r)
 		st->term = term;
 		st->another = false;
 		good_until(st, sent);
+		ev_timer_stop(st->loop, &st->retry);
 		ev_timer_stop(st->loop, &st->renew);
 		ev_timer_set(&st->renew, (double)st->ttl_ms / 3000, (double)st->ttl_ms / 3000);
 		ev_timer_start(st->loop, &st->renew);
@@ -127,18 +131,27 @@ static void acquired(struct op *op, const redisReply *r)
 	}
 	st->another = true;
 	led_by_another(st, r);
+	if (again)
+		lease_acquire(st);
 }
 
 void lease_acquire(struct store *st)
 {
-	struct op *op = lease_op(st, "acquire", acquired);
+	struct op *op;
 
 	ev_timer_stop(st->loop, &st->renew);
 	ev_timer_stop(st->loop, &st->retry);
 	if (st->stage != SG_ACQUIRING && st->stage != SG_FOLLOWING) /* who follows goes on following while it asks */
 		store_stage(st, SG_ACQUIRING, "acquiring the lease");
+	/* One at a time: two that succeed are two terms, and the answer of the first would tell the one that is over. */
+	if (st->acquiring) {
+		st->acquire_again = true;
+		return;
+	}
 	FAILPOINT("store.lease");
-	if (!op_send(op))
+	op = lease_op(st, "acquire", acquired);
+	st->acquiring = op_send(op);
+	if (!st->acquiring)
 		op_free(op);
 }
 
@@ -151,6 +164,17 @@ void lease_lost(struct store *st, const char *why)
 	st->another = true; /* or nobody: the next answer says */
 	store_stage(st, SG_ACQUIRING, why);
 	lease_acquire(st);
+}
+
+/* Agents then hear of a commit when they read the next time, 30 s later at most. */
+static void unpublished(struct store *st, const char *why)
+{
+	char text[160];
+
+	text_printable(text, sizeof(text), why, strlen(why));
+	if (text[0] && strcmp(text, st->unpublished) != 0)
+		log_error("lease", "what=\"nothing can be published: agents are told late\" why=%s", LOG_Q(text));
+	TEXT_COPY(st->unpublished, text);
 }
 
 static void renewed(struct op *op, const redisReply *r)
@@ -178,6 +202,7 @@ static void renewed(struct op *op, const redisReply *r)
 	}
 	if (term != st->term)
 		return;
+	unpublished(st, reply_text(r, 1));
 	good_until(st, sent);
 	/* The store was emptied, restored or promoted under an open connection. */
 	if (st->stage == SG_READY && (!survey.has_gen || survey.gen != st->gen || strcmp(survey.lineage, st->lineage) != 0 ||
@@ -205,9 +230,12 @@ static void on_renew(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 {
+	struct store *st = w->data;
+
 	(void)loop;
 	(void)revents;
-	lease_acquire(w->data);
+	if (st->stage == SG_ACQUIRING || st->stage == SG_FOLLOWING)
+		lease_acquire(st);
 }
 
 void lease_init(struct store *st)

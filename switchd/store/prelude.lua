@@ -18,6 +18,12 @@ end
 -- started again, until somebody says `switchctl state upgrade`; of a later one nothing is known, and nothing written.
 local SCHEMA = 2
 local function schema(v) return (not v or v == '1') and 1 or v == '2' and 2 or nil end
+-- What is published is a hint, and what was written before it stands: a user without the right to publish must not leave
+-- a script half done.  Why it was not published, '' = it was.
+local function publish(channel, message)
+	local r = redis.pcall('PUBLISH', channel, message)
+	return type(r) == 'table' and r.err or ''
+end
 -- The public record (core/shown.h), and its push.  meta's `top` is what heartbeats compare with.
 local function show(keys, v, w)
 	local release, condemned = w.release == '' and '-' or w.release, (w.condemned or '') == '' and '-' or w.condemned
@@ -30,6 +36,6 @@ local function show(keys, v, w)
 	line = table.concat(line, ' ')
 	call('HSET', keys.meta, 'top', w.seq)
 	call('SET', keys.a, line)
-	call('PUBLISH', keys.ev, 'push ' .. w.service .. ' ' .. line)
+	publish(keys.ev, 'push ' .. w.service .. ' ' .. line)
 end
 local function leads(lease, term, owner) return lease and string.match(lease, '^(%d+ %S+)') == term .. ' ' .. owner end

@@ -176,9 +176,24 @@ static void surveyed(struct op *op, const redisReply *r)
 
 static void on_wait(struct ev_loop *loop, ev_timer *w, int revents)
 {
+	struct store *st = w->data;
+
 	(void)loop;
 	(void)revents;
-	survey_next(w->data);
+	if (st->rec->stamping)
+		stamp_next(st);
+	else
+		survey_next(st);
+}
+
+static void wait_for_truth(struct store *st)
+{
+	struct reconcile *rc = st->rec;
+
+	TEXT_FORMAT(st->why, "what the proxies of %s show is not known yet", st->services[rc->at]);
+	ev_timer_stop(st->loop, &rc->wait);
+	ev_timer_set(&rc->wait, ASK_TRUTH_MS / 1000.0, 0.);
+	ev_timer_start(st->loop, &rc->wait);
 }
 
 /* ---- the generation ---- */
@@ -316,10 +331,7 @@ static void survey_next(struct store *st)
 		return;
 	}
 	if (!ask_truth(st, st->services[rc->at])) {
-		TEXT_FORMAT(st->why, "what the proxies of %s show is not known yet", st->services[rc->at]);
-		ev_timer_stop(st->loop, &rc->wait);
-		ev_timer_set(&rc->wait, ASK_TRUTH_MS / 1000.0, 0.);
-		ev_timer_start(st->loop, &rc->wait);
+		wait_for_truth(st);
 		return;
 	}
 	send_or_free(load_new(st, st->services[rc->at], RETRY_NEVER, surveyed));
@@ -529,7 +541,12 @@ static void stamp_loaded(struct op *op, const redisReply *r)
 	}
 	leave(op);
 	needs = !op->bad && (op->none ? st->rec->truth.known : op->record->v.gen != st->gen);
-	if (needs && ask_truth(st, op->service)) {
+	if (needs && !ask_truth(st, op->service)) {
+		op_free(op);
+		wait_for_truth(st);
+		return;
+	}
+	if (needs) {
 		stamp(st, op);
 		op_free(op);
 		return;
@@ -546,8 +563,11 @@ static void stamp_next(struct store *st)
 	while (rc->at < rc->n_look && !rc->look[rc->at])
 		rc->at++;
 	if (rc->at < rc->n_look) {
-		ask_truth(st, st->services[rc->at]);
-		send_or_free(load_new(st, st->services[rc->at], RETRY_NEVER, stamp_loaded));
+		/* Without it what is stamped would be what the store has, whatever it lost. */
+		if (ask_truth(st, st->services[rc->at]))
+			send_or_free(load_new(st, st->services[rc->at], RETRY_NEVER, stamp_loaded));
+		else
+			wait_for_truth(st);
 		return;
 	}
 	/* Added by a caller meanwhile: it may be of an older generation. */

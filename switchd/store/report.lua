@@ -12,7 +12,7 @@ end
 -- A poisoned generation must not become a floor.
 if num(gen) > t / 1000000 + AHEAD then return {'BADARG', 'a generation of the future', '0'} end
 if known == 0 and n >= MAX_AGENTS then return {'FULL', 'agents', '0'} end
-if first ~= '1' and m + (#ARGV - FIRST_SERVICE + 1) / 2 > MAX_SERVICES then return {'FULL', 'services', '0'} end
+if (first == '1' and 0 or m) + (#ARGV - FIRST_SERVICE + 1) / 2 > MAX_SERVICES then return {'FULL', 'services', '0'} end
 for i = FIRST_SERVICE, #ARGV do if #ARGV[i] > LONGEST then return {'BADARG', 'too long', '0'} end end
 
 local head = table.concat({gen, seq, text(t), status, digest, version, detail}, ' ')
@@ -31,5 +31,5 @@ end
 call('EXPIRE', KEYS[2], 172800)
 -- More than one message holds: whoever leads reads it.
 if size > MESSAGE then message = {message[1], '*'} end
-call('PUBLISH', channel, table.concat(message, '\n'))
+publish(channel, table.concat(message, '\n'))
 return {'OK', '', text(t)}

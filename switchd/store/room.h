@@ -111,7 +111,7 @@ struct store {
 	char why[256];
 	enum store_state told;
 	bool agent;             /* no lease, no commits: follow.c */
-	struct link *ears; bool ears_up;        /* subscribed to what is published */
+	struct link *ears; bool ears_up; char deaf[160];        /* subscribed to what is published; why not */
 	struct follow *follow;  /* an agent's */
 	struct roster *roster;  /* a controller's */
 	int replicas;           /* wanted; 0: none is waited for */
@@ -124,7 +124,8 @@ struct store {
 	uint64_t term;
 	mono_us lease_until;    /* we may act before it */
 	bool another;           /* somebody else led when the store was last heard of */
-	bool renewing;
+	bool renewing, acquiring, acquire_again;
+	char unpublished[160];  /* why a heartbeat was not published the last time; "" */
 	ev_timer renew, expire, retry;
 	/* the store's history, as of the last reconcile or commit */
 	uint64_t gen, seq; char lineage[64];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * roster.c - who reports, kept in memory: read page by page once a connection, heard after that.
  *
- * A page may be older than a report that was heard meanwhile: of two words of one agent the later stamp wins. */
+ * A page may be older than a report that was heard since the reading began: what was heard stands.  Stamps do not decide:
+ * after a failover they are of another clock. */
 #include "switchd/store/roster.h"
 
 #include <inttypes.h>
@@ -68,6 +69,9 @@ static struct agent_seen *agent_of(struct roster *r, const char *name)
 	return &r->agents[i];
 }
 
+/* Was this heard since the reading began?  Then what was read is the older word. */
+static bool since_reading(const struct roster *r, mono_us heard) { return heard.us >= r->redis_at.us; }
+
 static void services_clear(struct agent_seen *a)
 {
 	for (size_t i = 0; i < a->n_services; i++)
@@ -84,20 +88,29 @@ static void agent_remove(struct roster *r, size_t i)
 	r->n--;
 }
 
-static void service_set(struct agent_seen *a, const char *service, int64_t us, const char *json, size_t len)
+static void service_remove(struct agent_seen *a, size_t i)
+{
+	free(a->services[i].json);
+	memmove(&a->services[i], &a->services[i + 1], (a->n_services - i - 1) * sizeof(*a->services));
+	a->n_services--;
+}
+
+static size_t service_at(const struct agent_seen *a, const char *service)
 {
 	size_t i = 0;
 
 	while (i < a->n_services && strcmp(a->services[i].service, service) != 0)
 		i++;
-	if (i < a->n_services && a->services[i].us > us)
-		return;
+	return i;
+}
+
+static void service_set(struct agent_seen *a, const char *service, int64_t us, mono_us heard, const char *json, size_t len)
+{
+	size_t i = service_at(a, service);
+
 	if (!len) {
-		if (i == a->n_services)
-			return;
-		free(a->services[i].json);
-		memmove(&a->services[i], &a->services[i + 1], (a->n_services - i - 1) * sizeof(*a->services));
-		a->n_services--;
+		if (i < a->n_services)
+			service_remove(a, i);
 		return;
 	}
 	if (len > REPORT_SERVICE_MAX || (i == a->n_services && i >= SERVICES_MAX))
@@ -113,6 +126,8 @@ static void service_set(struct agent_seen *a, const char *service, int64_t us, c
 	memcpy(a->services[i].json, json, len);
 	a->services[i].json[len] = '\0';
 	a->services[i].us = us;
+	a->services[i].heard = heard;
+	a->services[i].there = true;
 }
 
 /* "GEN SEQ US STATUS DIGEST VERSION DETAIL": false when it is none. */
@@ -142,8 +157,6 @@ static bool head_parse(const char *text, size_t len, struct agent_seen *out)
 
 static void head_take(struct agent_seen *a, const struct agent_seen *head, mono_us heard)
 {
-	if (head->us < a->us)
-		return;
 	a->v = head->v;
 	a->seq = head->seq;
 	a->us = head->us;
@@ -186,7 +199,8 @@ void roster_hear(struct store *st, const char *text, size_t len)
 		services_clear(a);
 		a->first++;
 	}
-	head_take(a, &head, mono_now());
+	a->spoke = mono_now();
+	head_take(a, &head, a->spoke);
 	for (const char *at = line_end; at && at + 1 < end;) {
 		const char *begin = at + 1, *stop = memchr(begin, '\n', (size_t)(end - begin)), *space;
 		size_t size = (size_t)((stop ? stop : end) - begin);
@@ -196,7 +210,7 @@ void roster_hear(struct store *st, const char *text, size_t len)
 		if (size == 1 && *begin == '*')
 			roster_read(st);
 		else if (space && text_copy_n(service, sizeof(service), begin, (size_t)(space - begin)) && name_ok(service))
-			service_set(a, service, head.us, space + 1, size - (size_t)(space - begin) - 1);
+			service_set(a, service, head.us, a->spoke, space + 1, size - (size_t)(space - begin) - 1);
 		at = stop;
 	}
 	tell(r, a);
@@ -244,6 +258,30 @@ static bool page_of(struct store *st, const redisReply *r, uint64_t *cursor, con
 	return false;
 }
 
+static void service_read(const struct roster *r, struct agent_seen *a, const char *service, const char *text)
+{
+	const char *space = strchr(text, ' ');
+	char number[24];
+	uint64_t us;
+
+	if (!name_ok(service) || !space || !text_copy_n(number, sizeof(number), text, (size_t)(space - text)) || !text_u64(number, &us) ||
+	    us >= (uint64_t)INT64_MAX)
+		return;
+	size_t i = service_at(a, service);
+
+	if (i < a->n_services && since_reading(r, a->services[i].heard))
+		return;
+	service_set(a, service, (int64_t)us, (mono_us){ 0 }, space + 1, strlen(space + 1));
+}
+
+/* What was not read is not there any more. */
+static void services_sweep(const struct roster *r, struct agent_seen *a)
+{
+	for (size_t i = a->n_services; i-- > 0;)
+		if (!a->services[i].there && !since_reading(r, a->services[i].heard))
+			service_remove(a, i);
+}
+
 static void services_page(struct op *op, const redisReply *r)
 {
 	struct store *st = op->st;
@@ -259,15 +297,10 @@ static void services_page(struct op *op, const redisReply *r)
 		return;
 	size_t i = place_of(ro, name, &there);
 
-	for (size_t k = 0; there && k < list->elements; k += 2) {
-		const char *service = reply_text(list, k), *text = reply_text(list, k + 1), *space = strchr(text, ' ');
-		char number[24];
-		uint64_t us;
-
-		if (name_ok(service) && space && text_copy_n(number, sizeof(number), text, (size_t)(space - text)) && text_u64(number, &us) &&
-		    us < (uint64_t)INT64_MAX)
-			service_set(&ro->agents[i], service, (int64_t)us, space + 1, strlen(space + 1));
-	}
+	for (size_t k = 0; there && k < list->elements; k += 2)
+		service_read(ro, &ro->agents[i], reply_text(list, k), reply_text(list, k + 1));
+	if (!cursor && there)
+		services_sweep(ro, &ro->agents[i]);
 	if (!cursor)
 		ro->at = there ? i + 1 : i;
 	read_services(st, cursor);
@@ -298,6 +331,8 @@ static void read_services(struct store *st, uint64_t cursor)
 		read_over(st, true);
 		return;
 	}
+	for (size_t i = 0; !cursor && i < r->agents[r->at].n_services; i++)
+		r->agents[r->at].services[i].there = false;
 	store_key(st, key, "ga:%s", r->agents[r->at].name);
 	hscan(st, key, cursor, r->agents[r->at].name, services_page);
 }
@@ -322,12 +357,17 @@ static void agents_page(struct op *op, const redisReply *r)
 		ago = ro->redis_us > head.us ? ro->redis_us - head.us : 0;
 		a = agent_of(ro, name);
 		if (a)
+			a->there = true;
+		if (a && !since_reading(ro, a->spoke))
 			head_take(a, &head, (mono_us){ ro->redis_at.us > ago ? ro->redis_at.us - ago : 1 });
 	}
 	if (cursor) {
 		read_agents(st, cursor);
 		return;
 	}
+	for (size_t i = ro->n; i-- > 0;) /* forgotten by another controller, or lost by the store: it comes back when it speaks */
+		if (!ro->agents[i].there && !since_reading(ro, ro->agents[i].spoke))
+			agent_remove(ro, i);
 	ro->at = 0;
 	read_services(st, 0);
 }
@@ -354,6 +394,8 @@ static void time_said(struct op *op, const redisReply *r)
 	}
 	st->roster->redis_us = (int64_t)(s * 1000000 + us);
 	st->roster->redis_at = mono_now();
+	for (size_t i = 0; i < st->roster->n; i++)
+		st->roster->agents[i].there = false;
 	read_agents(st, 0);
 }
 

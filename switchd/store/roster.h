@@ -13,9 +13,16 @@ enum {
 	ROSTER_KEEPS_MS = 86400 * 1000, /* who did not report for so long is expected no more */
 };
 
-struct agent_service { name_text service; int64_t us; char *json; };   /* us: the stamp of this word, on the clock of Redis */
+struct agent_service {
+	name_text service;
+	int64_t us;                             /* the stamp of this word, on the clock of Redis */
+	mono_us heard;                          /* by ourselves, on ours; 0 = read */
+	bool there;                             /* in the reading under way */
+	char *json;
+};
 struct agent_seen {
 	id_text name;
+	bool there; mono_us spoke;              /* in the reading under way; when it was last heard by ourselves, 0 = never */
 	struct version v; uint64_t seq;         /* the newest record that it was told */
 	int64_t us;                             /* its last word, on the clock of Redis */
 	mono_us heard;                          /* the same on ours */

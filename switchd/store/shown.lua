@@ -10,7 +10,7 @@ for i = 2, #ARGV, 2 do
 	if #line > LONGEST then line = 'too long' end
 	local head, tail = string.match(line, '^sw1 (%d+ %d+ %a+) (%S+ %S+ %d+ %d+) ')
 	if head then
-		local s = call('HMGET', ARGV[i + 1], 'gen', 'epoch', 'shield')
+		local s = redis.pcall('HMGET', ARGV[i + 1], 'gen', 'epoch', 'shield')
 		-- Of another version than the line: it is being written, or was written by another hand.
 		local same = string.match(head, '^%d+ %d+') == (s[1] or '') .. ' ' .. (s[2] or '')
 		local condemned = string.match(line, '(%S+) %S+$')

@@ -8,7 +8,7 @@
 
 #include "switchd/store/room.h"
 
-enum { NAMES_AT_ONCE = 256 };
+enum { ENTRIES_AT_ONCE = 256 };
 
 struct standby {
 	char last[44];                  /* of the stream, as of the last look; "" = never looked */
@@ -54,7 +54,7 @@ static void looked(struct op *op, const redisReply *r)
 		s->last[0] = '\0';
 		return;
 	}
-	if (whole || r->element[4]->elements >= NAMES_AT_ONCE) {
+	if (whole || reply_text(r, 1)[0]) {
 		tell(s, "");
 		return;
 	}
@@ -77,7 +77,7 @@ static void look(struct store *st)
 	store_key(st, key, "ev");
 	args_add(&op->args, key);
 	args_add(&op->args, s->last);
-	args_addf(&op->args, "%d", NAMES_AT_ONCE);
+	args_addf(&op->args, "%d", ENTRIES_AT_ONCE);
 	s->looking = op_send(op);
 	if (!s->looking)
 		op_free(op);

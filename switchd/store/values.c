@@ -26,7 +26,7 @@ void store_put(struct store *st, const char *service, const char *what, const ch
 	char key[256];
 
 	must(name_ok(service) && name_ok(what));
-	if (!st)
+	if (!store_is_up(st)) /* it is who leads now that writes: ours may be the older one */
 		return;
 	if (strlen(value) > VALUE_MAX) {
 		log_warn("store", "what=\"a value is too long to be kept\" service=%s name=%s bytes=%zu", service, what, strlen(value));

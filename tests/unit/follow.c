@@ -21,17 +21,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The loop turns until it is so. */
-#define until(condition)                                                                        \
-	do {                                                                                    \
-		int64_t end_ = now_ms() + 20000;                                                \
-		while (!(condition)) {                                                          \
-			if (now_ms() > end_)                                                    \
-				fail_msg("%d: %s did not come true", __LINE__, #condition);     \
-			ev_run(EV_DEFAULT, EVRUN_ONCE);                                         \
-		}                                                                               \
-	} while (0)
-
 struct agent {
 	struct config cfg;
 	struct service_config services[2];

@@ -154,5 +154,15 @@ static inline void pump_as(const bool *flag, bool want, int64_t ms, const char *
 }
 #define pump(flag) pump_as(&(flag), true, 20000, #flag, __LINE__)
 #define pump_not(flag) pump_as(&(flag), false, 20000, "!" #flag, __LINE__)
+/* The loop turns until it is so. */
+#define until(condition)                                                                        \
+	do {                                                                                    \
+		int64_t end_ = now_ms() + 20000;                                                \
+		while (!(condition)) {                                                          \
+			if (now_ms() > end_)                                                    \
+				fail_msg("%d: %s did not come true", __LINE__, #condition);     \
+			ev_run(EV_DEFAULT, EVRUN_ONCE);                                         \
+		}                                                                               \
+	} while (0)
 
 #endif

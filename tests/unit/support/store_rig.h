@@ -51,6 +51,7 @@ struct hand {
 	char why[256];
 	/* what the engine would know */
 	bool known[2], not_yet, leave;
+	int asked, deaf_from, deaf_to;  /* not yet, either, from that question up to that one */
 	struct record truth[2];
 	struct version floor;
 	struct condemned_set *condemned;
@@ -76,7 +77,8 @@ static inline bool on_truth(void *arg, const char *service, store_truth *out)
 	out->floor = h->floor;
 	out->condemned = h->condemned;
 	out->leave = h->leave;
-	return !h->not_yet;
+	h->asked++;
+	return !h->not_yet && (h->asked < h->deaf_from || h->asked >= h->deaf_to);
 }
 
 static inline void hand_new(struct hand *h, const char *sock, const char *owner, int64_t ttl_ms)
