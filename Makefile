@@ -6,6 +6,7 @@
 #   make unit         unit tests and tables only
 #   make scenario     scenarios only, real redis-server and haproxy
 #   make sim          seeded simulator of the pure core (SEED=, STEPS=)
+#   make chaos        a whole fleet under faults drawn from a seed, and its judge (SEED=, MINUTES=, TOPOLOGY=)
 #   make hostile      every kind of probe against hostile targets (release build), and docs/hostile.md
 #   make fuzz         short runs of every fuzz target (SECONDS=, needs clang); check replays their seeds
 #   make bench        write docs/benchmarks.md (ratios in one run)
@@ -109,7 +110,7 @@ chaos-programs: $(CHAOS)
 unit-programs: $(UNIT) $(SIM)
 fuzz-programs: $(FUZZ)
 
-.PHONY: check asan unit scenario sim hostile fuzz bench demo docs lint install clean help
+.PHONY: check asan unit scenario sim chaos hostile fuzz bench demo docs lint install clean help
 check:
 	@scripts/run-tests BUILD=debug all
 asan:
@@ -120,6 +121,8 @@ scenario:
 	@scripts/run-tests BUILD=debug scenarios
 sim:
 	@scripts/run-tests BUILD=$(BUILD) sim
+chaos:
+	@tests/chaos/run --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) --topology $(or $(TOPOLOGY),fleet) BUILD=$(if $(filter command line,$(origin BUILD)),$(BUILD),asan)
 hostile:
 	@scripts/hostile
 fuzz:
@@ -145,6 +148,6 @@ clean:
 	rm -rf build
 
 help:
-	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+	@sed -n '/^$$/q;s/^# \{0,1\}//p' Makefile
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
