@@ -103,6 +103,8 @@ struct px {
 	ev_timer reobserve;
 	/* fights (B5.6): a foreign value is re-asserted once a minute, then left alone */
 	mono_us foreign_at; bool fight;
+	/* a higher version than ours is outbid, each time later than the last (R11): once is a store that lost something */
+	mono_us newer_at; int64_t newer_ms;
 	bool refused; char refused_why[160];
 	/* preflight of the forward flip in question */
 	bool pre_asked, pre_done, pre_ok; char pre_why[160]; int servers_up, servers_all;
@@ -282,6 +284,7 @@ struct engine {
 	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */
 	bool standby;                   /* another controller leads, or led when the store was last there */
 	wall_ms others_at;              /* when another controller was last seen */
+	mono_us other_heard;            /* the last word of any other controller at this store */
 	mono_us roster_since, next_controller_report;
 	struct service **services; size_t n;
 	ev_timer heartbeat; mono_us last_beat;
@@ -330,6 +333,7 @@ void risk_end(struct service *);                /* what waits is answered as it 
 /* standby.c */
 void standby_start(struct engine *);
 void standby_others(struct engine *, const struct agent_seen *);
+void traffic_peace(struct service *);   /* whoever raised versions against ours may be back with us: no pause before the next answer */
 bool standby_sole(const struct service *);
 int standby_slower(const struct engine *);
 void standby_changed(struct engine *);

@@ -15,7 +15,7 @@
 #include "switchd/core/fleet.h"
 #include "switchd/engine/service.h"
 
-enum { REPORT_MS = 5000, OTHERS_KEPT_MS = 86400 * 1000, SLOWER = 10 };
+enum { REPORT_MS = 5000, BACK_MS = 3 * REPORT_MS, OTHERS_KEPT_MS = 86400 * 1000, SLOWER = 10 };
 
 /* ---- others ---- */
 
@@ -61,6 +61,13 @@ static void others_seen(struct engine *e, wall_ms at)
 
 void standby_others(struct engine *e, const struct agent_seen *seen)
 {
+	if (strcmp(seen->name + strlen(FLEET_CONTROLLER), e->owner) != 0 && seen->heard.us > e->other_heard.us) {
+		/* One that was silent is back at this store: a split may be over. */
+		if (mono_since_ms(seen->heard, e->other_heard) > BACK_MS)
+			for (size_t i = 0; i < e->n; i++)
+				traffic_peace(e->services[i]);
+		e->other_heard = seen->heard;
+	}
 	if (strcmp(seen->name + strlen(FLEET_CONTROLLER), e->owner) != 0)
 		others_seen(e, (wall_ms){ wall_now().ms - mono_since_ms(mono_now(), seen->heard) });
 }

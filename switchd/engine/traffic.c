@@ -18,6 +18,7 @@ enum {
 	REOBSERVE_MS = 5,       /* after an answer of the old value */
 	REOBSERVE_DOWN_MS = 50, /* after no answer at all */
 	FIGHT_MS = 60000,       /* B5.6: a foreign value is put right once a minute at most */
+	NEWER_FIRST_MS = 2000, NEWER_MOST_MS = 30000, NEWER_FORGOTTEN_MS = 120000,
 	OWN_RELOAD_MS = 30000,  /* an older value of ours this soon after a write: a reload lost it, nobody fights */
 };
 
@@ -96,9 +97,27 @@ static void found_pin(struct px *p)
 	service_input(p->s, &in);
 }
 
-/* A proxy that shows a higher version than the record: the store lost something (B3, first start). */
+/* A proxy that shows a higher version than the record: the store lost something (B3, first start).  Again and again: another
+ * controller, with a store of its own that was split from ours, sees ours the same way.  The two would raise generations without
+ * end, faster than the clock that bounds them: each answer comes twice as late as the last. */
 static void found_newer(struct px *p)
 {
+	mono_us now = mono_now();
+	char text[PROXY_VALUE_TEXT];
+
+	if (p->newer_at.us && mono_since_ms(now, p->newer_at) < p->newer_ms) {
+		if (!p->fight && p->newer_ms > NEWER_FIRST_MS)
+			local_event(p, "proxy.fight", "higher versions than ours come again and again: is there another controller, with a store split from ours?",
+				    proxy_value_text(&p->value, text));
+		p->fight = p->fight || p->newer_ms > NEWER_FIRST_MS;
+		return;
+	}
+	p->newer_ms = p->newer_at.us && mono_since_ms(now, p->newer_at) < NEWER_FORGOTTEN_MS ? 2 * p->newer_ms : NEWER_FIRST_MS;
+	if (p->newer_ms > NEWER_MOST_MS)
+		p->newer_ms = NEWER_MOST_MS;
+	p->newer_at = now;
+	p->fight = false;
+
 	struct input in = { .kind = IN_START, .slot = NO_SLOT, .found_slot = p->value.slot, .found = true, .found_in_proxy = true,
 			    .found_v = p->value.v, .by = "switchd" };
 
@@ -359,7 +378,7 @@ static void polled(void *arg, const struct proxy_answer *a)
 	if (a->result == PX_OK && a->has_value && a->value.pin)
 		found_pin(p);
 	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !same_value(&a->value, &p->want)) {
-		if (version_cmp(a->value.v, p->want.v) > 0 && !p->fight)
+		if (version_cmp(a->value.v, p->want.v) > 0)
 			found_newer(p);
 		else if (!p->fight || mono_since_ms(mono_now(), p->foreign_at) >= FIGHT_MS)
 			p->fight = false, put_right(p, a);
@@ -682,8 +701,17 @@ void traffic_agent_spoke(struct px *p)
 	proxy_read_back(p->proxy, polled, p);
 }
 
+void traffic_peace(struct service *s)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
+		s->px[i].newer_at = (mono_us){ 0 };
+		s->px[i].newer_ms = 0;
+	}
+}
+
 void traffic_stand_by(struct service *s)
 {
+	traffic_peace(s);
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];
 
