@@ -45,9 +45,11 @@ step "Redis away under a running agent: nothing; back, with what was committed m
 redis_kill
 wait_code 10 /readyz 503
 map_stays blue:$GEN.3:plain
+kill -STOP "$(pid_of agent)"
 redis_start || fail "redis-server does not start"
 record 4 green plain r40 c-4 forward
 record_set
+kill -CONT "$(pid_of agent)"
 wait_map 20 green:$GEN.4:plain
 wait_report 10 "state version" "ok $GEN.4"
 agent_done

@@ -84,7 +84,7 @@ wait_status 30 "fleet.converged fleet.all" "2 2"
 run rollback "$SERVICE" --yes --force -m "the other one"
 expect_exit 0
 wait_until 20 both_show blue || fail "maps: $(map_value) $(map2)"
-wait_status 20 "fleet.converged fleet.all" "2 2"
+wait_status 20 "phase fleet.converged fleet.all" "steady 2 2"
 load_cmd more 20
 expect_no_failures dead
 agent_stop || fail "agent 1 ended with $?"

@@ -34,6 +34,7 @@ map_stays blue:pin.1790000001:plain
 run flip "$SERVICE" --to green --yes --force -m "over"
 expect_exit 0
 wait_until 10 eval '[ "$(map_slot)" = green ] && [ "$(status active)" = green ]' || fail "map: $(map_value), record $(status etag)"
-wait_report 10 state ok
+wait_status 30 phase steady # the bake is over: nothing is left for the agent to do
+wait_report 20 "state version" "ok $(status etag)"
 agent_stop || fail "the agent ended with $?"
 scn_done
