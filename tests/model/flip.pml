@@ -56,7 +56,7 @@
  * SAME_SECOND is none: forks may declare one generation, as within one second of the clock, and I2 is not asked. */
 
 /* ---- properties ---- */
-hidden byte I7_VERSION_FELL, I2_VERSION_TWICE, I4_NOT_CONVERGED, I6_CONDEMNED_ACTIVE, I3_TWICE, I8_TWO_AUTOMATIC, I14_HELD, R_UNDONE, P_UNPARDONED, E_ENDLESS;
+byte I7_VERSION_FELL, I2_VERSION_TWICE, I4_NOT_CONVERGED, I6_CONDEMNED_ACTIVE, I3_TWICE, I8_TWO_AUTOMATIC, I14_HELD, R_UNDONE, P_UNPARDONED, E_ENDLESS;
 #define MUST(name, what) assert((what) || name)
 inline watch_only(one) {        /* -DONLY=NAME: the others may break, so that each rule is seen to keep the one it is for */
 	I7_VERSION_FELL = 1; I2_VERSION_TWICE = 1; I4_NOT_CONVERGED = 1; I6_CONDEMNED_ACTIVE = 1; I3_TWICE = 1; I8_TWO_AUTOMATIC = 1;
@@ -93,20 +93,21 @@ byte nfo = NFO, nforward = NFORWARD, nauto = NAUTO, nforce = NFORCE, nhold = NHO
 byte nexp = NEXP, ncr = NCR, nflush = NFLUSH, nacr = NACR, nlate = NLATE;
 
 /* Ghosts: what a god would remember. */
-short used[16];         /* versions given, over all forks: a bit for each epoch of a generation */
+byte gave[64];          /* version -> the commit that it names, over all forks; 0 = none */
 byte effect;            /* requests that took effect, on whichever fork */
 byte pardoned;          /* what a person pardoned since it was condemned last */
 
 /* ---- the version of a commit ---- */
+#define GAVE(g, e) gave[(g) * 8 + (e)]
 #ifdef SAME_SECOND
-#define FIRST_USE(g, e) 1
+#define NAMES_ONE(g, e, who) 1
 #else
-#define FIRST_USE(g, e) ((used[g] & (1 << (e))) == 0)
+#define NAMES_ONE(g, e, who) (GAVE(g, e) == 0 || GAVE(g, e) == who)
 #endif
-inline give(v_gen, v_ep) {
-	MUST(E_ENDLESS, (v_gen) < 14 && (v_ep) < 14);
-	MUST(I2_VERSION_TWICE, FIRST_USE(v_gen, v_ep));
-	used[v_gen] = used[v_gen] | (1 << (v_ep))
+inline give(v_gen, v_ep, who) {
+	MUST(E_ENDLESS, (v_gen) < 8 && (v_ep) < 8);
+	MUST(I2_VERSION_TWICE, NAMES_ONE(v_gen, v_ep, who));
+	GAVE(v_gen, v_ep) = who
 }
 
 /* ---- what a leader knows of agents: those on its side, by their reports ---- */
@@ -214,7 +215,7 @@ end:	do
 	:: atomic { ncr > 0 && (lead || op != NONE) -> ncr--; lead = 0; myterm = 0; op = NONE; rid = 0; g0 = 0; e0 = 0; r0 = 0; printf("controller %d is killed\n", i) }
 
 	/* newgen.lua: the lineage is not the one that this history was written under, or an agent knows what the store does not */
-	:: atomic { LEADS && N.mgen < 14 && (N.lin != real[at[i]] || (N.gen == N.mgen && SOMEONE_CALLS)) ->
+	:: atomic { LEADS && N.mgen < 8 && (N.lin != real[at[i]] || (N.gen == N.mgen && SOMEONE_CALLS)) ->
 #ifdef RELIN_BY_COUNT
 		/* "no replica is connected, and its last commit is the last that I know": adopt the lineage, keep the generation */
 		if
@@ -236,12 +237,11 @@ end:	do
 		if :: clk > best -> best = clk :: else fi;
 		clk = best + 1;
 #endif
-		MUST(E_ENDLESS, best < 14);
-		if :: best > 14 -> best = 14 :: else fi;
+		MUST(E_ENDLESS, best < 8);
 		N.mgen = best; N.lin = real[at[i]]; dirty = 1; printf("controller %d declares generation %d on server %d\n", i, best, at[i]); k = 0; best = 0 }
 
 	/* reconcile.c, restamp.lua: the highest version that store, own journal or an agent knows says which slot */
-	:: atomic { LEADS && N.ep < 14 && N.lin == real[at[i]] && N.gen != N.mgen ->
+	:: atomic { LEADS && N.ep < 8 && N.mgen < 8 && N.lin == real[at[i]] && N.gen != N.mgen ->
 		g0 = N.gen; e0 = N.ep; best = N.ep; to = N.act; f = N.force; w = N.fwd; h = N.hold;
 #ifndef STORE_WINS
 		if :: je[i] > best -> best = je[i] :: else fi;
@@ -298,7 +298,6 @@ end:	do
 		od;
 #endif
 		best++;
-		give(N.mgen, best);
 		if :: jr[i] > N.rev -> N.rev = jr[i] :: else fi;
 		N.gen = N.mgen; N.ep = best; N.rev++; N.act = to; N.force = f; N.fwd = w; N.hold = h; N.tells = 0;
 #ifdef DERIVED_CID
@@ -306,6 +305,7 @@ end:	do
 #else
 		ncid++; N.cid = 32 + ncid;
 #endif
+		give(N.gen, N.ep, N.cid);
 		printf("controller %d restamps server %d to %d.%d, slot %d\n", i, at[i], N.gen, N.ep, to);
 		journal(); dirty = 1; k = 0; best = 0; g0 = 0; e0 = 0; to = 0; f = 0; w = 0; h = 0; came = 0 }
 
@@ -330,7 +330,8 @@ end:	do
 		:: else ->
 			if
 			:: C_LINEAGE && C_RESTAMP && C_LEADS && C_EXPECTED && C_HELD && C_CONDEMNED && N.gen != 0 ->
-				MUST(I3_TWICE, !HAS(effect, rid));
+				/* Once more on another fork, but as the same commit of the same version, is once. */
+				MUST(I3_TWICE, !HAS(effect, rid) || GAVE(N.gen, N.ep + 1) == rid);
 				effect = effect | BIT(rid);
 				N.rev++; N.done = N.done | BIT(rid); dirty = 1;
 				if
@@ -340,7 +341,7 @@ end:	do
 					MUST(I6_CONDEMNED_ACTIVE, op == FORCE || !HAS(N.cond, 1 - N.act));
 					MUST(I14_HELD, op == FORCE || !N.hold);
 					MUST(I8_TWO_AUTOMATIC, op != AUTO || N.fwd);
-					give(N.gen, N.ep + 1);
+					give(N.gen, N.ep + 1, rid);
 					N.ep++; N.cid = rid; N.tells = 0;
 					/* In one script with the move: condemned and left are both kept or both lost (D11). */
 					if
@@ -478,7 +479,8 @@ init {
 #ifdef ONLY
 		watch_only(ONLY);
 #endif
-		real[0] = 1; nd[0].mgen = 1; nd[0].lin = 1; nd[0].own = NOBODY; nd[0].gen = 1; nd[0].ep = 1; nd[0].rev = 1; nd[0].cid = 32; used[1] = 2;
+		real[0] = 1; nd[0].mgen = 1; nd[0].lin = 1; nd[0].own = NOBODY; nd[0].gen = 1; nd[0].ep = 1; nd[0].rev = 1; nd[0].cid = 32; GAVE(1, 1) = 32;
+		jg[0] = 1; je[0] = 1; jr[0] = 1;                /* it was controller 0 who wrote that */
 		copy(0, 1);
 		do
 		:: k < NAG -> ag[k] = 1; ae[k] = 1; acid[k] = 32;
