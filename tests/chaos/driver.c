@@ -100,6 +100,32 @@ static void compare_ages(void)
 	}
 }
 
+/* Every switchd and every redis-server is killed at once, and stays away: no client may notice (I1a, I9). */
+static void nothing_left(long ms)
+{
+	static const char *const who[] = { "switchd-", "agent-", "redis-", "sentinel-" };
+	struct proc *all[64];
+	size_t n = procs_all(all, 64);
+
+	say("nothing-left\twhat=begin\tms=%ld", ms);
+	for (int start = 0; start < 2; start++) {
+		for (size_t k = 0; k < FAKE_LEN(who); k++)
+			for (size_t i = 0; i < n; i++) {
+				const char *name = who[start ? FAKE_LEN(who) - 1 - k : k];
+
+				if (strncmp(all[i]->name, name, strlen(name)) != 0)
+					continue;
+				if (start)
+					(void)proc_start(all[i]);
+				else
+					proc_end(all[i], SIGKILL, 5000);
+			}
+		for (long waited = 0; !start && waited < ms && !over; waited += 50)
+			usleep(50000);
+	}
+	say("nothing-left\twhat=end");
+}
+
 static bool one_round(long round)
 {
 	pthread_t storm, hands;
@@ -172,6 +198,10 @@ int main(int argc, char **argv)
 	int64_t until = now_us() + (int64_t)(rig.minutes * 60e6);
 	for (long round = rig.first_round ? rig.first_round : 1; ok && !over && (rig.last_round ? round <= rig.last_round : now_us() < until); round++)
 		ok = one_round(round);
+	if (ok) {
+		nothing_left(rig.minutes >= 5 ? 60000 : 5000);
+		ok = settle(-2);
+	}
 	say("run\twhat=over\tok=%d", ok);
 	if (ok)
 		compare_ages();

@@ -23,7 +23,7 @@ void check_leases(const struct run *r)
 	struct finding *f = finding("I13");
 	const struct commit **wrote = need(calloc(r->n_commits + 1, sizeof(*wrote)));
 	size_t n = 0;
-	uint64_t term = 0, holders = 0;
+	uint64_t term = 0, holders = 0, gen = 0;
 	const char *owner = "";
 
 	qsort(r->commits, r->n_commits, sizeof(*r->commits), by_time);
@@ -34,6 +34,11 @@ void check_leases(const struct run *r)
 			continue;
 		wrote[n++] = c;
 		f->seen++;
+		/* A store that was emptied has no last term; its new generation fences what was before. */
+		if (c->gen > gen) {
+			gen = c->gen;
+			term = 0;
+		}
 		if (c->term == term && strcmp(c->owner, owner) != 0)
 			breach(f, "term %llu: %s committed, and at %lld %s (%s)", (unsigned long long)term, owner, (long long)c->at, c->owner, c->rid);
 		if (c->term < term)

@@ -162,7 +162,8 @@ static void op_hold(struct op *o, const struct view *v)
 		(void)order(o, SHORT, "claim", WORDS(W("--release"), W("rheld")), &answer);
 	if (draw_between(&o->dice, 0, 1))
 		(void)order(o, SHORT, "rollback", WORDS(W("-y")), &answer);
-	usleep((useconds_t)draw_between(&o->dice, 0, 1500) * 1000);
+	/* Now and then it stands while other things die (I14). */
+	usleep((useconds_t)draw_between(&o->dice, 0, draw_between(&o->dice, 0, 4) ? 800 : 5000) * 1000);
 	if (set == 0 || set == 13)
 		(void)order(o, SHORT, "resume", NULL, &answer);
 }
