@@ -29,23 +29,7 @@ static void read_services(struct store *st, uint64_t cursor);
 
 static size_t place_of(const struct roster *r, const char *name, bool *there)
 {
-	size_t lo = 0, hi = r->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(r->agents[mid].name, name);
-
-		if (c == 0) {
-			*there = true;
-			return mid;
-		}
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	*there = false;
-	return lo;
+	return text_place(r->agents, r->n, sizeof(*r->agents), name, there);
 }
 
 static struct agent_seen *agent_of(struct roster *r, const char *name)
@@ -84,26 +68,31 @@ static void agent_remove(struct roster *r, size_t i)
 	r->n--;
 }
 
+static size_t service_place(const struct agent_seen *a, const char *service, bool *there)
+{
+	return text_place(a->services, a->n_services, sizeof(*a->services), service, there);
+}
+
 static void service_set(struct agent_seen *a, const char *service, int64_t us, const char *json, size_t len)
 {
-	size_t i = 0;
+	bool there;
+	size_t i = service_place(a, service, &there);
 
-	while (i < a->n_services && strcmp(a->services[i].service, service) != 0)
-		i++;
-	if (i < a->n_services && a->services[i].us > us)
+	if (there && a->services[i].us > us)
 		return;
 	if (!len) {
-		if (i == a->n_services)
+		if (!there)
 			return;
 		free(a->services[i].json);
 		memmove(&a->services[i], &a->services[i + 1], (a->n_services - i - 1) * sizeof(*a->services));
 		a->n_services--;
 		return;
 	}
-	if (len > REPORT_SERVICE_MAX || (i == a->n_services && i >= SERVICES_MAX))
+	if (len > REPORT_SERVICE_MAX || (!there && a->n_services >= SERVICES_MAX))
 		return;
-	if (i == a->n_services) {
-		a->services = xrealloc(a->services, (i + 1) * sizeof(*a->services));
+	if (!there) {
+		a->services = xrealloc(a->services, (a->n_services + 1) * sizeof(*a->services));
+		memmove(&a->services[i + 1], &a->services[i], (a->n_services - i) * sizeof(*a->services));
 		a->services[i] = (struct agent_service){ .us = us };
 		TEXT_COPY(a->services[i].service, service);
 		a->n_services++;
@@ -403,10 +392,10 @@ const struct agent_seen *store_agent_named(const struct store *st, const char *n
 
 const struct agent_service *agent_service(const struct agent_seen *a, const char *service)
 {
-	for (size_t i = 0; i < a->n_services; i++)
-		if (strcmp(a->services[i].service, service) == 0)
-			return &a->services[i];
-	return NULL;
+	bool there;
+	size_t i = service_place(a, service, &there);
+
+	return there ? &a->services[i] : NULL;
 }
 
 void store_watch_agents(struct store *st, store_agent_fn *fn, void *arg)
