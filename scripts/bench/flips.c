@@ -15,7 +15,7 @@
 #include <signal.h>
 
 #include "scripts/bench/bench.h"
-#include "scripts/bench/redis.h"
+#include "scripts/bench/commit.h"
 
 enum { TIMELY_US = 15000000, SETTLE_US = 30000 };
 
@@ -69,91 +69,6 @@ static void flip(struct flip *f, bool forward)
 
 /* ---- the floor ---- */
 
-struct floor {
-	struct redis redis;
-	char sha[64], *doc, *event;
-	uint64_t epoch, rev;
-	bool green;
-};
-
-static char *read_whole(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *text = need(calloc(1, 65536));
-
-	if (!f || fread(text, 1, 65535, f) == 0 || !feof(f))
-		die("%s: cannot be read", path);
-	fclose(f);
-	return text;
-}
-
-static void floor_begin(struct floor *w)
-{
-	char path[512], *prelude, *commit, *script, replid[64];
-
-	redis_open(&w->redis, redis_socket);
-	/* What switchd itself writes there: the record's document and one event, as they stand. */
-	const char *hget[] = { "HGET", "switchd:{0}:s:shop", "doc" }, *last[] = { "XREVRANGE", "switchd:{0}:ev", "+", "-", "COUNT", "1" };
-
-	redis_ask(&w->redis, hget, 3);
-	w->doc = need(strdup(redis_string(&w->redis, 0)));
-	redis_ask(&w->redis, last, 6);
-	/* id, s, SERVICE, e, EVENT */
-	w->event = need(strdup(redis_string(&w->redis, 4)));
-	if (strlen(w->doc) < 100 || strlen(w->event) < 50)
-		die("flips: the record of switchd is not where it was expected in Redis");
-	const char *info[] = { "INFO", "replication" };
-	redis_ask(&w->redis, info, 2);
-	const char *id = strstr(redis_string(&w->redis, 0), "master_replid:");
-	if (!id || sscanf(id, "master_replid:%60[0-9a-f]", replid) != 1)
-		die("flips: no master_replid in INFO");
-	const char *meta[] = { "HSET", "floor:{0}:meta", "gen", "1", "seq", "0", "lin", replid }, *lease[] = { "SET", "floor:{0}:lease", "1 bench unix" };
-
-	redis_ask(&w->redis, meta, 8);
-	redis_ask(&w->redis, lease, 3);
-	snprintf(path, sizeof(path), "%s/prelude.lua", lua);
-	prelude = read_whole(path);
-	snprintf(path, sizeof(path), "%s/commit.lua", lua);
-	commit = read_whole(path);
-	if (asprintf(&script, "%s%s", prelude, commit) < 0)
-		die("out of memory");
-	const char *load[] = { "SCRIPT", "LOAD", script };
-	redis_ask(&w->redis, load, 3);
-	snprintf(w->sha, sizeof(w->sha), "%s", redis_string(&w->redis, 0));
-	free(prelude);
-	free(commit);
-	free(script);
-}
-
-static void floor_commit(struct floor *w)
-{
-	char rid[64], key[96], gen[8], epoch[24], rev[24], next[24];
-	bool fresh = w->epoch == 0;
-
-	snprintf(rid, sizeof(rid), "floor-%llu", (unsigned long long)w->epoch + 1);
-	snprintf(key, sizeof(key), "floor:{0}:q:%s", rid);
-	snprintf(gen, sizeof(gen), "%s", fresh ? "" : "1");
-	epoch[0] = rev[0] = '\0';
-	if (!fresh) {
-		snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)w->epoch);
-		snprintf(rev, sizeof(rev), "%llu", (unsigned long long)w->rev);
-	}
-	snprintf(next, sizeof(next), "%llu", (unsigned long long)w->epoch + 1);
-	w->green = !w->green;
-	const char *args[] = {
-		"EVALSHA", w->sha, "7", "floor:{0}:meta", "floor:{0}:lease", "floor:{0}:s:floor", "floor:{0}:a:floor", "floor:{0}:x:floor", "floor:{0}:ev", key,
-		rid, "bench", "1", "forward", "floor", gen, epoch, rev,
-		next, w->green ? "green" : "blue", w->green ? "shield" : "plain", "flipping", "0", "r41", "r42", "", w->doc,
-		"", "", "", "", "-", "100000", "1", w->event,
-	};
-
-	redis_ask(&w->redis, args, (int)FAKE_LEN(args));
-	if (strcmp(redis_string(&w->redis, 0), "OK") != 0)
-		die("flips: the commit script answers the floor: %s %s", redis_string(&w->redis, 0), redis_string(&w->redis, 1));
-	w->epoch++;
-	w->rev++;
-}
-
 static void floor_file(const char *value)
 {
 	char tmp[600], text[256];
@@ -170,12 +85,12 @@ static void floor_file(const char *value)
 
 struct steps { struct samples commit, file, set, back, all; };
 
-static void floor_round(struct floor *w, struct steps *s)
+static void floor_round(struct committing *w, struct steps *s)
 {
 	char value[64], line[700], reply[4096];
 	int64_t t0 = now_us(), t1, t2, t3, t4;
 
-	floor_commit(w);
+	commit_once(w);
 	t1 = now_us();
 	snprintf(value, sizeof(value), "%s:1.%llu:%s", w->green ? "green" : "blue", (unsigned long long)w->epoch, w->green ? "shield" : "plain");
 	floor_file(value);
@@ -208,13 +123,13 @@ static void print_all(FILE *f, const char *const *names, struct samples *const *
 
 static int pair(void)
 {
-	static struct floor w;
+	static struct committing w;
 	struct steps s = { 0 };
 	struct samples acked = { 0 }, observed = { 0 }, acked_fwd = { 0 }, acked_back = { 0 }, answered = { 0 };
 	static struct flip f;
 	int refused = 0;
 
-	floor_begin(&w);
+	commit_begin(&w, redis_socket, "floor", service, lua);
 	for (long i = 0; i < 2 * rounds; i++) {
 		bool forward = i % 2 == 0;
 

@@ -7,7 +7,7 @@
 
 #include "scripts/bench/bench.h"
 
-enum { REDIS_MAX = 1024 * 1024, REDIS_PARTS = 256 };
+enum { REDIS_MAX = 1024 * 1024, REDIS_PARTS = 16384 };
 
 struct redis {
 	int fd;

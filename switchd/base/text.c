@@ -163,3 +163,21 @@ const char *text_nearest(const char *word, const char *const *candidates, size_t
 	}
 	return best;
 }
+
+size_t text_place(const void *list, size_t n, size_t size, const char *name, bool *there)
+{
+	size_t lo = 0, hi = n;
+
+	*there = false;
+	while (lo < hi && !*there) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp((const char *)list + mid * size, name);
+
+		*there = c == 0;
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return *there ? hi : lo;
+}

@@ -38,4 +38,7 @@ void text_printable(char *dst, size_t size, const char *src, size_t n);
 /* The nearest of the candidates for "did you mean", or NULL when none is near. */
 const char *text_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* In a list sorted by name, whose elements of `size` bytes begin with the name as text: where it is, or where it would be. */
+size_t text_place(const void *list, size_t n, size_t size, const char *name, bool *there);
+
 #endif

@@ -114,30 +114,38 @@ static void word_of(const json_t *o, const struct agent_seen *seen, struct agent
 
 /* ---- the fleet of a service ---- */
 
+static size_t place_of(const struct fleet *f, const char *name, bool *there)
+{
+	return text_place(f->agents, f->n, sizeof(*f->agents), name, there);
+}
+
 static struct fleet_agent *place(struct service *s, const char *name)
 {
 	struct fleet *f = &s->fleet;
+	bool there;
+	size_t i = place_of(f, name, &there);
 
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->agents[i].name, name) == 0)
-			return &f->agents[i];
+	if (there)
+		return &f->agents[i];
 	f->agents = xrealloc(f->agents, (f->n + 1) * sizeof(*f->agents));
-	memset(&f->agents[f->n], 0, sizeof(f->agents[0]));
-	TEXT_COPY(f->agents[f->n].name, name);
-	f->agents[f->n].value.slot = NO_SLOT;
-	return &f->agents[f->n++];
+	memmove(&f->agents[i + 1], &f->agents[i], (f->n - i) * sizeof(*f->agents));
+	memset(&f->agents[i], 0, sizeof(f->agents[0]));
+	TEXT_COPY(f->agents[i].name, name);
+	f->agents[i].value.slot = NO_SLOT;
+	f->n++;
+	return &f->agents[i];
 }
 
 static void drop(struct service *s, const char *name)
 {
 	struct fleet *f = &s->fleet;
+	bool there;
+	size_t i = place_of(f, name, &there);
 
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->agents[i].name, name) == 0) {
-			memmove(&f->agents[i], &f->agents[i + 1], (f->n - i - 1) * sizeof(*f->agents));
-			f->n--;
-			return;
-		}
+	if (!there)
+		return;
+	memmove(&f->agents[i], &f->agents[i + 1], (f->n - i - 1) * sizeof(*f->agents));
+	f->n--;
 }
 
 static struct px *listed(struct service *s, const char *name)
@@ -413,16 +421,16 @@ static int64_t at_percent(const struct fleet_count *c, size_t percent)
 
 void fleet_counted(const struct service *s, struct fleet_count *c)
 {
-	*c = (struct fleet_count){ 0 };
+	c->converged = c->all = 0; /* the lists are long: what is not in use is left as it is */
+	c->n_waiting = c->n_took = 0;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		bool known = false;
+		bool known;
 
 		if (strcmp(s->cfg->proxies[i].type, "agent") != 0) {
 			count_local(s, &s->px[i], c);
 			continue;
 		}
-		for (size_t k = 0; k < s->fleet.n; k++)
-			known = known || strcmp(s->fleet.agents[k].name, s->cfg->proxies[i].name) == 0;
+		place_of(&s->fleet, s->cfg->proxies[i].name, &known);
 		if (!known) {
 			struct fleet_agent nobody = { .value.slot = NO_SLOT };
 

@@ -2,6 +2,7 @@
  * metrics.c - the Prometheus text (exposition format 0.0.4): one table of families, labels bounded by the config. */
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -296,23 +297,25 @@ static void own(const struct engine *e, struct buf *b)
 static void fleet_gauges(const struct engine *e, struct buf *b)
 {
 	static struct fleet_count c;
+	struct { int all, converged; int64_t p99_us; } *of = xcalloc(e->n ? e->n : 1, sizeof(*of));
 
+	for (size_t i = 0; i < e->n; i++) {
+		fleet_counted(e->services[i], &c);
+		of[i].all = c.all;
+		of[i].converged = c.converged;
+		of[i].p99_us = c.p99_us;
+	}
 	family(b, "switchd_proxies_expected", "gauge", "proxies of the service that should show its record: local ones and agents");
-	for (size_t i = 0; i < e->n; i++) {
-		fleet_counted(e->services[i], &c);
-		buf_addf(b, "switchd_proxies_expected{service=\"%s\"} %d\n", e->services[i]->cfg->name, c.all);
-	}
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_proxies_expected{service=\"%s\"} %d\n", e->services[i]->cfg->name, of[i].all);
 	family(b, "switchd_proxies_converged", "gauge", "those that show the record's version");
-	for (size_t i = 0; i < e->n; i++) {
-		fleet_counted(e->services[i], &c);
-		buf_addf(b, "switchd_proxies_converged{service=\"%s\"} %d\n", e->services[i]->cfg->name, c.converged);
-	}
+	for (size_t i = 0; i < e->n; i++)
+		buf_addf(b, "switchd_proxies_converged{service=\"%s\"} %d\n", e->services[i]->cfg->name, of[i].converged);
 	family(b, "switchd_converged_p99_seconds", "gauge", "after the last commit that moved traffic: until 99 of 100 proxies showed it, on the clock of Redis");
-	for (size_t i = 0; i < e->n; i++) {
-		fleet_counted(e->services[i], &c);
-		if (c.p99_us >= 0)
-			buf_addf(b, "switchd_converged_p99_seconds{service=\"%s\"} %.6f\n", e->services[i]->cfg->name, (double)c.p99_us / 1e6);
-	}
+	for (size_t i = 0; i < e->n; i++)
+		if (of[i].p99_us >= 0)
+			buf_addf(b, "switchd_converged_p99_seconds{service=\"%s\"} %.6f\n", e->services[i]->cfg->name, (double)of[i].p99_us / 1e6);
+	free(of);
 	family(b, "switchd_agent_seen_seconds", "gauge", "since an agent's last report");
 	for (size_t i = 0; i < store_agents(e->store); i++) {
 		const struct agent_seen *a = store_agent(e->store, i);

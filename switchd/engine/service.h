@@ -144,7 +144,7 @@ struct fleet_agent {
 	mono_us heard;
 	struct agent_word word;
 };
-struct fleet { struct fleet_agent *agents; size_t n; };
+struct fleet { struct fleet_agent *agents; size_t n; };  /* by name */
 
 enum round { ROUND_NONE, ROUND_ACTIVE, ROUND_IDLE };
 

@@ -30,23 +30,7 @@ static void read_services(struct store *st, uint64_t cursor);
 
 static size_t place_of(const struct roster *r, const char *name, bool *there)
 {
-	size_t lo = 0, hi = r->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(r->agents[mid].name, name);
-
-		if (c == 0) {
-			*there = true;
-			return mid;
-		}
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	*there = false;
-	return lo;
+	return text_place(r->agents, r->n, sizeof(*r->agents), name, there);
 }
 
 static struct agent_seen *agent_of(struct roster *r, const char *name)
@@ -95,28 +79,26 @@ static void service_remove(struct agent_seen *a, size_t i)
 	a->n_services--;
 }
 
-static size_t service_at(const struct agent_seen *a, const char *service)
+static size_t service_place(const struct agent_seen *a, const char *service, bool *there)
 {
-	size_t i = 0;
-
-	while (i < a->n_services && strcmp(a->services[i].service, service) != 0)
-		i++;
-	return i;
+	return text_place(a->services, a->n_services, sizeof(*a->services), service, there);
 }
 
 static void service_set(struct agent_seen *a, const char *service, int64_t us, mono_us heard, const char *json, size_t len)
 {
-	size_t i = service_at(a, service);
+	bool there;
+	size_t i = service_place(a, service, &there);
 
 	if (!len) {
-		if (i < a->n_services)
+		if (there)
 			service_remove(a, i);
 		return;
 	}
-	if (len > REPORT_SERVICE_MAX || (i == a->n_services && i >= SERVICES_MAX))
+	if (len > REPORT_SERVICE_MAX || (!there && a->n_services >= SERVICES_MAX))
 		return;
-	if (i == a->n_services) {
-		a->services = xrealloc(a->services, (i + 1) * sizeof(*a->services));
+	if (!there) {
+		a->services = xrealloc(a->services, (a->n_services + 1) * sizeof(*a->services));
+		memmove(&a->services[i + 1], &a->services[i], (a->n_services - i) * sizeof(*a->services));
 		a->services[i] = (struct agent_service){ .us = us };
 		TEXT_COPY(a->services[i].service, service);
 		a->n_services++;
@@ -267,9 +249,10 @@ static void service_read(const struct roster *r, struct agent_seen *a, const cha
 	if (!name_ok(service) || !space || !text_copy_n(number, sizeof(number), text, (size_t)(space - text)) || !text_u64(number, &us) ||
 	    us >= (uint64_t)INT64_MAX)
 		return;
-	size_t i = service_at(a, service);
+	bool there;
+	size_t i = service_place(a, service, &there);
 
-	if (i < a->n_services && since_reading(r, a->services[i].heard))
+	if (there && since_reading(r, a->services[i].heard))
 		return;
 	service_set(a, service, (int64_t)us, (mono_us){ 0 }, space + 1, strlen(space + 1));
 }
@@ -445,10 +428,10 @@ const struct agent_seen *store_agent_named(const struct store *st, const char *n
 
 const struct agent_service *agent_service(const struct agent_seen *a, const char *service)
 {
-	for (size_t i = 0; i < a->n_services; i++)
-		if (strcmp(a->services[i].service, service) == 0)
-			return &a->services[i];
-	return NULL;
+	bool there;
+	size_t i = service_place(a, service, &there);
+
+	return there ? &a->services[i] : NULL;
 }
 
 void store_watch_agents(struct store *st, store_agent_fn *fn, void *arg)

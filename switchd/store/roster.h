@@ -27,7 +27,7 @@ struct agent_seen {
 	int64_t us;                             /* its last word, on the clock of Redis */
 	mono_us heard;                          /* the same on ours */
 	char status[17], digest[33], version[33], detail[513];
-	struct agent_service *services; size_t n_services;
+	struct agent_service *services; size_t n_services;      /* by name */
 	uint64_t first;                         /* how often it began anew since we listen */
 };
 

@@ -147,6 +147,23 @@ static void test_text_nearest(void **state)
 	assert_null(text_nearest(huge, keys, 4));
 }
 
+static void test_text_place(void **state)
+{
+	static const struct { char name[8]; int n; } list[] = { { "b", 1 }, { "d", 2 }, { "f", 3 } };
+	static const struct { const char *name; size_t at; bool there; } want[] = {
+		{ "", 0, false }, { "a", 0, false }, { "b", 0, true }, { "c", 1, false }, { "d", 1, true }, { "e", 2, false }, { "f", 2, true }, { "g", 3, false },
+	};
+	bool there;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		assert_int_equal(text_place(list, ARRAY_LEN(list), sizeof(list[0]), want[i].name, &there), want[i].at);
+		assert_int_equal(there, want[i].there);
+	}
+	assert_int_equal(text_place(NULL, 0, sizeof(list[0]), "a", &there), 0);
+	assert_false(there);
+}
+
 static void test_text_starts(void **state)
 {
 	(void)state;
@@ -519,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_names_and_ids),
 		cmocka_unit_test(test_text_printable),
 		cmocka_unit_test(test_text_nearest),
+		cmocka_unit_test(test_text_place),
 		cmocka_unit_test(test_text_starts),
 		cmocka_unit_test(test_buf_grows_to_its_maximum),
 		cmocka_unit_test(test_buf_adds_all_or_nothing),
