@@ -300,6 +300,38 @@ static void a_look_is_at_our_own_history_only(void **state)
 	store_free(&h.store);
 }
 
+/* meta is of all services: what is wrong with it stops all, says so, and ends when it is gone. */
+static void a_meta_that_is_none_stops_all_and_is_declared_anew(void **state)
+{
+	struct hand h;
+	struct record rec;
+	struct ask k;
+	uint64_t gen;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		hand_with_record(&h, &rig, &rec);
+		gen = rec.v.gen;
+		h.known[0] = true;
+		h.truth[0] = rec;
+		if (i)
+			redis(&rig, "DEL switchd:{0}:meta"), redis(&rig, "SADD switchd:{0}:meta poison");
+		else
+			redis(&rig, "HSET switchd:{0}:meta gen 1e9");
+		pump_not(h.up);
+		assert_true(strstr(store_why_down(h.store), "meta") || strstr(store_why_down(h.store), "lease"));
+		assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop rev"), "1");
+		redis(&rig, "DEL switchd:{0}:meta");
+		pump(h.up);
+		load(&h, &k);
+		assert_int_equal(k.result, ST_OK);
+		assert_true(k.record.v.gen > gen);
+		assert_int_equal(k.record.active, BLUE);
+		store_free(&h.store);
+		redis(&rig, "FLUSHALL");
+	}
+}
+
 /* ---- an older schema ---- */
 
 struct up { bool done; struct store_upgraded said; };
@@ -444,6 +476,7 @@ int main(void)
 		T(a_repair_is_fenced_and_used_once),
 		T(what_was_refused_is_not_restamped),
 		T(a_look_is_at_our_own_history_only),
+		T(a_meta_that_is_none_stops_all_and_is_declared_anew),
 		T(an_older_schema_is_kept_until_upgrade),
 		T(what_is_not_exported_is_not_trimmed),
 #undef T
