@@ -10,6 +10,10 @@
 
 enum { FLEET_CONDEMNED = 16, FLEET_WAITING = 32, FLEET_TOOK = 4096 };
 
+/* So far ahead of us may an agent's version be: its generation (seconds; less than what agents allow theirs), its epoch. */
+#define FLEET_AHEAD_S UINT64_C(240)
+#define FLEET_AHEAD_EPOCHS (UINT64_C(1) << 32)
+
 struct fleet_lag { id_text name; char why[200]; int64_t seen_ms; };     /* seen_ms -1: not told, or never */
 struct fleet_count {
 	int converged, all;

@@ -163,7 +163,7 @@ void adopt_deploys_save(struct service *s)
 	json_t *list;
 	char *text;
 
-	if (!s->deploys_dirty || !store_is_up(s->e->store))
+	if (!s->deploys_dirty || !s->deploys_known || !store_is_up(s->e->store)) /* what is there may be the longer list */
 		return;
 	s->deploys_dirty = false;
 	list = json_array();

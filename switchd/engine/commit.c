@@ -333,5 +333,10 @@ static void offline_done(void *arg, bool durable)
 	offline_keep(s, &s->d->event);
 	TEXT_COPY(r.detail, "done here, not yet recorded: the store is away");
 	current_end(s, &r);
+	if (s->e->standby) { /* another was seen to lead while it was journalled: its record stands, and what is there is read again */
+		service_stand_by(s);
+		s->loaded = false;
+		service_reload_record(s);
+	}
 	service_tick(s);
 }

@@ -264,7 +264,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			standby_service_beat(s);
 			continue;
 		}
-		if (!s->loaded && !s->bad.on && store_is_up(e->store))
+		if (!s->loaded && !s->loading && !s->bad.on && store_is_up(e->store))
 			service_store(s, true);
 		if (s->loaded)
 			s->loaded_at = now;
@@ -274,7 +274,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 			log_warn("start", "service=%s what=\"the store is away: the journal's record stands\"", s->cfg->name);
 			s->loaded = true;
 		}
-		if (s->loaded && s->pending && !s->bad.on && !s->replaying && !s->committing && store_is_up(e->store)) {
+		if (s->loaded && s->pending && !s->loading && !s->bad.on && !s->replaying && !s->committing && store_is_up(e->store)) {
 			s->loaded = false;
 			service_store(s, true);
 			s->loaded = true;
@@ -305,6 +305,7 @@ static void store_changed(void *arg, bool up, const char *why)
 	struct engine *e = arg;
 
 	log_info("store", "up=%d why=%s", up, LOG_Q(why));
+	e->truth_asked = (mono_us){ 0 };
 	standby_changed(e);
 	if (store_state(e->store) == STORE_AWAY)
 		fleet_away(e);

@@ -127,9 +127,12 @@ static struct fleet_agent *place(struct service *s, const char *name)
 
 	if (there)
 		return &f->agents[i];
-	f->agents = xrealloc(f->agents, (f->n + 1) * sizeof(*f->agents));
+	if (f->n == f->cap) {
+		f->cap = f->cap ? 2 * f->cap : 16;
+		f->agents = xrealloc(f->agents, f->cap * sizeof(*f->agents));
+	}
 	memmove(&f->agents[i + 1], &f->agents[i], (f->n - i) * sizeof(*f->agents));
-	memset(&f->agents[i], 0, sizeof(f->agents[0]));
+	memset(&f->agents[i], 0, sizeof(f->agents[i]));
 	TEXT_COPY(f->agents[i].name, name);
 	f->agents[i].value.slot = NO_SLOT;
 	f->n++;
@@ -148,6 +151,14 @@ static void drop(struct service *s, const char *name)
 	f->n--;
 }
 
+/* Who is not in the roster any more. */
+static void drop_gone(struct service *s)
+{
+	for (size_t i = s->fleet.n; i-- > 0;)
+		if (!store_agent_named(s->e->store, s->fleet.agents[i].name))
+			drop(s, s->fleet.agents[i].name);
+}
+
 static struct px *listed(struct service *s, const char *name)
 {
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
@@ -162,6 +173,14 @@ static void converged_at(struct service *s, struct fleet_agent *a, int64_t us)
 		return;
 	a->reached = a->value.v;
 	a->reached_us = us;
+}
+
+/* A version that would exhaust the counters once it were a floor is no word of an agent of ours (state.md 9). */
+static bool is_bounded(const struct service *s, struct version v)
+{
+	uint64_t now = (uint64_t)(wall_now().ms / 1000), from = s->rec.v.gen > now ? s->rec.v.gen : now;
+
+	return v.gen <= from + FLEET_AHEAD_S && v.epoch <= s->rec.v.epoch + FLEET_AHEAD_EPOCHS;
 }
 
 static void take(struct service *s, const struct agent_seen *seen)
@@ -182,6 +201,11 @@ static void take(struct service *s, const struct agent_seen *seen)
 		o = json_loads(word->json, JSON_REJECT_DUPLICATES, NULL);
 		if (json_is_object(o)) {
 			word_of(o, seen, &w);
+			if (w.has_value && !w.value.pin && !is_bounded(s, w.value.v)) {
+				w.has_value = false;
+				w.result = PX_BAD_VALUE;
+				TEXT_COPY(w.detail, "it shows a version beyond all bounds");
+			}
 			text_printable(a->state, sizeof(a->state), str(o, "state"), strlen(str(o, "state")));
 			TEXT_COPY(a->why, w.detail);
 			a->has_value = w.has_value;
@@ -226,6 +250,8 @@ static void heard(void *arg, const struct agent_seen *seen)
 			if (!is_controller(store_agent(e->store, k)->name))
 				take(e->services[i], store_agent(e->store, k));
 	}
+	for (size_t i = 0; !seen && i < e->n; i++)
+		drop_gone(e->services[i]);
 	if (!seen)
 		for (size_t k = 0; k < store_agents(e->store); k++)
 			if (is_controller(store_agent(e->store, k)->name))
@@ -330,21 +356,27 @@ void fleet_free(struct service *s)
 	s->fleet = (struct fleet){ 0 };
 }
 
-/* The highest version that an agent shows, listed or not: what a store that lost commits is held against. */
-bool fleet_found(const struct service *s, struct version above, enum slot *slot, struct version *v)
+/* The highest version that an agent shows, listed or not: what a store that lost commits is held against.  The slot counts
+ * too by the word of one that is listed, or of two (state.md 9); where they disagree, by nobody's. */
+bool fleet_found(struct service *s, struct version above, enum slot *slot, struct version *v)
 {
+	unsigned votes[2] = { 0, 0 };
 	bool found = false;
 
 	for (size_t i = 0; i < s->fleet.n; i++) {
 		const struct fleet_agent *a = &s->fleet.agents[i];
+		int c = version_cmp(a->value.v, above);
 
-		if (a->has_value && !a->value.pin && a->value.slot <= GREEN && version_cmp(a->value.v, above) > 0) {
-			above = a->value.v;
-			*v = above;
-			*slot = a->value.slot;
-			found = true;
-		}
+		if (!a->has_value || a->value.pin || a->value.slot > GREEN || c < 0 || (c == 0 && !found))
+			continue;
+		if (c > 0)
+			votes[BLUE] = votes[GREEN] = 0;
+		found = true;
+		above = *v = a->value.v;
+		votes[a->value.slot] += listed(s, a->name) ? 2 : 1;
 	}
+	if (found)
+		*slot = votes[BLUE] && votes[GREEN] ? NO_SLOT : votes[BLUE] >= 2 ? BLUE : votes[GREEN] >= 2 ? GREEN : NO_SLOT;
 	return found;
 }
 

@@ -8,13 +8,28 @@
 
 static void replay(struct service *s, const struct store_answer *a);
 
+/* Another controller led, or an answer was lost: what was seen of the release that was in a slot says nothing of the one that is. */
+static void filled_meanwhile(struct service *s, const struct record *rec)
+{
+	bool filled[2];
+
+	for (int k = BLUE; k <= GREEN; k++)
+		filled[k] = s->rec.rev && (strcmp(s->rec.slot[k].id, rec->slot[k].id) != 0 || s->rec.slot[k].arrived.ms != rec->slot[k].arrived.ms);
+	if (filled[BLUE] || filled[GREEN])
+		ledger_adopting(s, rec);
+	s->rec = *rec;
+	for (int k = BLUE; k <= GREEN; k++)
+		if (filled[k])
+			measure_filled(s, (enum slot)k);
+}
+
 static void set_loaded(struct service *s, const struct record *rec)
 {
 	mono_us now = mono_now();
 
 	if (rec->active != s->rec.active || !s->loaded)
 		s->since_flip = (mono_us){ 0 };
-	s->rec = *rec;
+	filled_meanwhile(s, rec);
 	if (!s->loaded && (rec->phase == PH_FLIPPING || rec->phase == PH_REVERTING)) {
 		/* The proxies are asked from now on: they have the whole flip_timeout, however long nobody was here. */
 		s->rec.phase_until = wall_plus_ms(engine_wall(s->e), s->cfg->flip_timeout_ms);
@@ -68,7 +83,12 @@ static void baseline_got(void *arg, bool ok, const char *value)
 	for (size_t i = 0; json_is_object(all) && i < s->cfg->n_features; i++) {
 		const char *text = json_string_value(json_object_get(all, s->cfg->features[i].name));
 
-		if (text && s->cfg->features[i].compare && (stale || !probe_baseline_text(s->runner, i)[0]) && !probe_set_baseline(s->runner, i, text))
+		if (!text || !s->cfg->features[i].compare || (probe_baseline_text(s->runner, i)[0] && !stale) ||
+		    strcmp(probe_baseline_text(s->runner, i), text) == 0)
+			continue;
+		if (probe_set_baseline(s->runner, i, text))
+			health_forget(s->health, i); /* judged by what the release before was like */
+		else
 			log_warn("baseline", "service=%s feature=%s what=\"the stored baseline is not valid; it is learned anew\"", s->cfg->name,
 				 s->cfg->features[i].name);
 	}
@@ -91,6 +111,8 @@ static void deploys_got(void *arg, bool ok, const char *value)
 
 	if (s && ok && value[0])
 		adopt_deploys_load(s, value);
+	if (s && ok)
+		s->deploys_known = true;
 }
 
 /* The leader's record, as it stands: shown, remembered, nothing done about it. */
@@ -99,7 +121,7 @@ static void followed(struct service *s, const struct record *rec)
 	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
 	bool newer = !j || version_cmp(rec->v, j->record.v) > 0 || (version_cmp(rec->v, j->record.v) == 0 && rec->rev > j->record.rev);
 
-	s->rec = *rec;
+	filled_meanwhile(s, rec);
 	s->loaded = true;
 	if (s->rec.phase != s->last_phase)
 		s->phase_entered = mono_now();
@@ -120,7 +142,7 @@ static void load_done(void *arg, const struct store_answer *a)
 	bool again = s->reload_again;
 
 	s->loading = s->reload_again = false;
-	if (again && s->e->standby) { /* it changed while we read */
+	if (again) { /* it changed while we read */
 		service_reload_record(s);
 		return;
 	}
@@ -138,8 +160,12 @@ static void load_done(void *arg, const struct store_answer *a)
 		memcpy(s->condemned.list, a->condemned->list, a->condemned->n * sizeof(*s->condemned.list));
 	}
 	if (s->e->standby) {
+		if (!s->loaded) /* measured by what the leader measures by */
+			store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));
 		if (a->record)
 			followed(s, a->record);
+		else if (!s->rec.rev) /* nobody made one yet: that is told when it changes */
+			s->loaded = true;
 		return;
 	}
 	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));
@@ -174,6 +200,7 @@ void service_forget(struct service *s)
 	s->ledger_bad = 0;
 	adopt_free(s);
 	s->n_deploys = 0;
+	s->deploys_dirty = s->deploys_known = false;
 	s->baselines_stale = true;
 }
 
@@ -375,12 +402,10 @@ static bool agents_spoke(struct service *s)
 			spoke = spoke || (strcmp(s->fleet.agents[k].name, s->cfg->proxies[i].name) == 0 && s->fleet.agents[k].heard.us > s->e->roster_since.us);
 		all = all && spoke;
 	}
-	if (!s->truth_asked.us)
-		s->truth_asked = now;
-	if (any && !all && mono_since_ms(now, s->truth_asked) < AGENT_FIRST_MS)
-		return false;
-	s->truth_asked = (mono_us){ 0 };
-	return true;
+	/* One wait for all services, until this controller leads. */
+	if (!s->e->truth_asked.us)
+		s->e->truth_asked = now;
+	return !any || all || mono_since_ms(now, s->e->truth_asked) >= AGENT_FIRST_MS;
 }
 
 bool service_truth(struct service *s, struct store_truth *out)

@@ -94,6 +94,13 @@ static void watched_load(struct service *s)
 	store_get(s->e->store, s->cfg->name, "watched", watched_got, a);
 }
 
+void watch_forget(struct service *s)
+{
+	s->watched_loaded = s->watching = false;
+	s->n_watched = 0;
+	TEXT_COPY(s->unwatched, "another switchd led");
+}
+
 static const char *not_watching(const struct service *s)
 {
 	return !s->loaded ? "its state was not at hand" : s->view->suspect || !s->started ? "the prober was suspect" : NULL;

@@ -305,6 +305,13 @@ static void refuse_standing_by(struct service *s)
 	char text[300];
 
 	TEXT_FORMAT(text, "%s leads", store_leader(s->e->store)[0] ? store_leader(s->e->store) : "another switchd, as far as is known,");
+	while (s->claims) { /* they waited for a round that nobody ends now */
+		struct order *o = s->claims;
+
+		s->claims = o->next;
+		o->next = NULL;
+		order_refuse(s, o, RF_STANDBY, text);
+	}
 	while (s->first)
 		order_refuse(s, order_next(s), RF_STANDBY, text);
 }
@@ -312,6 +319,7 @@ static void refuse_standing_by(struct service *s)
 void service_stand_by(struct service *s)
 {
 	s->fresh_start = false;
+	s->round = ROUND_NONE;
 	if (s->pending) {
 		/* It was done here alone, and the record is another's: told when this one leads again, never done anew. */
 		log_warn("offline", "service=%s what=\"another controller leads: its record stands, what was decided here is only told\"", s->cfg->name);

@@ -144,7 +144,7 @@ struct fleet_agent {
 	mono_us heard;
 	struct agent_word word;
 };
-struct fleet { struct fleet_agent *agents; size_t n; };  /* by name */
+struct fleet { struct fleet_agent *agents; size_t n, cap; };    /* by name */
 
 enum round { ROUND_NONE, ROUND_ACTIVE, ROUND_IDLE };
 
@@ -195,11 +195,10 @@ struct service {
 	bool note_wanted;
 	/* times on this process's clock */
 	bool journal_due; ev_timer journal_timer; struct condemned journal_condemn; id_text journal_pardon;
-	mono_us truth_asked;            /* agents have so long to say what they show */
 	mono_us loaded_at;              /* the last moment with a record in hand */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
 	int64_t bake_stood_us;
-	bool deploys_dirty, front_was_down;
+	bool deploys_dirty, deploys_known, front_was_down;      /* known: the store's list was read */
 	enum phase last_phase;
 	/* measuring */
 	struct health *health;
@@ -286,6 +285,7 @@ struct engine {
 	wall_ms others_at;              /* when another controller was last seen */
 	mono_us other_heard;            /* the last word of any other controller at this store */
 	mono_us roster_since, next_controller_report;
+	mono_us truth_asked;            /* agents have so long from then to say what they show */
 	struct service **services; size_t n;
 	ev_timer heartbeat; mono_us last_beat;
 	ev_check check; ev_prepare turn; int64_t turn_cpu, turn_most_us; uint64_t turns_long;      /* I10 */
@@ -348,7 +348,7 @@ void fleet_away(struct engine *);
 void fleet_beat(struct engine *);
 void fleet_again(struct service *);
 void fleet_free(struct service *);
-bool fleet_found(const struct service *, struct version above, enum slot *, struct version *);
+bool fleet_found(struct service *, struct version above, enum slot *, struct version *);
 void fleet_counted(const struct service *, struct fleet_count *);
 json_t *fleet_json(const struct service *);
 
@@ -444,6 +444,7 @@ json_t *measure_compare_json(const struct service *, size_t feature);   /* null:
 
 /* report.c */
 void watch_beat(struct service *);
+void watch_forget(struct service *);            /* read anew before it is written again */
 void watch_end(struct service *);               /* the end: what was watched until now is written */
 void watch_count(struct service *, enum slot, size_t feature, enum outcome_class, bool lost);
 

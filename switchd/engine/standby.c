@@ -27,16 +27,18 @@ void standby_start(struct engine *e)
 	uint64_t ms;
 	FILE *f = others_path(e, path) ? fopen(path, "re") : NULL;
 
-	if (f && fgets(line, sizeof(line), f)) {
+	if (!f)
+		return;
+	e->others_at = engine_wall(e); /* there is such a file, so there were others */
+	if (fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (text_u64(line, &ms) && ms < INT64_MAX)
 			e->others_at.ms = (int64_t)ms;
 	}
-	if (f)
-		fclose(f);
+	fclose(f);
 }
 
-/* Small, seldom, and a copy of what the roster says: written in place; one that is torn reads as "never". */
+/* Small, seldom, and a copy of what the roster says: written in place; one that is torn reads as "just now". */
 static void others_save(struct engine *e)
 {
 	char path[512];
@@ -69,7 +71,7 @@ void standby_others(struct engine *e, const struct agent_seen *seen)
 		e->other_heard = seen->heard;
 	}
 	if (strcmp(seen->name + strlen(FLEET_CONTROLLER), e->owner) != 0)
-		others_seen(e, (wall_ms){ wall_now().ms - mono_since_ms(mono_now(), seen->heard) });
+		others_seen(e, (wall_ms){ engine_wall(e).ms - mono_since_ms(mono_now(), seen->heard) });
 }
 
 /* May this controller act alone while the store is away? */
@@ -82,7 +84,8 @@ bool standby_sole(const struct service *s)
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		if (strcmp(s->cfg->proxies[i].type, "agent") == 0)
 			return false;
-	return !e->standby && wall_now().ms - e->others_at.ms > OTHERS_KEPT_MS;
+	/* A clock that jumps does not make it long ago. */
+	return !e->standby && engine_wall(e).ms - e->others_at.ms > OTHERS_KEPT_MS;
 }
 
 /* ---- from one role to the other ---- */
@@ -98,7 +101,7 @@ int standby_slower(const struct engine *e) { return e->standby ? SLOWER : 1; }
 static void stand_by(struct engine *e)
 {
 	e->standby = true;
-	others_seen(e, wall_now());
+	others_seen(e, engine_wall(e));
 	log_info("standby", "leader=%s what=\"another switchd leads; this one follows\"", LOG_Q(store_leader(e->store)));
 	for (size_t i = 0; i < e->n; i++) {
 		struct service *s = e->services[i];
@@ -123,6 +126,7 @@ static void lead(struct engine *e)
 		service_forget(s); /* who led until now wrote what comes after what we remember */
 		s->born = now;
 		health_blind(s->health, now);
+		watch_forget(s);
 	}
 	pace_all(e);
 }
@@ -152,7 +156,7 @@ void standby_committed(void *arg, const char *service)
 /* What goes on while we stand by: measuring, and looking at the proxies. */
 void standby_service_beat(struct service *s)
 {
-	if (!s->loaded && store_state(s->e->store) != STORE_AWAY)
+	if (!s->loaded && !s->loading && !s->bad.on && store_state(s->e->store) != STORE_AWAY)
 		service_reload_record(s);
 	if (s->loaded)
 		s->loaded_at = mono_now();

@@ -152,6 +152,10 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 	p->us = a->us;
 	p->durable = a->durable;
 	p->refused = false;
+	if (!p->has_want) { /* another leads since: what was wanted is not repeated, and not observed */
+		publish_change(s);
+		return;
+	}
 	if (p->again) {
 		p->again = false;
 		apply(p);

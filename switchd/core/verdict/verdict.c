@@ -564,6 +564,18 @@ void health_slot_filled_at(struct health *h, enum slot s, mono_us now)
 
 void health_slot_filled(struct health *h, enum slot s) { health_slot_filled_at(h, s, h->latest); }
 
+void health_forget(struct health *h, size_t f)
+{
+	must(f < h->n_cells);
+	for (int s = BLUE; s <= GREEN; s++)
+		for (size_t i = 0; i < h->slot[s].n; i++)
+			cell_init(&h->slot[s].target[i].cells[f]);
+	for (size_t p = 0; p < h->n_front && f < h->cfg->n_features; p++) {
+		cell_init(&h->front[p].cells[f].cell);
+		h->front[p].cells[f].good = false;
+	}
+}
+
 void health_set_vacuous(struct health *h, size_t f, bool vacuous)
 {
 	must(f < h->cfg->n_features);

@@ -58,6 +58,8 @@ void health_blind(struct health *, mono_us now);
  * before the end of the latest outcome noted. */
 void health_slot_filled_at(struct health *, enum slot, mono_us now);
 void health_slot_filled(struct health *, enum slot);
+/* It is judged by something else from now on (another baseline): unknown everywhere; that it was seen is kept. */
+void health_forget(struct health *, size_t feature);
 /* The hourly negative control found the probe vacuous: it has no vote until proved again. */
 void health_set_vacuous(struct health *, size_t feature, bool vacuous);
 
