@@ -33,19 +33,19 @@ EMBED(repair);
 EMBED(upgrade);
 
 static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
-	[SC_LEASE] = { "lease", lua_lease },
-	[SC_COMMIT] = { "commit", lua_commit },
-	[SC_NEWGEN] = { "newgen", lua_newgen },
-	[SC_RELIN] = { "relin", lua_relin },
-	[SC_RESTAMP] = { "restamp", lua_restamp },
-	[SC_LOAD] = { "load", lua_load },
-	[SC_EVENTS] = { "events", lua_events },
-	[SC_SHOWN] = { "shown", lua_shown },
-	[SC_REPORT] = { "report", lua_report },
-	[SC_CHANGED] = { "changed", lua_changed },
+	[SC_LEASE] = { "lease", lua_lease, NULL },
+	[SC_COMMIT] = { "commit", lua_commit, NULL },
+	[SC_NEWGEN] = { "newgen", lua_newgen, NULL },
+	[SC_RELIN] = { "relin", lua_relin, NULL },
+	[SC_RESTAMP] = { "restamp", lua_restamp, NULL },
+	[SC_LOAD] = { "load", lua_load, NULL },
+	[SC_EVENTS] = { "events", lua_events, NULL },
+	[SC_SHOWN] = { "shown", lua_shown, NULL },
+	[SC_REPORT] = { "report", lua_report, NULL },
+	[SC_CHANGED] = { "changed", lua_changed, NULL },
 	[SC_WATCH] = { "watch", lua_watch, lua_look },
 	[SC_REPAIR] = { "repair", lua_repair, lua_look },
-	[SC_UPGRADE] = { "upgrade", lua_upgrade },
+	[SC_UPGRADE] = { "upgrade", lua_upgrade, NULL },
 };
 
 const char *script_name(enum script s) { return table[s].name; }
