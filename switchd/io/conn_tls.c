@@ -2,12 +2,14 @@
  * conn_tls.c - the certificate of a handshake, judged and kept, whether it is valid or not.
  *
  * OpenSSL checks the chain also where nothing is made of it; the result is read when the handshake is done.  The
- * certificates to trust are read once for all connections: the system's bundle takes tens of milliseconds. */
+ * certificates to trust are read once for all connections.  The system's bundle takes some 50 ms of CPU: it is read
+ * once a process, when the first connections are prepared, and never in the turn of a probe (I10). */
 #include "switchd/io/conn_tls.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -24,9 +26,38 @@ struct store {
 };
 struct trust { SLIST_HEAD(, store) all; };
 
+static X509_STORE *read_file(const char *file)
+{
+	X509_STORE *x = X509_STORE_new();
+
+	must(x != NULL);
+	if (X509_STORE_load_locations(x, file, NULL) == 1)
+		return x;
+	X509_STORE_free(x);
+	ERR_clear_error();
+	return NULL;
+}
+
+/* Kept for the life of the process; read again when the file is another one. */
+static X509_STORE *of_the_system(void)
+{
+	static X509_STORE *kept;
+	static struct stat was;
+	struct stat st = { 0 };
+
+	if (stat(CA_BUNDLE, &st) != 0 || (kept && st.st_ino == was.st_ino && st.st_size == was.st_size && st.st_mtim.tv_sec == was.st_mtim.tv_sec))
+		return kept;
+	X509_STORE_free(kept); /* who uses it still holds it */
+	kept = read_file(CA_BUNDLE);
+	was = st;
+	return kept;
+}
+
 struct trust *trust_new(void)
 {
 	struct trust *t = xcalloc(1, sizeof(*t));
+
+	of_the_system();
 
 	SLIST_INIT(&t->all);
 	return t;
@@ -56,14 +87,10 @@ static X509_STORE *trusted(struct trust *t, const char *file)
 	SLIST_FOREACH(s, &t->all, link)
 		if (strcmp(s->file, file) == 0)
 			return s->x509;
-	X509_STORE *x = X509_STORE_new();
+	X509_STORE *x = read_file(file);
 
-	must(x != NULL);
-	if (X509_STORE_load_locations(x, file, NULL) != 1) {
-		X509_STORE_free(x);
-		ERR_clear_error();
+	if (!x)
 		return NULL;
-	}
 	s = xcalloc(1, sizeof(*s));
 	s->file = xstrdup(file);
 	s->x509 = x;
@@ -103,7 +130,7 @@ static void on_info(const SSL *ssl, int where, int ret)
 
 bool handshake_watch(void *ctx, struct handshake *h)
 {
-	X509_STORE *store = trusted(h->trust, h->ca_file[0] ? h->ca_file : CA_BUNDLE);
+	X509_STORE *store = h->ca_file[0] ? trusted(h->trust, h->ca_file) : of_the_system();
 
 	if (!store) {
 		TEXT_FORMAT(h->invalid, "%s cannot be read", h->ca_file[0] ? h->ca_file : CA_BUNDLE);
