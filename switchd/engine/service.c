@@ -235,8 +235,10 @@ static bool step(struct service *s)
 	if (o && o->input.kind == IN_DEPLOY)
 		o->input.good_before = adopt_good_before(s, o->input.release, o->input.digest);
 	decide(&s->rec, &w, in, s->d);
-	if (o && (o->input.kind == IN_FLIP || o->input.kind == IN_DRILL))
+	if (o && (o->input.kind == IN_FLIP || o->input.kind == IN_DRILL)) {
 		preflight_forget(s);
+		o->preflighted = false; /* put back in line (the store went away), it asks anew */
+	}
 	if (o && s->d->refusal != RF_NONE) {
 		struct order_result r = { .status = ORDER_REFUSED, .refusal = s->d->refusal, .because = s->d->because };
 
