@@ -70,6 +70,13 @@ static void send_report(void *arg, const struct report *r, store_reported_fn *do
 	store_report(a->store, r, done, done_arg);
 }
 
+static int slower(const struct agent *a)
+{
+	size_t times = 1 + (a->n - 1) / AT_FULL_PACE;
+
+	return times < SLOWEST ? (int)times : SLOWEST;
+}
+
 static void beat(EV_P_ ev_timer *t, int revents)
 {
 	struct agent *a = t->data;
@@ -79,7 +86,7 @@ static void beat(EV_P_ ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	for (size_t i = 0; i < a->n; i++) {
-		agent_service_beat(a->services[i], now);
+		agent_service_beat(a->services[i], now, slower(a));
 		busy = busy || agent_service_busy(a->services[i]);
 	}
 	if (!a->stopping || busy || !a->stopped)

@@ -417,12 +417,12 @@ static void proxy_changed(void *arg, bool counts_only)
 
 /* ---- life ---- */
 
-void agent_service_beat(struct local_service *s, mono_us now)
+void agent_service_beat(struct local_service *s, mono_us now, int slower)
 {
 	id_text forgotten;
 
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		keep_beat(s->px[i], now);
+		keep_beat(s->px[i], now, slower);
 	if (!s->found || (!s->holds.cid[0] && !s->journeys))
 		look_round(s);
 	log_applied(s);

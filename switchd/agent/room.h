@@ -23,6 +23,9 @@ enum {
 	JOURNAL_RETRY_MS = 1000,
 	COUNTS_MS = 1000,               /* counters alone are reported so often at most, beside the heartbeat */
 	CONDEMNED_SAID = 16,            /* the newest of them in a report */
+	/* A look at a service is two or more commands, and the proxy answers them in the thread that serves: past so many services
+	 * each is looked at more seldom, in proportion, and every 5 s at least. */
+	AT_FULL_PACE = 10, SLOWEST = 25,
 };
 
 /* Shared by the services that were loaded from it. */
@@ -83,7 +86,7 @@ void agent_service_inherit(struct local_service *, struct local_service **old);
 void agent_service_free(struct local_service **);
 void agent_service_told(struct local_service *, const struct shown *);
 void agent_service_bad(struct local_service *, const char *why);        /* why: static text */
-void agent_service_beat(struct local_service *, mono_us now);
+void agent_service_beat(struct local_service *, mono_us now, int slower);        /* slower: keep.h */
 bool agent_service_busy(const struct local_service *);
 /* "ok" "behind" "pinned" "ahead" "refused" "down" "fight" "fork", and how bad that is; why for people, "" when ok. */
 const char *agent_service_state(const struct local_service *, char *why, size_t why_size, int *rank);

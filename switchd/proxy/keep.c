@@ -29,7 +29,7 @@ struct keep {
 	bool applying, again, overtaken;
 	bool acked, refused, newer, fight;
 	mono_us acked_at, foreign_at, retry_at; int64_t retry_ms;
-	bool polling, down; mono_us next_poll;
+	bool polling, down, in_turn; mono_us next_poll;
 	bool looking; int look; mono_us next_look;
 	bool counting; enum slot count_slot; mono_us next_count, count_until;
 	ev_timer cut; enum slot cut_slot;
@@ -300,11 +300,11 @@ static void could_flip(void *arg, const struct proxy_answer *a, int up, int all)
 	tell(w, &was);
 }
 
-static void look(struct keep *w, mono_us now)
+static void look(struct keep *w, mono_us now, int slower)
 {
 	if (w->looking || w->counting || w->next_look.us > now.us)
 		return;
-	w->next_look = mono_plus_ms(now, LOOK_MS);
+	w->next_look = mono_plus_ms(now, LOOK_MS * slower);
 	w->look = (w->look + 1) % 4;
 	if (w->look >= 2 && w->svc->shield) {
 		count(w, (enum slot)(w->look - 2), now);
@@ -355,11 +355,20 @@ void keep_drain(struct keep *w, enum slot left)
 
 /* ---- life ---- */
 
-void keep_beat(struct keep *w, mono_us now)
+/* All are asked at once at the start; after that they take turns. */
+static int64_t poll_ms(struct keep *w, int slower)
+{
+	bool once = w->v.asked && !w->in_turn;
+
+	w->in_turn = w->v.asked;
+	return POLL_MS * (once ? 1 + (int64_t)(w->svc->fingerprint % (uint64_t)slower) : w->in_turn ? slower : 1);
+}
+
+void keep_beat(struct keep *w, mono_us now, int slower)
 {
 	if (!w->polling && w->next_poll.us <= now.us + 20000) { /* the beat may come a little early: not every second one */
 		w->polling = true;
-		w->next_poll = mono_plus_ms(now, POLL_MS);
+		w->next_poll = mono_plus_ms(now, poll_ms(w, slower));
 		proxy_read_back(w->proxy, polled, w);
 	}
 	if (w->retry_at.us && w->retry_at.us <= now.us && !w->applying && !w->fight)
@@ -370,7 +379,7 @@ void keep_beat(struct keep *w, mono_us now)
 		w->count_until = mono_plus_ms(now, COUNT_AFTER_MS);
 	if (w->svc->shield && w->count_until.us > now.us && !w->counting && !w->looking && w->next_count.us <= now.us)
 		count(w, w->want.slot, now);
-	look(w, now);
+	look(w, now, slower);
 }
 
 struct keep *keep_new(struct ev_loop *loop, const struct service_config *svc, const struct proxy_config *cfg, keep_changed_fn *changed, void *arg)

@@ -50,7 +50,8 @@ void keep_free(struct keep **);
 void keep_want(struct keep *, const struct proxy_value *, enum proxy_order, bool write);
 void keep_unpin(struct keep *);               /* a person ended the pins: the next value that is told may overwrite one */
 void keep_drain(struct keep *, enum slot left);       /* its sessions are cut after the service's drain, unless it is wanted again */
-void keep_beat(struct keep *, mono_us now);   /* every 100 ms or so */
+/* Every 100 ms or so.  slower: between two looks it waits so many times longer than 200 ms, for who keeps many. */
+void keep_beat(struct keep *, mono_us now, int slower);
 const struct keep_view *keep_look(const struct keep *);
 bool keep_busy(const struct keep *);          /* an apply is under way */
 
