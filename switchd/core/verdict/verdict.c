@@ -200,6 +200,7 @@ static void keep_slot(struct health *h, const struct health *old, int s, const l
 
 	to->filled_at = from->filled_at;
 	to->front_vouched = from->front_vouched;
+	to->wall_gone = from->wall_gone;
 	for (size_t f = 0; f < h->n_cells; f++)
 		to->seen[f] = feature[f] >= 0 && from->seen[feature[f]];
 	for (size_t t = 0; t < to->n; t++) {
@@ -364,6 +365,39 @@ bool health_excused(const struct health *h, enum slot s)
 	return sl->down_since.us && (sl->front_vouched || sl->n_out == (int)sl->n) && sl->all_out_since.us && front_good(h, s);
 }
 
+mono_us health_dark_since(const struct health *h, enum slot s)
+{
+	const struct slot_state *sl = &h->slot[s];
+	mono_us since = { 0 };
+
+	for (size_t t = 0; t < sl->n; t++)
+		for (size_t f = 0; f < h->n_cells && !sl->target[t].out; f++) {
+			const struct cell *c = &sl->target[t].cells[f];
+
+			if (!health_could_vote(h, f))
+				continue;
+			if (c->verdict != V_UNKNOWN || !c->unknown_since.us)
+				return (mono_us){ 0 };
+			since = mono_later(since, c->unknown_since);
+		}
+	return since;
+}
+
+/* Dark, and a front that was asked since shows the slot. */
+static bool walled_off(const struct health *h, enum slot s)
+{
+	mono_us since = health_dark_since(h, s);
+
+	for (size_t p = 0; since.us && p < h->n_front; p++)
+		for (size_t f = 0; f < h->cfg->n_features; f++) {
+			const struct front_cell *c = &h->front[p].cells[f];
+
+			if (c->good && c->slot == s && !mono_before(c->began, since))
+				return true;
+		}
+	return false;
+}
+
 bool health_awaiting(const struct health *h, enum slot s, mono_us now)
 {
 	const struct slot_state *sl = &h->slot[s];
@@ -453,11 +487,14 @@ struct health_advice health_note(struct health *h, enum slot s, size_t target, s
 	bool moved = fold_target(h, s, t, class, ended);
 	enum verdict was = c->verdict;
 	bool had_trouble = troubled(c), was_seen = sl->seen[f];
+	bool walled = was == V_UNKNOWN && (class == OC_PRESENT || class == OC_ABSENT) && walled_off(h, s);
 
 	if (t->out)
 		remember(c, o, began, ended);
 	else
 		health_fold(c, health_rule(h, f), o, began, ended);
+	if (walled)
+		sl->wall_gone = ended;
 	if (c->verdict == V_PRESENT) {
 		sl->seen[f] = true;
 		c->ever_present_at = at;
@@ -556,7 +593,7 @@ void health_slot_filled_at(struct health *h, enum slot s, mono_us now)
 	}
 	memset(sl->seen, 0, h->n_cells * sizeof(*sl->seen));
 	sl->n_out = sl->trouble = 0;
-	sl->down_since = sl->all_out_since = (mono_us){ 0 };
+	sl->down_since = sl->all_out_since = sl->wall_gone = (mono_us){ 0 };
 	sl->front_vouched = false;
 	sl->filled_at = now;
 	h->latest = mono_later(h->latest, now);

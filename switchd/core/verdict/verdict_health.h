@@ -34,6 +34,7 @@ struct slot_state {
 	mono_us filled_at;              /* what was begun before is about the old bits */
 	mono_us down_since;             /* fewer in than a live slot needs; 0 = enough */
 	mono_us all_out_since;          /* of this down time: since then no target was in; 0 = some always was */
+	mono_us wall_gone;              /* the last end of a time in which all was unknown and a front showed the slot; 0 = none */
 	bool front_vouched;             /* in this down time the front showed it while all were out */
 };
 
@@ -81,6 +82,8 @@ bool health_has_front(const struct health *);
 /* The slot has too few targets in, and the answers that would excuse it have not come yet. */
 bool health_awaiting(const struct health *, enum slot, mono_us now);
 bool health_excused(const struct health *, enum slot);
+/* Nothing of any target that is in is known, since then: the prober may be walled off from the slot (B1.1).  0: something is. */
+mono_us health_dark_since(const struct health *, enum slot);
 /* See feature_view.evidence_since. */
 mono_us health_evidence(const struct health *, enum slot, size_t feature);
 /* Moves the start of every down time to `at`: what was measured under suspicion does not count against a slot. */

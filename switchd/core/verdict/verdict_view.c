@@ -13,13 +13,15 @@ struct looking {
 	bool live;
 	int need;
 	bool limit;                     /* unknown for unknown_limit counts as absent here (B1.1) */
+	mono_us dark_since;             /* nothing of any target that is in is known, since; 0 = something is */
 	bool absent_whole;              /* too few in, and nothing excuses it */
 	bool starting[MAX_TARGETS];     /* proving: no feature is present there yet */
 };
 
-static mono_us unknown_since(const struct health *h, const struct cell *c)
+/* Counted anew where we could not look: while suspect, and until the wall between us and the slot was gone. */
+static mono_us unknown_since(const struct health *h, const struct slot_state *sl, const struct cell *c)
 {
-	return mono_later(c->unknown_since, h->trusted_since);
+	return mono_later(mono_later(c->unknown_since, h->trusted_since), sl->wall_gone);
 }
 
 static int64_t unknown_limit_ms(const struct health *h, const struct view_rules *rules)
@@ -27,10 +29,31 @@ static int64_t unknown_limit_ms(const struct health *h, const struct view_rules 
 	return rules->baking ? h->cfg->unknown_limit_bake_ms : h->cfg->unknown_limit_ms;
 }
 
-static bool expired(const struct looking *l, const struct cell *c)
+/* Asked since it is dark, each front that says something of this feature shows it from this slot; one that was not asked of it
+ * (identity, a probe of targets alone) is believed by what else it shows. */
+static bool front_shows(const struct looking *l, size_t f)
 {
-	return l->limit && c->verdict == V_UNKNOWN && c->unknown_since.us &&
-	       mono_since_us(l->rules->now, unknown_since(l->h, c)) >= unknown_limit_ms(l->h, l->rules) * 1000;
+	const struct health *h = l->h;
+	bool shown = false;
+
+	if (!l->dark_since.us)
+		return false;
+	for (size_t p = 0; p < h->n_front; p++)
+		for (size_t k = 0; k < h->cfg->n_features; k++) {
+			const struct front_cell *c = &h->front[p].cells[k];
+			bool since = c->began.us && !mono_before(c->began, l->dark_since);
+
+			if (since && k == f && !(c->good && c->slot == l->s))
+				return false;
+			shown |= since && c->good && c->slot == l->s;
+		}
+	return shown;
+}
+
+static bool expired(const struct looking *l, const struct cell *c, size_t f)
+{
+	return l->limit && !front_shows(l, f) && c->verdict == V_UNKNOWN && c->unknown_since.us &&
+	       mono_since_us(l->rules->now, unknown_since(l->h, l->sl, c)) >= unknown_limit_ms(l->h, l->rules) * 1000;
 }
 
 mono_us health_evidence(const struct health *h, enum slot s, size_t f)
@@ -149,9 +172,9 @@ static void look_at_feature(const struct looking *l, size_t f, const struct slot
 		} else if (c->verdict == V_ABSENT && !l->starting[t]) {
 			v->absent[s]++;
 			earliest(&v->first_absent[s], c->first_absent);
-		} else if (expired(l, c)) {
+		} else if (expired(l, c, f)) {
 			overdue++;
-			earliest(&overdue_since, unknown_since(l->h, c));
+			earliest(&overdue_since, unknown_since(l->h, l->sl, c));
 		} else {
 			v->unknown[s]++;
 		}
@@ -227,6 +250,7 @@ static struct looking look(const struct health *h, const struct view_rules *rule
 		.h = h, .rules = rules, .sl = &h->slot[s], .s = s, .live = live,
 		.need = live ? health_live_need(&h->cfg->slot[s]) : health_proving_need(&h->cfg->slot[s]),
 		.limit = s == rules->active && other_whole && !h->suspect,
+		.dark_since = health_dark_since(h, s),
 	};
 }
 
@@ -269,7 +293,7 @@ mono_us health_next_change(const struct health *h, const struct view_rules *rule
 
 			if (c->verdict != V_UNKNOWN || !c->unknown_since.us)
 				continue;
-			mono_us at = mono_plus_ms(unknown_since(h, c), unknown_limit_ms(h, rules));
+			mono_us at = mono_plus_ms(unknown_since(h, sl, c), unknown_limit_ms(h, rules));
 
 			if (mono_before(rules->now, at))
 				earliest(&next, at);
