@@ -84,6 +84,7 @@ static const struct { const char *code, *next; } nexts[] = {
 	{ "needs-force", "switchctl status S   |   all the same: switchctl flip S --force -m REASON" },
 	{ "last-good", "switchctl status S   |   all the same: switchctl claim S --release ID --force -m REASON" },
 	{ "no-state", "switchctl status S   |   hold and rollback work without the store" },
+	{ "not-alone", "ask the one that leads   |   with every store gone, on the proxy's host: switchctl --config FILE --direct proxy pin S SLOT" },
 	{ "gate-refused", "mend it and build again   |   set it aside (role operate): switchctl deploy S --release ID --skip-gate GATE -m REASON" },
 	{ "observe-mode", "set mode: enforce (or gate), then: systemctl reload switchd" },
 	{ "proxy", "switchctl proxy diff S   |   all the same: switchctl flip S --force -m REASON" },

@@ -90,7 +90,7 @@ static void refused(struct call *c, const struct order_result *r)
 	json_object_set_new(p, "because", json_clean(because));
 	if (r->n_gates)
 		json_object_set_new(p, "gates", gates_json(r->gates, r->n_gates));
-	if (r->refusal == RF_STORE)
+	if (r->refusal == RF_STORE || r->refusal == RF_ALONE)
 		json_object_set_new(p, "acknowledged", json_false());
 	if (r->refusal == RF_NOT_WHOLE)
 		json_object_set_new(p, "lost", lost_list(c));

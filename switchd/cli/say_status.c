@@ -80,7 +80,8 @@ static void trouble_lines(struct cli *c, const json_t *s)
 	if (strcmp(jstr(store, "state"), "following") == 0)
 		printf("  %sstanding by%s: %s; ask there for orders\n", ink(c, INK_YELLOW), ink(c, INK_PLAIN), jstr(store, "why"));
 	else if (!jbool(store, "up"))
-		printf("  %sstore away%s: %s; traffic stays, nothing moves forward; hold and rollback work\n", ink(c, INK_RED), ink(c, INK_PLAIN), jstr(store, "why"));
+		printf("  %sstore away%s: %s; traffic stays, nothing moves forward; %s\n", ink(c, INK_RED), ink(c, INK_PLAIN), jstr(store, "why"),
+		       jbool(store, "alone") ? "hold and rollback work" : "another switchd may lead: ask there");
 	if (jstr(store, "bad")[0])
 		printf("  %sstore value REFUSED%s: %s; the last good record stands, nothing is decided\n  next: switchctl state repair %s -m WHY\n", ink(c, INK_RED),
 		       ink(c, INK_PLAIN), jstr(store, "bad"), service);

@@ -247,18 +247,14 @@ static void replay_done(void *arg, const struct store_answer *a)
 	/* Asked again when the store is up at the next beat. */
 }
 
-/* Somebody else committed since: what was decided alone is told, and not done again. */
-static bool e_others(const struct service *s) { return !standby_sole(s); }
-
 /* What was decided while the store was away is recorded now, with the same request id (state.md 5). */
 static void replay(struct service *s, const struct store_answer *a)
 {
 	static struct record next;
 	struct commit c = { .service = s->cfg->name, .rid = s->rec.cid, .mode = s->pending_mode, .next = &next,
-
 			    .condemn = s->pending_condemn.release[0] ? &s->pending_condemn : NULL };
 
-	bool others = s->overruled || (a->record && e_others(s) && version_cmp(a->record->v, s->pending_base) != 0);
+	bool others = s->overruled || (a->record && !standby_alone(s->e) && version_cmp(a->record->v, s->pending_base) != 0);
 
 	next = others && a->record ? *a->record : s->rec;
 	if (others && s->pending_cid[0])
@@ -277,11 +273,7 @@ static void replay(struct service *s, const struct store_answer *a)
 			c.condemn = NULL;
 		} else if (version_cmp(a->record->v, s->pending_base) != 0) {
 			/* Restamped, or somebody else was here: our slot, recorded at a higher version than either. */
-			bool moves = a->record->active != next.active || a->record->shield != next.shield;
-
-			next.v = a->record->v;
-			if (moves)
-				next.v.epoch++;
+			next.v = offline_rebased(s, a->record, NULL);
 		}
 		if (c.mode == MOVE_AUTO && condemned_find(&s->condemned, next.slot[next.active].id, next.slot[next.active].digest))
 			c.mode = MOVE_FORCE;
@@ -293,11 +285,20 @@ static void replay(struct service *s, const struct store_answer *a)
 		TEXT_COPY(e.service, s->cfg->name);
 		offline_keep(s, &e);
 	}
-	c.events = s->pending_events;
+	struct event *told = xcalloc(s->n_pending, sizeof(*told));
+
+	if (others && a->record)
+		offline_overruled(s, a->record, told);
+	else if (a->record)
+		(void)offline_rebased(s, a->record, told);
+	else
+		memcpy(told, s->pending_events, s->n_pending * sizeof(*told));
+	c.events = told;
 	c.n_events = s->n_pending;
 	s->replaying = true;
 	trust_sent(s, c.rid);
 	store_commit(s->e->store, &c, replay_done, s);
+	free(told);
 }
 
 void service_store(struct service *s, bool up)

@@ -46,6 +46,59 @@ void offline_text(const struct service *s, const struct event *more, char *out, 
 	json_decref(list);
 }
 
+/* What waits, as the history tells it that begins at base: each event begins where the one before it ended, and each move has
+ * a version of its own, that nobody used (I2, I16).  Into told, which has room for all, or NULL.  Returns where it ends. */
+struct version offline_rebased(const struct service *s, const struct record *base, struct event *told)
+{
+	struct version v = base->v;
+	enum slot active = base->active;
+	bool same = version_cmp(base->v, s->pending_base) == 0;
+
+	for (size_t i = 0; i < s->n_pending; i++) {
+		struct event e = s->pending_events[i];
+		bool moves = e.to != NO_SLOT && e.from != e.to;
+
+		if (!same) {
+			e.from_v = v;
+			e.from = active;
+			v.epoch += moves && e.to != active;
+			active = moves ? e.to : active;
+			e.to_v = v;
+			e.to = active;
+		}
+		if (told)
+			told[i] = e;
+	}
+	if (same)
+		return s->rec.v;
+	/* More than the list holds, or the shield alone: the last one carries it. */
+	if (active != s->rec.active || (version_cmp(v, base->v) == 0 && base->shield != s->rec.shield)) {
+		v.epoch++;
+		if (told && s->n_pending) {
+			told[s->n_pending - 1].to = s->rec.active;
+			told[s->n_pending - 1].to_v = v;
+		}
+	}
+	return v;
+}
+
+/* Another controller led meanwhile and its record stands: that those were decided here is told, as what moved nothing. */
+void offline_overruled(const struct service *s, const struct record *stands, struct event *told)
+{
+	for (size_t i = 0; i < s->n_pending; i++) {
+		const struct event *was = &s->pending_events[i];
+		struct event *e = &told[i];
+
+		*e = *was;
+		TEXT_COPY(e->kind, "offline.overruled");
+		TEXT_FORMAT(e->detail, "%s%s%s while the store was away%s%.200s", was->kind, was->from != was->to ? " to " : "",
+			    was->from != was->to ? slot_name(was->to) : "", was->detail[0] ? ": " : "", was->detail);
+		e->because = "another switchd led meanwhile: its record stands";
+		e->from_v = e->to_v = stands->v;
+		e->from = e->to = stands->active;
+	}
+}
+
 static const char *str(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));

@@ -20,7 +20,7 @@ void service_world(struct service *s, struct world *w)
 	*w = (struct world){
 		.cfg = s->cfg, .health = s->view, .proxies = &s->pv, .condemned = &s->condemned,
 		.inventory = inventory_view_of(s),
-		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .sole = standby_sole(s) && store_may_act(s->e->store, true),
+		.store_up = store_is_up(s->e->store) && !s->replaying && !s->pending, .alone = standby_alone(s->e) && store_may_act(s->e->store, true), .drives = traffic_drives(s),
 		.started = s->started,
 		.control_done = s->control_done, .vacuous = s->vacuous, .gates = &s->gates,
 		.now = mono_now(), .wall = engine_wall(s->e),
@@ -160,6 +160,9 @@ static bool order_waits(struct service *s, struct order *o)
 {
 	enum slot to;
 
+	/* Is the store away, or did this process stand still?  The link says so in a moment; only then can a person be asked to decide alone. */
+	if ((o->input.kind == IN_ROLLBACK || o->input.kind == IN_HOLD) && store_undecided(s->e->store))
+		return true;
 	if ((o->input.kind != IN_FLIP && o->input.kind != IN_DRILL) || o->input.force || !s->cfg->n_proxies || s->rec.phase == PH_READY || s->rec.phase == PH_PROVING)
 		return false;
 	to = o->input.slot != NO_SLOT ? o->input.slot : other_slot(s->rec.active);

@@ -333,8 +333,9 @@ void risk_end(struct service *);                /* what waits is answered as it 
 /* standby.c */
 void standby_start(struct engine *);
 void standby_others(struct engine *, const struct agent_seen *);
+bool traffic_drives(const struct service *);    /* every proxy is driven from here, none by an agent */
 void traffic_peace(struct service *);   /* whoever raised versions against ours may be back with us: no pause before the next answer */
-bool standby_sole(const struct service *);
+bool standby_alone(const struct engine *);      /* no other controller is known to lead */
 int standby_slower(const struct engine *);
 void standby_changed(struct engine *);
 store_changed_fn standby_committed;
@@ -389,6 +390,8 @@ void adopt_later(EV_P_ ev_timer *, int revents);
 void offline_keep(struct service *, const struct event *);
 void offline_text(const struct service *, const struct event *more, char *out, size_t size);
 void offline_read(struct service *, const char *text);
+struct version offline_rebased(const struct service *, const struct record *base, struct event *told);
+void offline_overruled(const struct service *, const struct record *stands, struct event *told);
 void offline_free(struct service *);
 
 /* load.c */

@@ -74,18 +74,10 @@ void standby_others(struct engine *e, const struct agent_seen *seen)
 		others_seen(e, (wall_ms){ engine_wall(e).ms - mono_since_ms(mono_now(), seen->heard) });
 }
 
-/* May this controller act alone while the store is away? */
-bool standby_sole(const struct service *s)
+/* Is it known that no other controller leads?  A clock that jumps does not make it long ago. */
+bool standby_alone(const struct engine *e)
 {
-	const struct engine *e = s->e;
-
-	if (e->cfg->redis.embedded)
-		return true;
-	for (size_t i = 0; i < s->cfg->n_proxies; i++)
-		if (strcmp(s->cfg->proxies[i].type, "agent") == 0)
-			return false;
-	/* A clock that jumps does not make it long ago. */
-	return !e->standby && engine_wall(e).ms - e->others_at.ms > OTHERS_KEPT_MS;
+	return e->cfg->redis.embedded || (!e->standby && engine_wall(e).ms - e->others_at.ms > OTHERS_KEPT_MS);
 }
 
 /* ---- from one role to the other ---- */

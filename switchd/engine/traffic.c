@@ -663,12 +663,20 @@ static void paths_synced(void *arg, const struct proxy_answer *a)
 			 p->cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 }
 
+bool traffic_drives(const struct service *s)
+{
+	for (size_t i = 0; i < s->cfg->n_proxies; i++)
+		if (strcmp(s->cfg->proxies[i].type, "agent") == 0)
+			return false;
+	return true;
+}
+
 /* The last look before a write: a leader that stood still writes nothing of what it had decided (P2). */
 static bool may_write(void *arg)
 {
 	const struct service *s = arg;
 
-	return !s->e->standby && store_may_act(s->e->store, s->pending || (s->cfg->offline_rollback && standby_sole(s)));
+	return !s->e->standby && store_may_act(s->e->store, s->pending || (s->cfg->offline_rollback && standby_alone(s->e) && traffic_drives(s)));
 }
 
 void traffic_start(struct service *s)

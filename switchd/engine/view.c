@@ -249,8 +249,8 @@ static json_t *proxies_json(const struct service *s)
 
 static json_t *store_json(const struct service *s)
 {
-	return json_pack("{s:b,s:s,s:s,s:s,s:b,s:b,s:b,s:i,s:i,s:o}", "up", store_is_up(s->e->store), "state", store_state_name(store_state(s->e->store)), "leader",
-			 store_leader(s->e->store), "why", store_why_down(s->e->store), "embedded", s->e->cfg->redis.embedded, "pending", s->pending,
+	return json_pack("{s:b,s:s,s:s,s:s,s:b,s:b,s:b,s:b,s:i,s:i,s:o}", "up", store_is_up(s->e->store), "state", store_state_name(store_state(s->e->store)), "leader",
+			 store_leader(s->e->store), "why", store_why_down(s->e->store), "embedded", s->e->cfg->redis.embedded, "pending", s->pending, "alone", standby_alone(s->e),
 			 "at_risk", s->e->at_risk, "replicas", s->e->replicas_had, "replicas_wanted", store_replicas(s->e->store), "bad",
 			 text(s->bad.on ? s->bad.why : ""));
 }

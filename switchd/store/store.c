@@ -61,6 +61,11 @@ bool store_may_act(const struct store *st, bool offline)
 	return offline && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
 }
 
+bool store_undecided(const struct store *st)
+{
+	return st && !st->alone && !st->another && (st->stage == SG_READY || st->stage == SG_RECONCILING) && mono_now().us >= st->lease_until.us;
+}
+
 const char *store_why_down(const struct store *st)
 {
 	return !st ? "it was closed" : store_is_up(st) ? "" : st->stage == SG_READY ? "the lease could not be renewed" : st->why;

@@ -177,6 +177,24 @@ expect_events()
 	[ "$n" = "$2" ] || fail "events '$1': $n, want $2; all: $(events)"
 }
 
+# I2, I16: each event begins where the one before it ended, and what moved has a higher version.
+expect_chain()
+{
+	local json n i from from_g from_v to to_g to_v at='' at_v='' kind paths=()
+	json=$(ctl timeline "$SERVICE" --json --max 1000 2>/dev/null) || fail "no timeline"
+	n=$(printf '%s' "$json" | "$FAKES/jget" 'events.#')
+	[ "${n:-0}" -gt 0 ] || fail "no events"
+	for ((i = 0; i < n; i++)); do
+		paths+=("events.$i.from.slot" "events.$i.from.version.gen" "events.$i.from.version.epoch" "events.$i.to.slot" "events.$i.to.version.gen" "events.$i.to.version.epoch" "events.$i.kind")
+	done
+	while read -r from; read -r from_g; read -r from_v; read -r to; read -r to_g; read -r to_v; read -r kind; do
+		[ -z "$at" ] || [ "$from $from_g.$from_v" = "$at $at_v" ] || fail "$kind begins at $from $from_g.$from_v, the one before it ended at $at $at_v"
+		[ "$from" = "$to" ] || [ "$to_g" -gt "$from_g" ] || { [ "$to_g" = "$from_g" ] && [ "$to_v" -gt "$from_v" ]; } || fail "$kind moves from $from to $to, from $from_v to $to_v"
+		at=$to at_v=$to_g.$to_v
+		[ "$kind" != service.started ] || at= # told before the store has a generation
+	done < <(printf '%s' "$json" | "$FAKES/jget" "${paths[@]}")
+}
+
 # I1a: no client request failed between two marks (or since one).
 expect_no_failures()
 {

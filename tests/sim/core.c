@@ -391,7 +391,7 @@ static void fill_world(struct world *w)
 	look_at_proxies();
 	clocks();
 	*w = (struct world){
-		.cfg = &cfg, .health = &sw.view, .proxies = &sw.pv, .condemned = &sw.condemned, .store_up = store.up && !sw.pending, .sole = true,
+		.cfg = &cfg, .health = &sw.view, .proxies = &sw.pv, .condemned = &sw.condemned, .store_up = store.up && !sw.pending, .alone = true, .drives = true,
 		.started = sw.started, .control_done = sw.control_done, .vacuous = sw.vacuous, .vacuous_name = "f0", .now = now_us(), .wall = wall(),
 		.since_flip = sw.since_flip, .phase_entered = sw.phase_entered, .whole_since = sw.whole_since, .broken_both_since = sw.broken_since,
 		.bake_stood_ms = sw.stood,

@@ -87,7 +87,7 @@ static void ordinary(void)
 	r->deploy = (struct deploy){ .id = 811, .release = "r41", .by = "ci", .slot = BLUE, .outcome = DO_BAKED, .rollback = RB_AUTO };
 	G.proxies = (struct proxies_view){ .all = 1, .acked = 1, .observed = 1, .can_observe = 1, .preflight_done = true, .preflight_ok = true, .servers_up = 2,
 					   .servers_all = 2 };
-	G.w = (struct world){ .cfg = &G.cfg, .health = &G.health, .proxies = &G.proxies, .condemned = &G.condemned, .store_up = true, .sole = true, .started = true,
+	G.w = (struct world){ .cfg = &G.cfg, .health = &G.health, .proxies = &G.proxies, .condemned = &G.condemned, .store_up = true, .alone = true, .drives = true, .started = true,
 			      .control_done = true, .now = { NOW }, .wall = { WALL }, .since_flip = { NOW - 3600000000ll }, .phase_entered = { NOW - 1000000 } };
 	G.facts.deploy = 811;
 	G.w.gates = &G.facts;
@@ -362,7 +362,8 @@ static bool give_world(char *word)
 		return true;
 	if (key_is(word, "mode", &v)) G.cfg.mode = strcmp(v, "observe") == 0 ? MODE_OBSERVE : strcmp(v, "gate") == 0 ? MODE_GATE : MODE_ENFORCE;
 	else if (key_is(word, "store_down", &v)) G.w.store_up = false;
-	else if (key_is(word, "fleet", &v)) G.w.sole = false;
+	else if (key_is(word, "agents", &v)) G.w.drives = false;
+	else if (key_is(word, "others", &v)) G.w.alone = false;
 	else if (key_is(word, "static", &v)) G.cfg.offline_rollback = false;
 	else if (key_is(word, "cfg_rollback", &v)) G.cfg.rollback = RB_ASK;
 	else if (key_is(word, "no_shield", &v)) G.cfg.shield = false;
@@ -1012,7 +1013,7 @@ static void armed(void **state)
 	armed_says("policy=ask", "by a person");
 	armed_says("store_down", "");
 	armed_says("store_down static", "cannot be written");
-	armed_says("store_down fleet", "cannot be written");
+	armed_says("store_down agents", "cannot be written");
 	armed_says("quotes=P/A", "quotes is absent on green");
 	armed_says("expenses=P/U", "expenses is unknown on green");
 	armed_says("mail=P/A", "");

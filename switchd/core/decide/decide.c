@@ -150,8 +150,8 @@ static void commit(struct look *l, const struct row *r, struct decision *d)
 	/* A start sets the version itself; everything else lets it grow with what a proxy must show. */
 	if (l->in->kind != IN_START && (next->active != l->rec->active || next->shield != l->rec->shield))
 		next->v.epoch++;
-	d->offline_ok = l->in->kind == IN_HOLD || l->in->kind == IN_ROLLBACK ||
-			(d->mode == MOVE_AUTO && l->w->sole && l->w->cfg->offline_rollback);
+	d->offline_ok = l->w->alone && (l->in->kind == IN_HOLD || (l->in->kind == IN_ROLLBACK && l->w->drives) ||
+					(d->mode == MOVE_AUTO && l->w->drives && l->w->cfg->offline_rollback));
 	must(l->w->store_up || d->offline_ok);
 	check(l, d);
 }

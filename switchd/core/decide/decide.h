@@ -78,7 +78,8 @@ struct world {
 	const struct proxies_view *proxies;
 	const struct condemned_set *condemned;
 	bool store_up;
-	bool sole;                      /* as far as is known nobody else leads: the offline rule may apply */
+	bool alone;                     /* as far as is known no other switchd leads: what is done while the state is away is nobody else's matter */
+	bool drives;                    /* every proxy is driven from here: no agent, who hears of a move from the state only */
 	bool started;                   /* warm: B1.8's start condition is over */
 	bool unproven[MAX_FEATURES];    /* no negative control can show that this feature's probe is able to fail (B1.5) */
 	bool control_done; int vacuous; char vacuous_name[NAME_MAX_LEN + 1];   /* negative control of this deploy */
@@ -115,7 +116,7 @@ enum refusal {
 	RF_NONE, RF_PHASE, RF_HELD, RF_NOT_WHOLE, RF_CONDEMNED, RF_NO_TARGET, RF_CLAIMED, RF_SEALED, RF_OBSERVE, RF_STORE,
 	RF_SAME_SLOT, RF_ACTIVE_SLOT, RF_NO_ACTIVE, RF_NEEDS_SLOT, RF_NEEDS_FORCE, RF_NEEDS_WHY, RF_NOT_CLAIM, RF_NO_FEATURE,
 	RF_NOTHING, RF_PROXY, RF_PINNED, RF_LAST_GOOD, RF_RELEASE, RF_FULL, RF_SUSPECT, RF_GATE, RF_TARGETS, RF_STANDBY, RF_NO_RECORD,
-	RF_DOCUMENT, RF_NEWER, N_REFUSALS
+	RF_DOCUMENT, RF_NEWER, RF_ALONE, N_REFUSALS
 };
 struct refusal_info { const char *code; int http; int exit_code; const char *sentence; };
 const struct refusal_info *refusal_info(enum refusal);

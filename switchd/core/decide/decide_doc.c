@@ -48,6 +48,7 @@ static const struct refusal_info refusals[N_REFUSALS] = {
 	[RF_NEWER] = { "newer-record", 409, 10, "The store has a newer record." },
 	[RF_NO_RECORD] = { "no-record", 409, 12, "No good record of it is known here." },
 	[RF_STANDBY] = { "standby", 421, 16, "Another switchd leads: this one stands by." },
+	[RF_ALONE] = { "not-alone", 503, 16, "The state cannot be written, and without it this is not for one switchd alone." },
 	[RF_SUSPECT] = { "suspect", 409, 10, "The prober is suspect." },
 };
 

@@ -306,7 +306,9 @@ void do_say_command(struct look *l, struct decision *d)
 
 	if (l->w->cfg->mode == MODE_OBSERVE)
 		return;
-	if (decide_rollback_target(l->rec, l->w->condemned, why))
+	if (!l->w->store_up && !(l->w->alone && l->w->drives))
+		say(d, "; with the state away: switchctl --direct proxy pin %s %s", name, slot_name(l->b));
+	else if (decide_rollback_target(l->rec, l->w->condemned, why))
 		say(d, "; switchctl rollback %s", name);
 	else
 		say(d, "; rollback target: %s; switchctl rollback %s --force -m WHY", why, name);

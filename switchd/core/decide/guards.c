@@ -11,7 +11,9 @@ static bool is_slot(enum slot s) { return s == BLUE || s == GREEN; }
 /* ---- standing conditions ---- */
 
 static bool store_up(struct look *l) { return l->w->store_up; }
-static bool may_record_back(struct look *l) { return l->w->store_up || (l->w->sole && l->w->cfg->offline_rollback); }
+static bool alone(struct look *l) { return l->w->alone; }
+static bool drives(struct look *l) { return l->w->drives; }
+static bool may_record_back(struct look *l) { return l->w->store_up || (l->w->alone && l->w->drives && l->w->cfg->offline_rollback); }
 static bool observe(struct look *l) { return l->w->cfg->mode == MODE_OBSERVE; }
 static bool gate(struct look *l) { return l->w->cfg->mode == MODE_GATE; }
 static bool hold(struct look *l) { return l->rec->hold.on; }
@@ -350,6 +352,8 @@ static bool muted(struct look *l)
 
 const struct guard_info guards[N_GUARDS] = {
 	[G_STORE_UP] = { "state writable", "state not writable", store_up },
+	[G_ALONE] = { "nobody else may lead", "another may lead", alone },
+	[G_DRIVES] = { "no proxy has an agent", "a proxy has an agent", drives },
 	[G_MAY_RECORD_BACK] = { "state writable or offline rule", "state not writable and no offline rule", may_record_back },
 	[G_OBSERVE] = { "mode observe", "mode not observe", observe },
 	[G_GATE] = { "mode gate", "mode not gate", gate },

@@ -301,6 +301,8 @@ const struct row transitions[] = {
 
 	{ ALL, IN_ROLLBACK, { G_OBSERVE }, TO_REFUSED, 0, EV_NONE, NULL, "observe mode writes no proxy", RF_OBSERVE },
 	{ ALL, IN_ROLLBACK, { G_FORCE, -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "force needs a reason", RF_NEEDS_WHY },
+	{ ALL, IN_ROLLBACK, { -G_STORE_UP, -G_ALONE }, TO_REFUSED, 0, EV_NONE, NULL, "another switchd may lead: ask that one", RF_ALONE },
+	{ ALL, IN_ROLLBACK, { -G_STORE_UP, -G_DRIVES }, TO_REFUSED, 0, EV_NONE, NULL, "agents hear of a move from the state only", RF_ALONE },
 	{ ALL, IN_ROLLBACK, { -G_ACTIVE }, TO_REFUSED, 0, EV_NONE, NULL, "no slot is active: there is nothing to roll back", RF_NO_ACTIVE },
 	{ ALL, IN_ROLLBACK, { G_SLOT_ACTIVE }, TO_REFUSED, 0, EV_NONE, tell_slot, "that slot is the active one", RF_SAME_SLOT },
 	{ RV, IN_ROLLBACK, { -G_FORCE }, TO_NOTHING, ACT_APPLY, EV_NONE, NULL, "traffic is being put back already", 0 },
@@ -332,6 +334,7 @@ const struct row transitions[] = {
 
 	/* ---- a person's word beside the phase ---- */
 	{ ALL, IN_HOLD, { G_UNTIL_PAST }, TO_REFUSED, 0, EV_NONE, NULL, "the hold would end in the past", RF_NOTHING },
+	{ ALL, IN_HOLD, { -G_STORE_UP, -G_ALONE }, TO_REFUSED, 0, EV_NONE, NULL, "another switchd may lead, which would not know of the hold", RF_ALONE },
 	{ ALL, IN_HOLD, { 0 }, TO_STAY, 0, EV_HOLD_SET, do_hold, "a person holds the service", 0 },
 	{ ALL, IN_RESUME, { -G_STORE_UP }, TO_REFUSED, 0, EV_NONE, NULL, "the state cannot be written: nothing goes forward", RF_STORE },
 	{ ALL, IN_RESUME, { G_PINNED }, TO_STAY, ACT_APPLY | ACT_UNPIN, EV_HOLD_CLEARED, do_resume, "a person ended the pin", 0 },
