@@ -9,7 +9,7 @@
 
 #include "tests/chaos/driver/driver.h"
 
-enum { CALM_MS = 3000 };
+enum { CALM_MS = 4500 };
 static volatile sig_atomic_t over;
 static void on_end(int sig) { (void)sig; over = 1; }
 

@@ -73,7 +73,7 @@ static int deploy(struct op *o, const char *wait, const char *feature, const cha
 static void op_deploy(struct op *o, const struct view *v)
 {
 	static const char *const waits[] = { "flipped", "baked", "baked", "none" };
-	char slot[16], release[32];
+	char slot[16] = "", release[32];
 
 	if (at_rest(o, v))
 		(void)deploy(o, waits[draw_between(&o->dice, 0, 3)], NULL, NULL, slot, sizeof(slot), release, sizeof(release));
@@ -83,12 +83,13 @@ static void op_deploy(struct op *o, const struct view *v)
 static void op_deploy_lacking(struct op *o, const struct view *v)
 {
 	size_t i = (size_t)draw_between(&o->dice, 0, FAKE_LEN(losses) - 1);
-	char slot[16], release[32];
+	char slot[16] = "", release[32];
 
 	if (!at_rest(o, v))
 		return;
 	(void)deploy(o, "flipped", losses[i].feature, losses[i].how, slot, sizeof(slot), release, sizeof(release));
-	(void)app_tell(slot, 0, "restore all");
+	if (slot[0])
+		(void)app_tell(slot, 0, "restore all");
 }
 
 /* The active slot loses a feature: traffic goes back where it may, and the feature is restored in the end. */
@@ -105,7 +106,7 @@ static void lose(struct op *o, const char *slot, long ms)
 
 static void op_lose_in_bake(struct op *o, const struct view *v)
 {
-	char slot[16], release[32];
+	char slot[16] = "", release[32];
 
 	if (!at_rest(o, v) || deploy(o, "flipped", NULL, NULL, slot, sizeof(slot), release, sizeof(release)) != 0)
 		return;
@@ -170,7 +171,7 @@ static void op_hold(struct op *o, const struct view *v)
 
 static void op_claim_and_back(struct op *o, const struct view *v)
 {
-	char slot[16], id[96];
+	char slot[16] = "", id[96];
 
 	if (!at_rest(o, v) || !claim(o, "rnever", slot, sizeof(slot), id, sizeof(id)))
 		return;
@@ -181,7 +182,7 @@ static void op_claim_and_back(struct op *o, const struct view *v)
 /* Ready, then a person promotes or aborts it. */
 static void op_ready(struct op *o, const struct view *v)
 {
-	char slot[16], release[32];
+	char slot[16] = "", release[32];
 
 	if (!at_rest(o, v) || deploy(o, "ready", NULL, NULL, slot, sizeof(slot), release, sizeof(release)) != 0)
 		return;

@@ -6,7 +6,7 @@
  * value within a minute would be a fight, by design); that is told, and changes nothing else. */
 #include "tests/chaos/driver/driver.h"
 
-enum { PER_ROUND = 5, AT_ONCE = 3, ROUND_MS = 5500, MAX_KINDS = 64, LANE = 1 };
+enum { PER_ROUND = 6, AT_ONCE = 3, ROUND_MS = 6000, MAX_KINDS = 64, LANE = 1 };
 static const struct fault_kind *kinds[MAX_KINDS];
 static int weights[MAX_KINDS];
 static size_t n_kinds;
