@@ -18,7 +18,12 @@ static void forgotten(void *arg, bool known)
 
 void order_forget(struct call *c)
 {
-	if (!id_ok(c->last))
+	char why[300] = "";
+	const struct refusal_info *i = refusal_info(engine_leads(call_engine(c), why, sizeof(why)));
+
+	if (i->http != 200)
+		answer_problem(c, (unsigned)i->http, i->code, i->sentence, why, i->exit_code);
+	else if (!id_ok(c->last))
 		answer_problem(c, 404, "not-found", "No agent of that name reports.", c->last, 10);
 	else if (c->dry_run)
 		answer_json(c, 200, json_pack("{s:s,s:s}", "status", "dry-run", "name", c->last));

@@ -92,6 +92,8 @@ bool engine_ready(const struct engine *, char *why, size_t why_size);  /* /ready
 json_t *engine_agents(const struct engine *);                           /* who reports: agents and controllers (docs/fleet.md) */
 /* That agent is expected no more, until it reports again.  known: there was one of that name.  Exactly once, never from inside the call. */
 typedef void engine_forgot_fn(void *arg, bool known);
+/* RF_NONE: this controller may be asked for what only who leads does; else why not. */
+enum refusal engine_leads(const struct engine *, char *why, size_t why_size);
 void engine_forget_agent(struct engine *, const char *name, engine_forgot_fn *, void *arg);
 void engine_metrics(const struct engine *, struct buf *out);           /* Prometheus text */
 const struct config *engine_current_config(const struct engine *);     /* as it was loaded */

@@ -278,6 +278,17 @@ json_t *engine_agents(const struct engine *e)
 	return json_pack("{s:b,s:o}", "known", store_agents_known(e->store), "agents", list);
 }
 
+enum refusal engine_leads(const struct engine *e, char *why, size_t why_size)
+{
+	if (store_is_up(e->store))
+		return RF_NONE;
+	if (e->standby)
+		standby_text(e, why, why_size);
+	else
+		text_format(why, why_size, "the store is away: %s", store_why_down(e->store));
+	return e->standby ? RF_STANDBY : RF_STORE;
+}
+
 struct forgetting { engine_forgot_fn *done; void *arg; bool known; };
 
 static void forgot(void *arg)

@@ -309,7 +309,7 @@ static void refuse_standing_by(struct service *s)
 {
 	char text[300];
 
-	TEXT_FORMAT(text, "%s leads", store_leader(s->e->store)[0] ? store_leader(s->e->store) : "another switchd, as far as is known,");
+	standby_text(s->e, text, sizeof(text));
 	while (s->claims) { /* they waited for a round that nobody ends now */
 		struct order *o = s->claims;
 

@@ -337,6 +337,7 @@ bool traffic_drives(const struct service *);    /* every proxy is driven from he
 void traffic_peace(struct service *);   /* whoever raised versions against ours may be back with us: no pause before the next answer */
 bool standby_alone(const struct engine *);      /* no other controller is known to lead */
 int standby_slower(const struct engine *);
+void standby_text(const struct engine *, char *out, size_t size);       /* who leads, for who is refused */
 void standby_changed(struct engine *);
 store_changed_fn standby_committed;
 void standby_beat(struct engine *);

@@ -88,6 +88,11 @@ static void pace_all(struct engine *e)
 		measure_pace(e->services[i]);
 }
 
+void standby_text(const struct engine *e, char *out, size_t size)
+{
+	text_format(out, size, "%s leads", store_leader(e->store)[0] ? store_leader(e->store) : "another switchd, as far as is known,");
+}
+
 int standby_slower(const struct engine *e) { return e->standby ? SLOWER : 1; }
 
 static void stand_by(struct engine *e)

@@ -45,6 +45,17 @@ static void a_client_that_is_gone_costs_nothing(void **state)
 	expect(ON_UNIX, NULL, "GET", "/livez", NULL, 200);
 }
 
+/* Who stands by forgets nobody: the leader would wait for that agent all the same. */
+static void a_standby_forgets_no_agent(void **state)
+{
+	(void)state;
+	expect(ON_UNIX, NULL, "DELETE", "/v1/agents/lb1", NULL, 200);
+	fake.follows = true;
+	fake.asked = 0;
+	expect(ON_UNIX, NULL, "DELETE", "/v1/agents/lb1", NULL, 421);
+	assert_int_equal(fake.asked, 0);
+}
+
 static void an_end_with_replies_still_owed(void **state)
 {
 	struct client *order, *timeline, *probe, *wait;
@@ -187,7 +198,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
-		T(a_reply_that_comes_later), T(a_client_that_is_gone_costs_nothing), T(an_end_with_replies_still_owed), T(a_deploy_is_waited_for),
+		T(a_reply_that_comes_later), T(a_client_that_is_gone_costs_nothing),
+		T(a_standby_forgets_no_agent), T(an_end_with_replies_still_owed), T(a_deploy_is_waited_for),
 		T(events_are_streamed_and_resumed), T(streams_have_a_ceiling),
 	};
 

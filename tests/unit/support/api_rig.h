@@ -41,7 +41,7 @@ static struct fake {
 	struct record record;
 	struct active_answer active;
 	size_t services;
-	bool ready, later, broken_json;
+	bool ready, later, broken_json, follows;
 	/* what the last order was */
 	struct input in; char rid[80]; bool has_match; struct version match;
 	/* owed */
@@ -260,6 +260,13 @@ void engine_report(struct engine *e, const char *s, wall_ms from, engine_events_
 
 void engine_config(const struct engine *e, const char *service, struct buf *yaml) { (void)e; (void)service; fake.asked++; buf_adds(yaml, "version: 1\n"); }
 json_t *engine_agents(const struct engine *e) { (void)e; fake.asked++; return json_pack("{s:[]}", "agents"); }
+enum refusal engine_leads(const struct engine *e, char *why, size_t size)
+{
+	(void)e;
+	text_format(why, size, fake.follows ? "another leads" : "");
+	return fake.follows ? RF_STANDBY : RF_NONE;
+}
+
 void engine_forget_agent(struct engine *e, const char *name, engine_forgot_fn *done, void *arg)
 {
 	(void)e;
