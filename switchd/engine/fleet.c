@@ -189,6 +189,7 @@ static void take(struct service *s, const struct agent_seen *seen)
 	struct px *p = listed(s, seen->name);
 	struct agent_word w = { .heard = seen->heard, .result = PX_BAD_VALUE };
 	struct fleet_agent *a;
+	struct version told;
 	json_t *o;
 
 	if (!word && !p) {
@@ -206,6 +207,9 @@ static void take(struct service *s, const struct agent_seen *seen)
 				w.result = PX_BAD_VALUE;
 				TEXT_COPY(w.detail, "it shows a version beyond all bounds");
 			}
+			/* A pin that it saw before it heard of this version is an old one: that version may be what ends it. */
+			if (w.has_value && w.value.pin && (!version_parse(str(o, "version"), &told) || version_cmp(told, s->rec.v) < 0))
+				w.has_value = false;
 			text_printable(a->state, sizeof(a->state), str(o, "state"), strlen(str(o, "state")));
 			TEXT_COPY(a->why, w.detail);
 			a->has_value = w.has_value;

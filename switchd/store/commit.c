@@ -199,10 +199,10 @@ static void refuse_later(struct store *st, enum store_result result, const char 
 	TEXT_COPY(l->detail, detail);
 }
 
-/* A version that this generation cannot give: proxies or journal are ahead of the store by more than the next commit. */
+/* A version that this generation cannot give: proxies or journal are ahead of the store by more than this commit tells. */
 static bool is_ahead(const struct store *st, const struct commit *c)
 {
-	return c->next->v.gen > st->gen || (c->expect_rev && c->next->v.epoch > c->expect_v.epoch + 1);
+	return c->next->v.gen > st->gen || (c->expect_rev && c->next->v.epoch > c->expect_v.epoch + (c->n_events ? c->n_events : 1));
 }
 
 void store_commit(struct store *st, const struct commit *c, store_done_fn *done, void *arg)

@@ -52,9 +52,13 @@ local was = fresh and 'none' or s[5]
 local shows_other = active ~= was or shield ~= (fresh and 'plain' or s[6])
 if fresh then
 	if active ~= 'none' and num(epoch) < 1 then return no('BADARG', 'epoch') end
-elseif num(epoch) ~= num(s[2]) + (shows_other and 1 or 0) then
-	return no('BADARG', 'epoch')
+else
+	-- By a person's word it grows without another value (a pin ended), and by one an event (decided while the store was away).
+	local least = num(s[2]) + (shows_other and 1 or 0)
+	local most = (mode == 'back' or mode == 'force') and num(s[2]) + #ARGV - FIRST_EVENT + 1 or least
+	if num(epoch) < least or num(epoch) > most then return no('BADARG', 'epoch') end
 end
+local grows = fresh or num(epoch) > num(s[2])
 if (mode == 'auto' or mode == 'forward') and not fresh and s[8] == '1' then return no('HELD', '') end
 
 local release = slots[active]
@@ -90,7 +94,7 @@ call('HSET', KEYS[3], 'gen', gen, 'epoch', epoch, 'rev', rev, 'cid', rid, 'activ
 if evict ~= '' and c_release ~= '' then call('HDEL', KEYS[5], evict) end
 if c_release ~= '' then call('HSET', KEYS[5], c_release, c_json) end
 if pardon ~= '' then call('HDEL', KEYS[5], pardon) end
-if shows_other and active ~= 'none' then
+if (shows_other or grows) and active ~= 'none' then
 	show({meta = KEYS[1], a = KEYS[4], ev = KEYS[6]}, m[4], {service = service, gen = gen, epoch = epoch, slot = active, shield = shield, release = release,
 	     cid = rid, seq = text(seq), us = text(t), mode = mode, condemned = c_release})
 end

@@ -34,6 +34,19 @@ map_stays blue:pin.1790000001:plain
 run flip "$SERVICE" --to green --yes --force -m "over"
 expect_exit 0
 wait_until 10 eval '[ "$(map_slot)" = green ] && [ "$(status active)" = green ]' || fail "map: $(map_value), record $(status etag)"
+wait_status 30 phase steady
+
+step "a third; a person's resume ends it, and it stays ended"
+haproxy_cmd set map "$MAP" shop blue:pin.1790000002:plain >/dev/null
+wait_status 20 "active pin.slot" "blue blue"
+pinned_at=$(status version.epoch)
+run resume "$SERVICE"
+expect_exit 0
+[ "$(status version.epoch)" -gt "$pinned_at" ] || fail "the epoch did not grow with the end of the pin"
+wait_until 10 eval '[ "$(map_value)" = "blue:$(status etag):plain" ]' || fail "map: $(map_value), record $(status etag)"
+wait_report 10 state ok
+expect_status pin null
+expect_events pin.adopted 3
 wait_status 30 phase steady # the bake is over: nothing is left for the agent to do
 wait_report 20 "state version" "ok $(status etag)"
 agent_stop || fail "the agent ended with $?"

@@ -649,7 +649,7 @@ static void expect_always(void)
 		return;
 	bool value = n->active != r->active || n->shield != r->shield;
 
-	if (G.in.kind != IN_START && (n->v.gen != r->v.gen || n->v.epoch != r->v.epoch + value))
+	if (G.in.kind != IN_START && (n->v.gen != r->v.gen || n->v.epoch != r->v.epoch + (value || (G.in.kind == IN_RESUME && r->pin.on))))
 		BAD("epoch %llu -> %llu, value changed: %d", (unsigned long long)r->v.epoch, (unsigned long long)n->v.epoch, value);
 	if (value && G.cfg.mode != MODE_OBSERVE && n->active != NO_SLOT && !(D.actions & ACT_APPLY))
 		BAD("a new value, and no proxy is told");

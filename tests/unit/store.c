@@ -198,6 +198,11 @@ static void the_epoch_grows_when_proxies_must_show_another_value_and_only_then(v
 	next.v.epoch = 1; /* never lower */
 	assert_int_equal(commit(&h, "rid-e", MOVE_FORCE, &rec, &next, &k), ST_REFUSED);
 	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop epoch"), "2");
+	next = rec; /* a pin was ended: the same value, told again */
+	next.v.epoch++;
+	assert_int_equal(commit(&h, "rid-f", MOVE_BACK, &rec, &next, &k), ST_OK);
+	assert_int_equal(k.record.v.epoch, 3);
+	assert_non_null(strstr(redis(&rig, "GET switchd:{0}:a:shop"), " 3 "));
 	store_free(&h.store);
 }
 

@@ -111,7 +111,7 @@ static void check(const struct look *l, const struct decision *d)
 	must(!other_value || grown > 0 || n->active == NO_SLOT);
 	if (l->in->kind != IN_START) {
 		must(n->v.gen == r->v.gen);
-		must(n->v.epoch == r->v.epoch + other_value);
+		must(n->v.epoch == r->v.epoch + (other_value || (l->in->kind == IN_RESUME && r->pin.on)));
 	}
 	must(n->active == BLUE || n->active == GREEN || n->active == NO_SLOT);
 	must(n->move.decided.ms == r->move.decided.ms || d->mode != MOVE_NOTE || (r->drill.on && !n->drill.on));

@@ -298,9 +298,12 @@ void do_hold(struct look *l, struct decision *d)
 
 void do_resume(struct look *l, struct decision *d)
 {
-	if (l->rec->pin.on)
+	if (l->rec->pin.on) {
+		/* Agents hear of it as of a move: by a higher version, and by whose word it is. */
 		say(d, "the pin to %s is ended", slot_name(l->rec->pin.slot));
-	else
+		d->mode = MOVE_BACK;
+		d->next.v.epoch++;
+	} else
 		say(d, "set by %s: %s", l->rec->hold.by, l->rec->hold.why);
 	d->next.hold = (struct hold){ .on = false };
 	d->next.pin.on = false;

@@ -104,7 +104,7 @@ static UNUSED void bench_beat(EV_P_ ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	for (size_t i = 0; i < b->a.n; i++)
-		agent_service_beat(b->a.services[i], mono_now());
+		agent_service_beat(b->a.services[i], mono_now(), 1);
 }
 
 /* As after a start of the process: all that is known is on the disk. */
