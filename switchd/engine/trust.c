@@ -181,6 +181,11 @@ static void look_at(struct service *s, const struct store_looked *w)
 		return;
 	if (w->trouble[0]) {
 		s->mark[0] = '\0';
+		if (w->gone && !s->bad.on && s->rec.rev && !s->e->standby) { /* what is gone is no value: it is written anew */
+			log_error("store", "service=%s what=\"its public record is gone from the store: it is restored\"", s->cfg->name);
+			store_new_generation(s->e->store, 0, "a public record is gone from the store");
+			return;
+		}
 		refuse(s, false, w->trouble, NULL);
 		service_tick(s);
 		return;

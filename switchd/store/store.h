@@ -115,7 +115,7 @@ void store_get(struct store *, const char *service, const char *what, store_get_
 /* One look at what stands of some services, while the store is there: trouble "" = nothing is wrong as far as can be seen without
  * reading it whole; the mark changes with whatever changes there.  No call when no answer comes.  All BORROWED. */
 enum { STORE_LOOK_MOST = 64 };
-struct store_looked { const char *service, *trouble, *mark; };
+struct store_looked { const char *service, *trouble, *mark; bool gone; /* the trouble is that the public record is not there */ };
 typedef void store_look_fn(void *arg, const struct store_looked *, size_t n);
 void store_look(struct store *, const char *const *services, size_t n, store_look_fn *, void *arg);
 /* Writes the last good record over what stands, whatever that is, at a version above all that can be read there and above `floor`:

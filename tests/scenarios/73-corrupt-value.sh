@@ -91,8 +91,8 @@ run hold shop -m x; expect_exit 0
 run resume shop; expect_exit 0
 
 step "a key of another type"
-redis 'DEL switchd:{0}:a:shop' >/dev/null
-redis 'SADD switchd:{0}:a:shop x' >/dev/null
+redis 'SADD switchd:{0}:other x' >/dev/null
+redis 'RENAME switchd:{0}:other switchd:{0}:a:shop' >/dev/null # in one step: what is gone is restored
 wait_until 2 refused || fail "not noticed: $(status store)"
 run state repair shop -y -m "INC-8"; expect_exit 0
 wait_until 5 good || fail "still refused: $(status store)"
@@ -101,6 +101,11 @@ step "a record that is gone is restored"
 redis 'DEL switchd:{0}:s:shop' >/dev/null
 wait_until 10 eval '[ "$(field active)" = green ]' || fail "not restored: $(status store loaded)"
 wait_status 10 "store.up active loaded" "true green true"
+step "the public record alone is gone: restored as well, nothing refused"
+redis 'DEL switchd:{0}:a:shop' >/dev/null
+wait_until 5 eval '[ "$(redis "EXISTS switchd:{0}:a:shop")" = :1 ]' || fail "not restored: $(status store)"
+wait_status 10 "store.up active loaded" "true green true"
+good || fail "refused: $(status store)"
 run flip shop --to blue -y; expect_exit 0
 expect_agreement
 load_cmd more 60
