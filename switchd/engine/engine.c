@@ -440,8 +440,8 @@ static bool same_targets(const struct slot_config *a, const struct slot_config *
 /* in_force: of the services of `next`, in its order. */
 static bool reload_allowed(const struct engine *e, const struct config *next, struct in_force **in_force, char *why, size_t size)
 {
-	if (strcmp(e->cfg->state_dir, next->state_dir) != 0 || e->cfg->redis.embedded != next->redis.embedded) {
-		text_format(why, size, "state and state_dir cannot change while switchd runs: restart it");
+	if (strcmp(e->cfg->state_dir, next->state_dir) != 0 || !config_same_state(e->cfg, next)) {
+		text_format(why, size, "state, state_dir and lease_ttl cannot change while switchd runs: restart it");
 		return false;
 	}
 	for (size_t i = 0; i < e->n; i++) {

@@ -33,6 +33,20 @@ wait_until 10 eval '[ "$(status features.#)" = 7 ]' || fail "the new feature is 
 expect_status "active version.gen version.epoch" "$before"
 expect_agreement
 
+step "another store, or another lease: not while it runs"
+cp "$CONFIG" "$SITE/good2.yaml"
+refused=0
+for more in "state: { redis: 'unix:$SITE/other.sock' }" "state: { prefix: 'other:' }" "lease_ttl: 4s"; do
+	{ grep -v "^${more%%:*}:" "$SITE/good2.yaml"; echo "$more"; } >"$CONFIG"
+	kill -HUP "$(pid_of switchd)"
+	wait_until 10 reload_ok 0 || fail "a reload with '$more' is not refused"
+	refused=$((refused + 1))
+	expect_eq "$more: refused for that" "$(grep -ac "cannot change while switchd runs" "$SITE/log/switchd")" $refused
+	cp "$SITE/good2.yaml" "$CONFIG"
+	kill -HUP "$(pid_of switchd)"
+	wait_until 10 reload_ok 1 || fail "the good file is not taken again: $(tail -n 3 "$SITE/log/switchd")"
+done
+
 step "a file without the service that is there"
 sed "s/^  $SERVICE:/  other:/; s,shop.map,other.map,g" "$CONFIG" >"$SITE/other.yaml"
 cp "$CONFIG" "$SITE/good2.yaml"

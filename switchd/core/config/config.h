@@ -220,6 +220,8 @@ typedef const char *config_env_fn(const char *name, void *arg);
  * The caller owns the config. */
 struct config *config_load(const char *name, const char *text, size_t len,
 			   config_env_fn *env, void *env_arg, struct buf *errors, int *n_errors);
+/* Is the store of both the same, reached in the same way? */
+bool config_same_state(const struct config *, const struct config *);
 /* The same for either role of the daemon.  An agent's configuration needs the Redis of its controllers, and of each service its
  * proxies alone: slots may be there (for `proxy snippet`), of features the paths alone are taken (for the shield), and every other
  * setting of a service that is not the proxies' is passed over, with the secrets in it. */

@@ -127,3 +127,18 @@ void state_show(const struct show *w, const struct redis_config *r)
 	show_line(w, "  ", "redis_server", r->redis_server);
 	show_tls(w, "  ", "tls", &r->tls, r->over_tls);
 }
+
+/* Two are the same when they are written the same: what is added to the block is compared as soon as it is shown. */
+bool config_same_state(const struct config *a, const struct config *b)
+{
+	struct buf written[2] = { BUF_INIT(64 * 1024), BUF_INIT(64 * 1024) };
+	const struct config *const each[] = { a, b };
+	bool same;
+
+	for (size_t i = 0; i < 2; i++)
+		state_show(&(struct show){ .out = &written[i], .secrets = true }, &each[i]->redis);
+	same = a->lease_ttl_ms == b->lease_ttl_ms && strcmp(buf_str(&written[0]), buf_str(&written[1])) == 0;
+	buf_free(&written[0]);
+	buf_free(&written[1]);
+	return same;
+}
