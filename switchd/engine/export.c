@@ -2,7 +2,8 @@
  * export.c - the event stream into the archive: every committed event, in order, before the stream trims it.
  *
  * The stream itself is read, from the last id that is in the archive on: what others committed, what was replayed and what
- * happened while the disk was full is in it too.  An id is a version (D8): a number left out is said to be missing. */
+ * happened while the disk was full is in it too.  An id is a version (D8): a number left out is taken from what this process
+ * still remembers, else it is said to be missing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,31 @@ static void written(void *arg, bool durable)
 		pump(e);
 }
 
+static bool before(const char *a, const char *b)
+{
+	uint64_t gen[2], seq[2];
+
+	return split(a, &gen[0], &seq[0]) && split(b, &gen[1], &seq[1]) && (gen[0] != gen[1] ? gen[0] < gen[1] : seq[0] < seq[1]);
+}
+
+/* What was acknowledged here and is not in the stream any more, a store that lost its last commits, is known to memory: it is put
+ * where its id belongs (I3).  Returns the lines. */
+static size_t remembered(const struct engine *e, char id[44], const char *next, struct buf *out)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < e->n_events; i++) {
+		const struct kept_event *k = &e->events[i];
+
+		if ((id[0] && !before(id, k->id)) || !before(k->id, next) || out->len + strlen(k->json) + 1 > out->max)
+			continue;
+		buf_addf(out, "%s\n", k->json);
+		text_copy(id, 44, k->id);
+		lines++;
+	}
+	return lines;
+}
+
 static size_t lines_of(struct engine *e, json_t *events, struct buf *out)
 {
 	char id[44];
@@ -66,8 +92,11 @@ static size_t lines_of(struct engine *e, json_t *events, struct buf *out)
 	json_array_foreach(events, i, x) {
 		const char *next = json_string_value(json_object_get(x, "id"));
 		char *text = next ? json_dumps(x, JSON_COMPACT) : NULL;
-		uint64_t gap = text ? missing(id, next) : 0;
+		uint64_t gap;
 
+		if (text && id[0])
+			lines += remembered(e, id, next, out);
+		gap = text ? missing(id, next) : 0;
 		if (text && out->len + strlen(text) + 400 > out->max) {
 			free(text);
 			e->export_full = true;

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The store commits a hold and is emptied before anybody has read the event: the order was acknowledged, so it is in the
+# archive all the same, once, and where its id belongs; the record is restored from what the leader knows (I3).
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/failpoints.sh"
+redis_start || fail "redis does not start"
+fp_begin
+scn_site 2
+load_start
+load_cmd mark begin
+redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' | tr -d '\r' | sed -n 1p; }
+ids() { cat "$STATE"/archive/*.jsonl | sed -n 's/.*"id":"\([0-9]*-[0-9]*\)".*/\1/p'; }
+wait_until 5 eval '[ "$(ids | wc -l)" -ge 2 ]' || fail "the archive does not begin: $(ids)"
+
+step "committed, and emptied before switchd reads the answer"
+arm store.after-commit wait
+ctl hold shop -m INC-9 --json >"$SITE/hold.out" 2>&1 &
+hold=$!
+wait_until 10 reached store.after-commit || fail "the hold does not pass store.after-commit"
+gen=$(redis_ask "HGET switchd:{0}:meta gen" | tr -d '\r' | sed -n 2p)
+expect_eq "FLUSHALL" "$(redis FLUSHALL)" +OK
+let_go store.after-commit
+wait $hold
+expect_eq "exit of the hold" $? 0
+
+step "the record is restored, and nothing of what was said is lost"
+wait_until 20 eval '[ "$(status version.gen)" -gt "$gen" ]' || fail "no new generation: $(status version.gen), was $gen"
+wait_status 20 "store.up loaded active hold.why" "true true blue INC-9"
+wait_until 10 eval 'grep -q "\"kind\":\"store.restored\"" "$STATE"/archive/*.jsonl' || fail "the archive does not go on: $(ids)"
+expect_eq "holds in the archive" "$(cat "$STATE"/archive/*.jsonl | grep -c '"kind":"hold.set"')" 1
+grep -q '"kind":"archive.gap"' "$STATE"/archive/*.jsonl && fail "a gap: $(grep archive.gap "$STATE"/archive/*.jsonl)"
+expect_eq "ids in their order" "$(ids)" "$(ids | sort -t- -k1,1n -k2,2n -u)"
+load_cmd more 40
+expect_no_failures begin
+expect_agreement
+scn_done
