@@ -36,12 +36,15 @@ static bool target_name(const char *name, int *slot, int *n)
 	return true;
 }
 
-static void close_losses(int slot, int target, const char *path, int64_t at)
+enum { END_SEEN_US = 100000 };  /* an ended process is noticed so late at most */
+
+/* Those that began until `begun`. */
+static void close_losses(int slot, int target, const char *path, int64_t begun, int64_t at)
 {
 	for (size_t i = 0; i < broken.n; i++) {
 		struct span *s = &broken.s[i];
 
-		if (s->to != INT64_MAX || s->slot != slot || strcmp(s->name, "lost") != 0)
+		if (s->to != INT64_MAX || s->from > begun || s->slot != slot || strcmp(s->name, "lost") != 0)
 			continue;
 		if ((target && s->target && s->target != target) || (target && !s->target) || (*path && strcmp(s->path, path) != 0))
 			continue;
@@ -72,7 +75,7 @@ static void app_line(const struct line *l)
 		snprintf(s->path, sizeof(s->path), "%s", path_of(feature));
 		snprintf(s->what, sizeof(s->what), "%.15s", how);
 	} else if (field_is(l, "ok", "1"))
-		close_losses(slot, target, path_of(feature), l->at);
+		close_losses(slot, target, path_of(feature), l->at, l->at);
 }
 
 /* Targets die and freeze by storm alone; while its slot is filled they are the holder's. */
@@ -154,9 +157,10 @@ static void foreign_line(const struct run *r, const struct line *l)
 			s->to = f->shown[i].t1 + 200000;
 }
 
-/* hard-stop-after 10s: so long an old process may still answer. */
-static void reload_line(const struct run *r, const struct line *l)
+/* The old process answers until it ends; hard-stop-after 10s ends it. */
+static void reload_line(const struct run *r, size_t at)
 {
+	const struct line *l = &r->lines[at];
 	int front = (int)strtol(field(l, "name") + strlen("haproxy-"), NULL, 10);
 
 	if (front < 1 || front > r->n_fronts || !field_is(l, "what", "begin"))
@@ -164,6 +168,9 @@ static void reload_line(const struct run *r, const struct line *l)
 	struct span *s = open_span(&proxy_reload, l->at, "reload");
 	s->front = front;
 	s->to = l->at + 11000000;
+	for (size_t i = at; i < r->n_lines && r->lines[i].at < s->to; i++)
+		if (strcmp(r->lines[i].word, "proc") == 0 && field_is(&r->lines[i], "what", "ended") && strcmp(field(&r->lines[i], "pid"), field(l, "old")) == 0)
+			s->to = r->lines[i].at + END_SEEN_US;
 }
 
 /* ---- when nobody decides ---- */
@@ -204,6 +211,7 @@ static void decider_line(const struct line *l, int expected)
 void windows_make(const struct run *r)
 {
 	bool filling[3] = { false };
+	int64_t since[3] = { 0 };
 	int expected = site_count(r, "controllers") + site_count(r, "agents");
 
 	for (size_t i = 0; i < r->n_lines; i++) {
@@ -215,11 +223,15 @@ void windows_make(const struct run *r)
 			int slot = slot_of(field(l, "slot"));
 
 			filling[slot] = field_is(l, "what", "begin");
-			close_losses(slot, 0, "", l->at);
+			/* Target by target gives way to a new one: what was lost before is lost until the last of them did. */
+			if (filling[slot])
+				since[slot] = l->at;
+			else
+				close_losses(slot, 0, "", since[slot], l->at);
 		} else if (strcmp(l->word, "foreign") == 0)
 			foreign_line(r, l);
 		else if (strcmp(l->word, "reload") == 0)
-			reload_line(r, l);
+			reload_line(r, i);
 		else if (strcmp(l->word, "proc") == 0) {
 			target_line(l, filling);
 			if (strncmp(field(l, "name"), "haproxy-", 8) == 0)
@@ -285,8 +297,13 @@ unsigned slots_allowed(const struct run *r, int front, int64_t t0, int64_t t1, b
 		t0 = s->from < t0 ? s->from : t0;
 		t1 = s->to > t1 ? s->to : t1;
 	}
-	for (const struct span *s = meets(&proxy_reload, front, t0, t1, NULL); s; s = meets(&proxy_reload, front, t0, t1, s))
+	int64_t told = t1;
+	for (const struct span *s = meets(&proxy_reload, front, t0, t1, NULL); s; s = meets(&proxy_reload, front, t0, t1, s)) {
 		t0 = s->from < t0 ? s->from : t0;
+		/* The one that leaves was told what the new one, which is asked now, learns a little later. */
+		told = s->to > told && told != INT64_MAX ? s->to : told;
+	}
+	t1 = told;
 	size_t from = first_after(f, t0), to = t1 == INT64_MAX ? f->n_shown : first_after(f, t1);
 	while (from > 0 && !(f->shown[from - 1].there && f->shown[from - 1].t1 <= t0))
 		from--;
