@@ -111,6 +111,6 @@ void check_house(const struct run *);           /* I11, I12 */
 void check_secrets(const struct run *);         /* I15 */
 void check_leases(const struct run *);          /* I13 */
 void check_outcomes(const struct run *);        /* I18 */
-void check_tally(const struct run *, FILE *);   /* the closing line's numbers */
+bool check_tally(const struct run *, long least, FILE *);       /* the closing line's numbers; were there so many faults and flips? */
 
 #endif

@@ -226,7 +226,7 @@ void check_traffic(const struct run *r)
 	judge_nobody(r);
 }
 
-void check_tally(const struct run *r, FILE *out)
+bool check_tally(const struct run *r, long least, FILE *out)
 {
 	long injected = 0, vetoed = 0, automatic = 0, forward = 0, back = 0;
 	const char *seed = "?", *topology = "?";
@@ -251,4 +251,5 @@ void check_tally(const struct run *r, FILE *out)
 	}
 	fprintf(out, "chaos: seed %s, %s: %ld injections (%ld vetoed), %ld flips (%ld automatic, %ld forward, %ld back), %ld requests, failed %ld inside and %ld outside allowed windows",
 		seed, topology, injected, vetoed, automatic + forward + back, automatic, forward, back, n_requests, n_failed_in, n_failed_out);
+	return injected >= least && automatic + forward + back >= least;
 }
