@@ -83,10 +83,10 @@ static void target_line(const struct line *l, const bool filling[3])
 {
 	int slot, n;
 
-	if (!target_name(field(l, "name"), &slot, &n) || filling[slot])
+	if (!target_name(field(l, "name"), &slot, &n))
 		return;
 	const char *what = field(l, "what");
-	if (strcmp(what, "kill") == 0 || strcmp(what, "stop") == 0) {
+	if ((strcmp(what, "kill") == 0 || strcmp(what, "stop") == 0) && !filling[slot]) {
 		struct span *s = open_span(&broken, l->at, "dead");
 
 		s->slot = slot;
@@ -150,6 +150,7 @@ static void foreign_line(const struct run *r, const struct line *l)
 	struct span *s = open_span(&proxy_out, l->at, "foreign");
 
 	s->front = front;
+	s->slot = value_parse(field(l, "value")).slot;
 	/* Until it was seen and put right; never seen: it was put right between two looks. */
 	s->to = l->at + 200000;
 	for (size_t i = 0; i < f->n_shown; i++)
@@ -296,6 +297,10 @@ unsigned slots_allowed(const struct run *r, int front, int64_t t0, int64_t t1, b
 	for (const struct span *s = meets(&proxy_out, front, t0, t1, NULL); s; s = meets(&proxy_out, front, t0, t1, s)) {
 		t0 = s->from < t0 ? s->from : t0;
 		t1 = s->to > t1 ? s->to : t1;
+		if (strcmp(s->name, "foreign") == 0 && s->slot) { /* it may have stood between two looks */
+			bits |= 1u << s->slot;
+			*shield = true;
+		}
 	}
 	int64_t told = t1;
 	for (const struct span *s = meets(&proxy_reload, front, t0, t1, NULL); s; s = meets(&proxy_reload, front, t0, t1, s)) {

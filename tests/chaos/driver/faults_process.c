@@ -106,6 +106,8 @@ static bool reload_begin(struct fault *f)
 
 static void reload_end(struct fault *f) { say("reload\tname=%s\twhat=end", member(f)->name); }
 
+enum { YOUNG_US = 5000000 };
+
 /* Few descriptors more than it has: connections and probes fail for want of one. */
 static bool nofile_begin(struct fault *f)
 {
@@ -116,6 +118,10 @@ static bool nofile_begin(struct fault *f)
 
 	if (!running(f, p))
 		return false;
+	if (now_us() - p->since < YOUNG_US) { /* one that cannot even start says so and ends: that is no finding */
+		snprintf(f->note, sizeof(f->note), "only just started");
+		return false;
+	}
 	if (prlimit(p->pid, RLIMIT_NOFILE, NULL, &was) < 0) {
 		snprintf(f->note, sizeof(f->note), "prlimit: %s", strerror(errno));
 		return false;
