@@ -311,7 +311,7 @@ static void wait_for(struct fleet_count *c, const char *name, const char *why, i
 		return;
 	l = &c->waiting[c->n_waiting++];
 	TEXT_COPY(l->name, name);
-	TEXT_COPY(l->why, why);
+	text_printable(l->why, sizeof(l->why), why, strlen(why)); /* it may be cut within a character, and no JSON is made of that */
 	l->seen_ms = seen_ms;
 }
 
