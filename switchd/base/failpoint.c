@@ -109,22 +109,24 @@ static void perform(enum action action, const char *name, const char *path)
 	}
 }
 
-/* The file's new name is both the claim (one passage of one thread takes it) and the sign that the point was reached. */
+/* A name of this thread's own is the claim (one passage of one thread takes the file), and .hit the sign that the point was
+ * reached: only when it was read, since whoever sees the sign may remove it at once. */
 static void look_in_dir(const char *name)
 {
-	char path[400], hit[400], text[16] = "";
+	char path[400], own[400], hit[400], text[16] = "";
 	enum action action;
 
-	if (!dir[0] || !TEXT_FORMAT(path, "%s/%s", dir, name) || !TEXT_FORMAT(hit, "%s/%s.hit", dir, name) || rename(path, hit) != 0)
+	if (!dir[0] || !TEXT_FORMAT(path, "%s/%s", dir, name) || !TEXT_FORMAT(own, "%s/%s.%d", dir, name, (int)gettid()) ||
+	    !TEXT_FORMAT(hit, "%s/%s.hit", dir, name) || rename(path, own) != 0)
 		return;
-	int fd = open(hit, O_RDONLY | O_CLOEXEC);
+	int fd = open(own, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	if (!parse_action(text, &action)) {
+	if (rename(own, hit) != 0 || !parse_action(text, &action)) {
 		fprintf(stderr, "%s: cannot read \"%s\"; want kill, stop, exit or wait\n", hit, text);
 		_exit(EXIT_BAD_LIST);
 	}

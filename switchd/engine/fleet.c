@@ -9,108 +9,11 @@
 
 #include "switchd/base/log.h"
 #include "switchd/core/fleet.h"
+#include "switchd/engine/agent_word.h"
 #include "switchd/engine/service.h"
 #include "switchd/proxy/agent.h"
 
 static bool is_controller(const char *name) { return text_starts(name, FLEET_CONTROLLER); }
-
-/* ---- one word ---- */
-
-static int small(const json_t *list, size_t i)
-{
-	json_int_t n = json_integer_value(json_array_get(list, i));
-
-	return n < 0 || n > 1000000 ? 0 : (int)n;
-}
-
-static uint64_t count(const json_t *o, const char *slot)
-{
-	json_int_t n = json_integer_value(json_object_get(o, slot));
-
-	return n < 0 ? 0 : (uint64_t)n;
-}
-
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static enum proxy_result result_of(const char *state)
-{
-	static const struct { const char *state; enum proxy_result result; } states[] = {
-		{ "ok", PX_OK }, { "behind", PX_OK }, { "ahead", PX_OK }, { "pinned", PX_OK }, { "down", PX_ABSENT },
-		{ "refused", PX_REFUSED }, { "fork", PX_REFUSED }, { "fight", PX_REFUSED },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(states); i++)
-		if (strcmp(states[i].state, state) == 0)
-			return states[i].result;
-	return PX_BAD_VALUE;
-}
-
-static void condemned_take(struct fleet_agent *a, const json_t *list)
-{
-	const json_t *x;
-	size_t i;
-
-	a->n_condemned = 0;
-	json_array_foreach((json_t *)list, i, x) {
-		const char *release = json_string_value(x);
-
-		if (release && id_ok(release) && a->n_condemned < ARRAY_LEN(a->condemned))
-			TEXT_COPY(a->condemned[a->n_condemned++], release);
-	}
-}
-
-/* The value that its proxies show: of several the lowest, so that none is forgotten. */
-static bool value_of(const json_t *o, struct proxy_value *out)
-{
-	bool any = false;
-	const json_t *p;
-	size_t i;
-
-	json_array_foreach(json_object_get(o, "proxies"), i, p) {
-		struct proxy_value v;
-
-		if (!proxy_value_parse(str(p, "value"), &v))
-			return false;
-		if (!any || v.pin || (!out->pin && version_cmp(v.v, out->v) < 0))
-			*out = v;
-		any = true;
-	}
-	return any;
-}
-
-static bool durable_of(const json_t *o)
-{
-	const json_t *p;
-	size_t i;
-
-	json_array_foreach(json_object_get(o, "proxies"), i, p)
-		if (!json_is_true(json_object_get(p, "durable")))
-			return false;
-	return true;
-}
-
-static void word_of(const json_t *o, const struct agent_seen *seen, struct agent_word *w)
-{
-	const json_t *up = json_object_get(o, "up"), *caught = json_object_get(o, "caught"), *missed = json_object_get(o, "missed");
-
-	*w = (struct agent_word){ .heard = seen->heard, .result = result_of(str(o, "state")), .durable = durable_of(o), .up_known = json_is_object(up),
-				  .shield_known = json_is_object(caught) };
-	text_printable(w->detail, sizeof(w->detail), str(o, "why"), strlen(str(o, "why")));
-	w->has_value = value_of(o, &w->value);
-	for (int k = BLUE; k <= GREEN; k++) {
-		const char *slot = slot_name((enum slot)k);
-
-		w->up[k] = small(json_object_get(up, slot), 0);
-		w->all[k] = small(json_object_get(up, slot), 1);
-		w->caught[k] = count(caught, slot);
-		w->missed[k] = count(missed, slot);
-	}
-}
 
 /* ---- the fleet of a service ---- */
 
@@ -183,14 +86,42 @@ static bool is_bounded(const struct service *s, struct version v)
 	return v.gen <= from + FLEET_AHEAD_S && v.epoch <= s->rec.v.epoch + FLEET_AHEAD_EPOCHS;
 }
 
+static void take_word(struct service *s, struct fleet_agent *a, const struct agent_service *word)
+{
+	struct agent_said said;
+	struct agent_word *w = &said.word;
+
+	a->word_us = word->us;
+	if (!agent_word_parse(word->json, strlen(word->json), &said)) {
+		a->word = (struct agent_word){ .result = PX_BAD_VALUE };
+		TEXT_COPY(a->state, "unreadable");
+		a->has_value = false;
+		return;
+	}
+	if (w->has_value && !w->value.pin && !is_bounded(s, w->value.v)) {
+		w->has_value = false;
+		w->result = PX_BAD_VALUE;
+		TEXT_COPY(w->detail, "it shows a version beyond all bounds");
+	}
+	/* A pin that it saw before it heard of this version is an old one: that version may be what ends it. */
+	if (w->has_value && w->value.pin && (!said.told_known || version_cmp(said.told, s->rec.v) < 0))
+		w->has_value = false;
+	a->word = *w;
+	a->has_value = w->has_value;
+	a->value = w->value;
+	TEXT_COPY(a->state, said.state);
+	TEXT_COPY(a->why, w->detail);
+	TEXT_COPY(a->cid, said.cid);
+	memcpy(a->condemned, said.condemned, sizeof(a->condemned));
+	a->n_condemned = said.n_condemned;
+	converged_at(s, a, word->us);
+}
+
 static void take(struct service *s, const struct agent_seen *seen)
 {
 	const struct agent_service *word = agent_service(seen, s->cfg->name);
 	struct px *p = listed(s, seen->name);
-	struct agent_word w = { .heard = seen->heard, .result = PX_BAD_VALUE };
 	struct fleet_agent *a;
-	struct version told;
-	json_t *o;
 
 	if (!word && !p) {
 		drop(s, seen->name);
@@ -199,32 +130,7 @@ static void take(struct service *s, const struct agent_seen *seen)
 	a = place(s, seen->name);
 	a->heard = seen->heard;
 	if (word && (word->us != a->word_us || !a->word_us)) {
-		o = json_loads(word->json, JSON_REJECT_DUPLICATES, NULL);
-		if (json_is_object(o)) {
-			word_of(o, seen, &w);
-			if (w.has_value && !w.value.pin && !is_bounded(s, w.value.v)) {
-				w.has_value = false;
-				w.result = PX_BAD_VALUE;
-				TEXT_COPY(w.detail, "it shows a version beyond all bounds");
-			}
-			/* A pin that it saw before it heard of this version is an old one: that version may be what ends it. */
-			if (w.has_value && w.value.pin && (!version_parse(str(o, "version"), &told) || version_cmp(told, s->rec.v) < 0))
-				w.has_value = false;
-			text_printable(a->state, sizeof(a->state), str(o, "state"), strlen(str(o, "state")));
-			TEXT_COPY(a->why, w.detail);
-			a->has_value = w.has_value;
-			a->value = w.value;
-			if (!id_ok(str(o, "cid")) || !TEXT_COPY(a->cid, str(o, "cid")))
-				a->cid[0] = '\0';
-			condemned_take(a, json_object_get(o, "condemned"));
-			converged_at(s, a, word->us);
-		} else {
-			TEXT_COPY(a->state, "unreadable");
-			a->has_value = false;
-		}
-		json_decref(o);
-		a->word_us = word->us;
-		a->word = w;
+		take_word(s, a, word);
 		publish_change(s);
 	}
 	a->word.heard = seen->heard;
@@ -405,7 +311,7 @@ static void wait_for(struct fleet_count *c, const char *name, const char *why, i
 		return;
 	l = &c->waiting[c->n_waiting++];
 	TEXT_COPY(l->name, name);
-	TEXT_COPY(l->why, why);
+	text_printable(l->why, sizeof(l->why), why, strlen(why)); /* it may be cut within a character, and no JSON is made of that */
 	l->seen_ms = seen_ms;
 }
 

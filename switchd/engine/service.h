@@ -333,6 +333,7 @@ void risk_end(struct service *);                /* what waits is answered as it 
 /* standby.c */
 void standby_start(struct engine *);
 void standby_others(struct engine *, const struct agent_seen *);
+MUSTCHECK bool standby_others_parse(const char *line, wall_ms *at);    /* state_dir's file: when another was last seen */
 bool traffic_drives(const struct service *);    /* every proxy is driven from here, none by an agent */
 void traffic_peace(struct service *);   /* whoever raised versions against ours may be back with us: no pause before the next answer */
 bool standby_alone(const struct engine *);      /* no other controller is known to lead */

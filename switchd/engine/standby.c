@@ -21,20 +21,29 @@ enum { REPORT_MS = 5000, BACK_MS = 3 * REPORT_MS, OTHERS_KEPT_MS = 86400 * 1000,
 
 static bool others_path(const struct engine *e, char out[512]) { return text_format(out, 512, "%s/others", e->cfg->state_dir); }
 
+/* Whole with its end of line: the first digits of a time are a time too, of long ago. */
+bool standby_others_parse(const char *line, wall_ms *at)
+{
+	char digits[24];
+	const char *end = strchr(line, '\n');
+	uint64_t ms;
+
+	if (!end || end[1] || !text_copy_n(digits, sizeof(digits), line, (size_t)(end - line)) || !text_u64(digits, &ms) || ms >= INT64_MAX)
+		return false;
+	at->ms = (int64_t)ms;
+	return true;
+}
+
 void standby_start(struct engine *e)
 {
 	char path[512], line[32] = "";
-	uint64_t ms;
 	FILE *f = others_path(e, path) ? fopen(path, "re") : NULL;
 
 	if (!f)
 		return;
-	e->others_at = engine_wall(e); /* there is such a file, so there were others */
-	if (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (text_u64(line, &ms) && ms < INT64_MAX)
-			e->others_at.ms = (int64_t)ms;
-	}
+	/* There is such a file, so there were others. */
+	if (!fgets(line, sizeof(line), f) || !standby_others_parse(line, &e->others_at))
+		e->others_at = engine_wall(e);
 	fclose(f);
 }
 

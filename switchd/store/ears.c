@@ -6,42 +6,30 @@
  * us read more often, and no more than that; an agent's record is the exception, and is judged by its version. */
 #include <string.h>
 
+#include "switchd/store/heard.h"
 #include "switchd/store/room.h"
-
-enum { WORDS = 4 };
-
-/* The next word of a message, NUL-terminated; false: there is none, or it is longer than any of ours. */
-static bool word(const char **text, size_t *len, char out[160])
-{
-	size_t n = 0;
-
-	while (n < *len && (*text)[n] != ' ')
-		n++;
-	if (!n || !text_copy_n(out, 160, *text, n))
-		return false;
-	n += n < *len;
-	*text += n;
-	*len -= n;
-	return true;
-}
 
 static void on_event(struct store *st, const char *text, size_t len)
 {
-	char kind[160], a[160], b[160];
-	uint64_t gen, top;
+	struct heard_event e;
 
-	if (!word(&text, &len, kind) || !word(&text, &len, a))
+	switch (heard_event(text, len, &e)) {
+	case HEARD_NOTHING:
 		return;
-	if (strcmp(kind, "push") == 0 && name_ok(a)) {
+	case HEARD_PUSH:
 		if (st->agent)
-			follow_push(st, a, text, len);
+			follow_push(st, e.service, e.line, e.len);
 		else
-			standby_push(st, a);
-	} else if (strcmp(kind, "hb") == 0 && word(&text, &len, b) && text_u64(a, &gen) && text_u64(b, &top)) {
+			standby_push(st, e.service);
+		return;
+	case HEARD_BEAT:
 		if (st->agent)
-			follow_heartbeat(st, gen, top);
-	} else if (strcmp(kind, "bye") == 0 && !st->agent && st->stage == SG_FOLLOWING) {
-		lease_acquire(st); /* it stopped cleanly: somebody must lead, and at once */
+			follow_heartbeat(st, e.gen, e.top);
+		return;
+	case HEARD_BYE:
+		if (!st->agent && st->stage == SG_FOLLOWING)
+			lease_acquire(st); /* it stopped cleanly: somebody must lead, and at once */
+		return;
 	}
 }
 
@@ -50,7 +38,7 @@ static void on_message(void *arg, const char *channel, const char *text, size_t 
 	struct store *st = arg;
 	size_t n = strlen(channel);
 
-	if (st->stage == SG_STOPPING || memchr(text, '\0', len))
+	if (st->stage == SG_STOPPING)
 		return;
 	if (n > 3 && strcmp(channel + n - 3, ":ev") == 0)
 		on_event(st, text, len);

@@ -8,6 +8,8 @@
 
 #include "switchd/store/room.h"
 
+#define TIME_MOST_S (UINT64_C(1) << 40)         /* seconds of a clock: what is more would not fit as milliseconds */
+
 struct inspection {
 	json_t *o;
 	int open;
@@ -82,7 +84,7 @@ static void time_got(struct inspection *i, const redisReply *r, const struct op 
 	uint64_t s, us;
 	mono_us now = mono_now();
 
-	if (r->type == REDIS_REPLY_ARRAY && reply_u64(r, 0, &s) && reply_u64(r, 1, &us))
+	if (r->type == REDIS_REPLY_ARRAY && reply_u64(r, 0, &s) && reply_u64(r, 1, &us) && s < TIME_MOST_S)
 		keep(i, "offset_ms", json_integer((json_int_t)(s * 1000 + us / 1000) - (wall_now().ms - mono_since_us(now, op->sent) / 2000)));
 }
 

@@ -61,19 +61,10 @@ static void watch_deadline(struct link *l)
 /* Another server is the one to ask.  Redis 7 begins with the word; before, a script's error holds it. */
 static void elsewhere(struct link *l, const char *error)
 {
-	const char *node, *port;
-	uint64_t n;
-
 	if (text_starts(error, "READONLY") || strstr(error, " -READONLY")) { /* a replica now: the next connection finds the master, or says what this one is */
 		link_drop(l, "READONLY");
-	} else if (text_starts(error, "MOVED ") && (node = strchr(error + 6, ' ')) && (port = strrchr(node, ':'))) {
-		node++;
-		/* Without a name: the same server at another port. */
-		if (text_u64(port + 1, &n) && n > 0 && n <= 65535 &&
-		    (port == node || (text_copy_n(l->at, sizeof(l->at), node, (size_t)(port - node))))) {
-			l->at_port = (uint16_t)n;
-			l->moved = true;
-		}
+	} else if (text_starts(error, "MOVED ")) {
+		l->moved = elsewhere_moved(error, &l->moved_to);
 		link_drop(l, "MOVED");
 	}
 }
@@ -366,6 +357,10 @@ static void connect_now(struct link *l)
 		if (!moved) {
 			TEXT_COPY(l->at, l->host);
 			l->at_port = l->port;
+		} else {
+			if (l->moved_to.host[0])
+				TEXT_COPY(l->at, l->moved_to.host);
+			l->at_port = l->moved_to.port;
 		}
 		connect_there(l);
 	}

@@ -4,6 +4,7 @@
  * link.c       the life of a connection, its commands
  * link_greet.c what is said first: AUTH, SELECT, ROLE, PING
  * sentinel.c   who the server is
+ * elsewhere.c  the text that names another
  * subscriber.c what follows on one that listens */
 #ifndef SWITCHD_STORE_LINK_ROOM_H
 #define SWITCHD_STORE_LINK_ROOM_H
@@ -12,6 +13,7 @@
 
 #include "switchd/base/clock.h"
 #include "switchd/io/resolve.h"
+#include "switchd/store/elsewhere.h"
 #include "switchd/store/link.h"
 #include "switchd/store/resp.h"
 #include "switchd/store/sentinel.h"
@@ -31,7 +33,7 @@ struct link {
 	bool own_tls;
 	char at[256], told_by[300];     /* the server of this connection, and the sentinel that named it */
 	uint16_t at_port;
-	bool moved;                     /* at, at_port: a node of the cluster named them for the next connection */
+	bool moved; struct elsewhere moved_to;  /* a node of the cluster named it, for the next connection */
 	link_state_fn *fn;
 	void *arg;
 	enum link_state state;

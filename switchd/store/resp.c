@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * resp.c - a stream and hiredis's reader. */
+ * resp.c - a stream, and what is read of it (resp_in.h). */
 #include "switchd/store/resp.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "switchd/base/text.h"
+#include "switchd/store/resp_in.h"
 
 struct resp {
 	struct stream *stream;
-	redisReader *reader;
+	struct resp_in in;
 	const struct resp_events *on;
 	void *arg;
-	size_t max;
-	size_t unanswered;      /* bytes since the last whole reply: hiredis frees its buffer as it builds one */
 	bool *gone;             /* set when a callback frees it under us */
 };
-
-/* An array is allocated when its header is read, so its size is judged there, not after. */
-#if HIREDIS_MAJOR < 1
-static redisReplyObjectFunctions functions;
-static void *(*plain_array)(const redisReadTask *, int);
-
-static void *small_array(const redisReadTask *task, int n)
-{
-	return n > RESP_ELEMENTS_MAX ? NULL : plain_array(task, n);
-}
-
-static void limit_arrays(redisReader *r)
-{
-	if (!plain_array) {
-		functions = *r->fn;
-		plain_array = functions.createArray;
-		functions.createArray = small_array;
-	}
-	r->fn = &functions;
-}
-#else
-static void limit_arrays(redisReader *r) { r->maxelements = RESP_ELEMENTS_MAX; }
-#endif
 
 static void end(struct resp *p, const char *why)
 {
@@ -53,7 +28,7 @@ static bool hand_out(struct resp *p, redisReply *r)
 	bool gone = false;
 
 	p->gone = &gone;
-	p->on->reply(p->arg, r, p->reader->pos < p->reader->len);
+	p->on->reply(p->arg, r, resp_in_more(&p->in));
 	freeReplyObject(r);
 	if (gone)
 		return false;
@@ -61,45 +36,24 @@ static bool hand_out(struct resp *p, redisReply *r)
 	return true;
 }
 
-static void end_too_long(struct resp *p)
-{
-	char why[64];
-
-	TEXT_FORMAT(why, p->max >= 1 << 20 ? "a reply of over %zu MiB" : "a reply of over %zu KiB", p->max >= 1 << 20 ? p->max >> 20 : p->max >> 10);
-	end(p, why);
-}
-
 static void on_data(void *arg, const char *data, size_t n)
 {
 	struct resp *p = arg;
+	enum resp_got got;
+	redisReply *reply;
 	char why[160];
-	void *reply;
 
-	p->unanswered += n;
 	if (p->on->bytes)
 		p->on->bytes(p->arg);
-	if (redisReaderFeed(p->reader, data, n) != REDIS_OK) {
+	if (!resp_in_feed(&p->in, data, n)) {
 		end(p, "out of memory");
 		return;
 	}
-	while (redisReaderGetReply(p->reader, &reply) == REDIS_OK) {
-		size_t rest = reply ? p->reader->len - p->reader->pos : 0;
-
-		/* Its own bytes: what came behind it in the same piece is not its fault. */
-		if (p->unanswered - rest > p->max) {
-			if (reply)
-				freeReplyObject(reply);
-			end_too_long(p);
-			return;
-		}
-		if (!reply)
-			return;
-		p->unanswered = rest;
+	while ((got = resp_in_next(&p->in, &reply, why)) == RESP_ONE)
 		if (!hand_out(p, reply))
 			return;
-	}
-	text_printable(why, sizeof(why), p->reader->errstr, strlen(p->reader->errstr));
-	end(p, why);
+	if (got == RESP_BROKEN)
+		end(p, why);
 }
 
 static void on_ended(void *arg, const char *why) { end(arg, why); }
@@ -112,10 +66,7 @@ struct resp *resp_open(struct ev_loop *loop, const struct stream_order *o, size_
 
 	p->on = on;
 	p->arg = arg;
-	p->max = reply_max;
-	p->reader = redisReaderCreate();
-	must(p->reader != NULL);
-	limit_arrays(p->reader);
+	resp_in_open(&p->in, reply_max);
 	p->stream = stream_open(loop, o, &events, p);
 	return p;
 }
@@ -144,7 +95,7 @@ void resp_free(struct resp **pp)
 	if (p->gone)
 		*p->gone = true;
 	stream_free(&p->stream);
-	redisReaderFree(p->reader);
+	resp_in_close(&p->in);
 	free(p);
 }
 

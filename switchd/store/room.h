@@ -9,6 +9,7 @@
  * standby.c who does not lead sees what was committed  durable.c    do replicas have it?
  * watch.c  is it still what we wrote?                 repair.c     written over by a person's word
  * inspect.c what the server says of itself             upgrade.c    from one schema to the next
+ * heard.c  the text of what is published and of the roster: words, no state
  *
  * A caller's callback is always the last thing a function here does: the caller may free the store in it. */
 #ifndef SWITCHD_STORE_ROOM_H

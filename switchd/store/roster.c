@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switchd/store/heard.h"
 #include "switchd/store/room.h"
 
 enum { PAGE = 200, SERVICES_MAX = 16384, READ_AGAIN_MS = 60000 };
@@ -112,31 +113,6 @@ static void service_set(struct agent_seen *a, const char *service, int64_t us, m
 	a->services[i].there = true;
 }
 
-/* "GEN SEQ US STATUS DIGEST VERSION DETAIL": false when it is none. */
-static bool head_parse(const char *text, size_t len, struct agent_seen *out)
-{
-	char line[1024], *at = line, *w[6];
-	uint64_t us;
-
-	if (!text_copy_n(line, sizeof(line), text, len))
-		return false;
-	for (int i = 0; i < 6; i++) {
-		w[i] = at;
-		at = strchr(at, ' ');
-		if (!at)
-			return false;
-		*at++ = '\0';
-	}
-	if (!text_u64(w[0], &out->v.gen) || !text_u64(w[1], &out->seq) || !text_u64(w[2], &us) || us >= (uint64_t)INT64_MAX ||
-	    !TEXT_COPY(out->status, w[3]) || !name_ok(w[3]) || !TEXT_COPY(out->digest, w[4]) || !TEXT_COPY(out->version, w[5]))
-		return false;
-	out->us = (int64_t)us;
-	text_printable(out->digest, sizeof(out->digest), w[4], strlen(w[4]));
-	text_printable(out->version, sizeof(out->version), w[5], strlen(w[5]));
-	text_printable(out->detail, sizeof(out->detail), at, strlen(at));
-	return true;
-}
-
 static void head_take(struct agent_seen *a, const struct agent_seen *head, mono_us heard)
 {
 	a->v = head->v;
@@ -157,44 +133,26 @@ static void tell(const struct roster *r, const struct agent_seen *a)
 
 /* ---- hearing ---- */
 
-/* "ak1 AGENT FIRST HEAD" and a line "SERVICE JSON" of each that changed; "*": more than a message holds. */
 void roster_hear(struct store *st, const char *text, size_t len)
 {
 	struct roster *r = st->roster;
 	struct agent_seen head, *a;
-	const char *end = text + len, *line_end = memchr(text, '\n', len);
-	char name[ID_MAX_LEN + 1];
-	size_t n, first_len = line_end ? (size_t)(line_end - text) : len;
+	struct heard_service one;
+	bool first;
 
-	if (first_len < 8 || memcmp(text, "ak1 ", 4) != 0)
+	if (!heard_report(text, len, &head, &first, &text, &len) || !(a = agent_of(r, head.name)))
 		return;
-	n = 0;
-	while (4 + n < first_len && text[4 + n] != ' ')
-		n++;
-	if (!text_copy_n(name, sizeof(name), text + 4, n) || !id_ok(name) || 4 + n + 3 >= first_len ||
-	    !head_parse(text + 4 + n + 3, first_len - (4 + n + 3), &head))
-		return;
-	a = agent_of(r, name);
-	if (!a)
-		return;
-	if (text[4 + n + 1] == '1') {
+	if (first) {
 		services_clear(a);
 		a->first++;
 	}
 	a->spoke = mono_now();
 	head_take(a, &head, a->spoke);
-	for (const char *at = line_end; at && at + 1 < end;) {
-		const char *begin = at + 1, *stop = memchr(begin, '\n', (size_t)(end - begin)), *space;
-		size_t size = (size_t)((stop ? stop : end) - begin);
-		char service[NAME_MAX_LEN + 1];
-
-		space = memchr(begin, ' ', size);
-		if (size == 1 && *begin == '*')
+	while (heard_service(&text, &len, &one))
+		if (one.all)
 			roster_read(st);
-		else if (space && text_copy_n(service, sizeof(service), begin, (size_t)(space - begin)) && name_ok(service))
-			service_set(a, service, head.us, a->spoke, space + 1, size - (size_t)(space - begin) - 1);
-		at = stop;
-	}
+		else if (one.service[0])
+			service_set(a, one.service, head.us, a->spoke, one.json, one.len);
 	tell(r, a);
 }
 
@@ -242,19 +200,17 @@ static bool page_of(struct store *st, const redisReply *r, uint64_t *cursor, con
 
 static void service_read(const struct roster *r, struct agent_seen *a, const char *service, const char *text)
 {
-	const char *space = strchr(text, ' ');
-	char number[24];
-	uint64_t us;
-
-	if (!name_ok(service) || !space || !text_copy_n(number, sizeof(number), text, (size_t)(space - text)) || !text_u64(number, &us) ||
-	    us >= (uint64_t)INT64_MAX)
-		return;
+	const char *json;
+	int64_t us;
 	bool there;
+
+	if (!name_ok(service) || !heard_kept(text, &us, &json))
+		return;
 	size_t i = service_place(a, service, &there);
 
 	if (there && since_reading(r, a->services[i].heard))
 		return;
-	service_set(a, service, (int64_t)us, (mono_us){ 0 }, space + 1, strlen(space + 1));
+	service_set(a, service, us, (mono_us){ 0 }, json, strlen(json));
 }
 
 /* What was not read is not there any more. */
@@ -335,7 +291,7 @@ static void agents_page(struct op *op, const redisReply *r)
 		struct agent_seen head, *a;
 		int64_t ago;
 
-		if (!id_ok(name) || !head_parse(text, strlen(text), &head))
+		if (!id_ok(name) || !heard_head(text, strlen(text), &head))
 			continue;
 		ago = ro->redis_us > head.us ? ro->redis_us - head.us : 0;
 		a = agent_of(ro, name);

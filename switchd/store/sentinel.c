@@ -3,13 +3,13 @@
 #include "switchd/store/sentinel.h"
 
 #include <ev.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "switchd/base/log.h"
 #include "switchd/base/text.h"
 #include "switchd/core/config/config.h"
+#include "switchd/store/elsewhere.h"
 #include "switchd/store/resp.h"
 
 struct sentinels {
@@ -64,8 +64,8 @@ static void no_answer(struct sentinels *s, const char *why)
 static void on_answer(void *arg, const redisReply *r)
 {
 	struct sentinels *s = arg;
-	char name[300], host[256], why[200], said[128];
-	uint64_t port = 0;
+	struct elsewhere master;
+	char name[300], why[200], said[128];
 
 	if (!r)
 		return; /* on_state hears of it */
@@ -79,13 +79,7 @@ static void on_answer(void *arg, const redisReply *r)
 		no_answer(s, said);
 		return;
 	}
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 || !TEXT_COPY(host, resp_text(r, 0)) || !host[0] ||
-	    !text_u64(resp_text(r, 1), &port) || port == 0 || port > 65535) {
-		no_answer(s, "an answer that names no server");
-		return;
-	}
-	text_printable(said, sizeof(said), host, strlen(host));
-	if (strcmp(said, host) != 0 || strpbrk(host, " /\"\\")) {
+	if (!elsewhere_answered(r, &master)) {
 		no_answer(s, "an answer that names no server");
 		return;
 	}
@@ -93,7 +87,7 @@ static void on_answer(void *arg, const redisReply *r)
 	s->first = (s->first + s->tried) % s->n;
 	s->quiet = false;
 	stop(s);
-	s->fn(s->arg, host, (uint16_t)port, name);
+	s->fn(s->arg, master.host, master.port, name);
 }
 
 static void on_state(void *arg, bool up, const char *why)
@@ -137,18 +131,14 @@ void sentinels_doubt(struct sentinels *s) { s->first = (s->first + 1) % s->n; }
 
 /* ---- what they announce ---- */
 
-/* "mymaster 10.0.0.1 6379 10.0.0.2 6379": from, to. */
 static void on_announced(void *arg, const char *channel, const char *text, size_t len)
 {
 	struct sentinels *s = arg;
-	char name[64], host[256], port[8], rest[2];
-	uint64_t n;
+	struct elsewhere to;
 
 	(void)channel;
-	if (strlen(text) != len || sscanf(text, "%63s %*255s %*7s %255s %7s %1s", name, host, port, rest) != 3 || strcmp(name, s->master) != 0 ||
-	    !text_u64(port, &n) || n == 0 || n > 65535)
-		return;
-	s->moved(s->arg, host, (uint16_t)n);
+	if (elsewhere_announced(text, len, s->master, &to))
+		s->moved(s->arg, to.host, to.port);
 }
 
 static void on_watch_state(void *arg, bool up, const char *why)

@@ -81,6 +81,8 @@ void store_turn(struct store *st)
 
 void store_stage(struct store *st, enum stage stage, const char *why)
 {
+	char safe[sizeof(st->why)];
+
 	if (stage == SG_READY && !st->agent) {
 		/* We stop acting by our own clock, without being told. */
 		double left = (double)(st->lease_until.us - mono_now().us) / 1e6;
@@ -90,7 +92,9 @@ void store_stage(struct store *st, enum stage stage, const char *why)
 		ev_timer_start(st->loop, &st->expire);
 	}
 	st->stage = stage;
-	text_copy(st->why, sizeof(st->why), why);
+	/* A server's own words are in it, cut to the room there is: what is no UTF-8 would be no JSON of a status. */
+	text_printable(safe, sizeof(safe), why, strlen(why));
+	TEXT_COPY(st->why, safe);
 	store_turn(st);
 }
 
