@@ -32,13 +32,29 @@ static json_t *cut_text(const char *s, size_t most)
 static json_t *proxy_json(const struct keep_view *v, int level)
 {
 	bool refused = v->state == KEEP_REFUSED;
-	const char *detail = refused ? v->refusal_detail : v->detail[0] ? v->detail : v->ready != N_PROXY_RESULTS ? v->ready_detail : "";
+	const char *detail = refused ? v->refusal_detail : v->detail[0] ? v->detail : "";
 	char value[PROXY_VALUE_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:b,s:I,s:s}", "name", v->cfg->name, "state", keep_state_name(v->state), "result",
+	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:b,s:I}", "name", v->cfg->name, "state", keep_state_name(v->state), "result",
 			 proxy_result_name(refused ? v->refusal : v->result), "detail", cut_text(detail, level == 0 ? 200 : level == 1 ? 60 : 0), "value",
-			 v->has_value ? proxy_value_text(&v->value, value) : "", "durable", v->durable, "us", (json_int_t)v->us, "ready",
-			 v->ready == N_PROXY_RESULTS ? "" : proxy_result_name(v->ready));
+			 v->has_value ? proxy_value_text(&v->value, value) : "", "durable", v->durable, "us", (json_int_t)v->us);
+}
+
+/* Of each slot why a proxy could not be flipped to it, "" = each could; null while one was not asked of both. */
+static json_t *ready_json(const struct local_service *s, int level)
+{
+	char why[2][200] = { "", "" };
+
+	for (size_t i = 0; i < s->cfg->n_proxies; i++)
+		for (int k = BLUE; k <= GREEN; k++) {
+			const struct keep_view *v = keep_look(s->px[i]);
+
+			if (v->ready[k] == N_PROXY_RESULTS)
+				return json_null();
+			if (v->ready[k] != PX_OK && !why[k][0])
+				TEXT_FORMAT(why[k], "%s: %s%s%.120s", v->cfg->name, proxy_result_name(v->ready[k]), v->ready_detail[k][0] ? ": " : "", v->ready_detail[k]);
+		}
+	return json_pack("{s:o,s:o}", "blue", cut_text(why[BLUE], level == 0 ? 199 : 60), "green", cut_text(why[GREEN], level == 0 ? 199 : 60));
 }
 
 /* Servers of each slot that are up, and all of them: the fewest that a proxy shows up; null while none knows of both. */
@@ -91,10 +107,10 @@ json_t *agent_service_json(const struct local_service *s, int level)
 		json_array_append_new(condemned, json_string(s->applied.seen[s->applied.n_seen - 1 - i].release));
 	for (size_t i = 0; i < s->cfg->n_proxies; i++)
 		json_array_append_new(proxies, proxy_json(keep_look(s->px[i]), level));
-	return json_pack("{s:s,s:o,s:s,s:s,s:b,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "state", state, "why", cut_text(why, level == 0 ? 399 : 80),
+	return json_pack("{s:s,s:o,s:s,s:s,s:b,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "state", state, "why", cut_text(why, level == 0 ? 399 : 80),
 			 "version", shows ? version_text(shows->v, version) : "0.0", "slot", shows ? slot_name(shows->slot) : "none", "shield",
 			 shows && shows->shield, "cid", s->applied.cid, "release", s->applied.release, "condemned", condemned, "proxies", proxies, "up",
-			 up_json(s), "caught", counts_json(s, false), "missed", counts_json(s, true));
+			 up_json(s), "ready", ready_json(s, level), "caught", counts_json(s, false), "missed", counts_json(s, true));
 }
 
 static char *service_text(const struct local_service *s)

@@ -61,3 +61,17 @@ const char *log_quoted(const char *s)
 	out[o] = '\0';
 	return out;
 }
+
+bool log_due(struct log_last *last, const char *text)
+{
+	enum { AGAIN_US = 30 * 1000000 };
+	char cut[sizeof(last->text)];
+	int64_t now = mono_now().us;
+
+	text_copy(cut, sizeof(cut), text);
+	if (last->us && now - last->us < AGAIN_US && strcmp(last->text, cut) == 0)
+		return false;
+	TEXT_COPY(last->text, cut);
+	last->us = now;
+	return true;
+}

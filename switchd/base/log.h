@@ -10,6 +10,7 @@
 #ifndef SWITCHD_BASE_LOG_H
 #define SWITCHD_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "switchd/base/must.h"
@@ -25,6 +26,10 @@ uint64_t log_lost(void);
 #define log_info(what, ...) log_line(LOG_LV_INFO, what, __VA_ARGS__)
 #define log_warn(what, ...) log_line(LOG_LV_WARN, what, __VA_ARGS__)
 #define log_error(what, ...) log_line(LOG_LV_ERROR, what, __VA_ARGS__)
+
+/* For what may be so several times a second: true when it is not what was let through last, or when that is 30 s ago. */
+struct log_last { char text[160]; int64_t us; };
+bool log_due(struct log_last *, const char *text);
 
 /* A quoted, escaped copy in one of 8 rotating static buffers: valid until eight calls later. */
 const char *log_quoted(const char *s);

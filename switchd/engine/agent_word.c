@@ -89,11 +89,15 @@ static void counts_of(const json_t *o, struct agent_word *w)
 {
 	const json_t *up = json_object_get(o, "up"), *caught = json_object_get(o, "caught"), *missed = json_object_get(o, "missed");
 
+	const json_t *ready = json_object_get(o, "ready");
+
 	w->up_known = json_is_object(up);
+	w->ready_asked = json_is_null(ready);
 	w->shield_known = json_is_object(caught);
 	for (int k = BLUE; k <= GREEN; k++) {
 		const char *slot = slot_name((enum slot)k);
 
+		text_printable(w->ready[k], sizeof(w->ready[k]), str(ready, slot), strlen(str(ready, slot)));
 		w->up[k] = small(json_object_get(up, slot), 0);
 		w->all[k] = small(json_object_get(up, slot), 1);
 		w->caught[k] = count(caught, slot);

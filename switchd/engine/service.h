@@ -22,6 +22,7 @@
 #include <sys/queue.h>
 
 #include "probes/schedule.h"
+#include "switchd/base/log.h"
 #include "switchd/base/version.h"
 #include "switchd/core/fleet.h"
 #include "switchd/core/recheck.h"
@@ -86,6 +87,7 @@ struct px {
 	/* the value that must be shown */
 	struct proxy_value want;
 	bool has_want, applying, again; /* again: want changed while applying */
+	struct log_last warned;
 	bool overtaken;                 /* a way back overtook an apply under way: two answers are to come */
 	int64_t retry_ms; mono_us retry_at;
 	bool acked; mono_us acked_at;

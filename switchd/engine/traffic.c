@@ -187,7 +187,8 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 		}
 		p->retry_ms = p->retry_ms ? (p->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : p->retry_ms * 2) : RETRY_FIRST_MS;
 		p->retry_at = mono_plus_ms(mono_now(), p->retry_ms);
-		log_warn("proxy", "service=%s proxy=%s result=%s detail=%s", s->cfg->name, p->cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
+		if (log_due(&p->warned, a->detail[0] ? a->detail : proxy_result_name(a->result)))
+			log_warn("proxy", "service=%s proxy=%s result=%s detail=%s", s->cfg->name, p->cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 		break;
 	}
 	publish_change(s);

@@ -81,6 +81,15 @@ static bool look(struct remote *r)
 		end_silent(r);
 		return true;
 	}
+	if (r->call.verb == PV_PREFLIGHT && w->result != PX_ABSENT && w->result != PX_DENIED) {
+		/* Also one that refuses what it is told now: it would refuse that too. */
+		const char *ready = r->call.slot <= GREEN ? w->ready[r->call.slot] : "";
+
+		if (w->ready_asked && w->result == PX_OK)
+			return false;
+		end(r, ready[0] ? PX_REFUSED : w->result, ready[0] ? ready : w->detail);
+		return true;
+	}
 	if (r->call.verb != PV_APPLY) {
 		end(r, w->result == PX_ABSENT || w->result == PX_DENIED ? w->result : PX_OK, w->detail);
 		return true;
@@ -109,7 +118,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *t, int revents)
 	if (silent(r, mono_now()))
 		end_silent(r);
 	else
-		end(r, PX_NOT_APPLIED, "its agent has not shown the value yet");
+		end(r, PX_NOT_APPLIED, r->call.verb == PV_APPLY ? "its agent has not shown the value yet" : "its agent has not said yet whether it could be flipped");
 }
 
 void proxy_agent_told(struct proxy *p, const struct agent_word *w, mono_us roster_since)

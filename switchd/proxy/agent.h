@@ -20,6 +20,8 @@ struct agent_word {
 	char detail[200];
 	bool has_value; struct proxy_value value;
 	bool durable;
+	/* Why a proxy could not be flipped to that slot; "" = each could, as far as is known. */
+	bool ready_asked; char ready[2][200];   /* ready_asked: it is being found out, and told soon */
 	bool up_known; int up[2], all[2];       /* servers of each slot, by the proxy's own checks */
 	bool shield_known; uint64_t caught[2], missed[2];
 };

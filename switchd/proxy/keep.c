@@ -33,6 +33,7 @@ struct keep {
 	bool looking; int look; mono_us next_look;
 	bool counting; enum slot count_slot; mono_us next_count, count_until;
 	ev_timer cut; enum slot cut_slot;
+	struct log_last warned;
 };
 
 static const char *const states[] = { "ok", "behind", "pinned", "ahead", "refused", "down", "fight" };
@@ -75,7 +76,7 @@ static void tell(struct keep *w, const struct keep_view *was)
 		return;
 	v->state = state_of(w);
 	if (v->state != was->state || v->asked != was->asked || v->result != was->result || v->has_value != was->has_value || v->durable != was->durable ||
-	    (v->has_value && !same_value(&v->value, &was->value)) || v->us != was->us || strcmp(v->detail, was->detail) != 0 || v->ready != was->ready ||
+	    (v->has_value && !same_value(&v->value, &was->value)) || v->us != was->us || strcmp(v->detail, was->detail) != 0 || v->ready[BLUE] != was->ready[BLUE] || v->ready[GREEN] != was->ready[GREEN] ||
 	    memcmp(v->up, was->up, sizeof(v->up)) != 0 || memcmp(v->all, was->all, sizeof(v->all)) != 0 || v->cut != was->cut)
 		w->changed(w->arg, false);
 	else if (memcmp(v->counted, was->counted, sizeof(v->counted)) != 0 || memcmp(v->caught, was->caught, sizeof(v->caught)) != 0 ||
@@ -92,7 +93,13 @@ static void note(struct keep *w, const struct proxy_answer *a)
 	w->v.has_value = a->has_value;
 	if (a->has_value)
 		w->v.value = a->value;
+	bool was_down = w->down;
+
 	w->down = a->result == PX_ABSENT || a->result == PX_TIMEOUT || a->result == PX_HALF;
+	if ((was_down && !w->down) || a->restarted) { /* another process, with another configuration perhaps: asked anew */
+		w->v.ready[BLUE] = w->v.ready[GREEN] = N_PROXY_RESULTS;
+		w->next_look = (mono_us){ 0 };
+	}
 	w->newer = a->has_value && !a->value.pin && w->has_want && version_cmp(a->value.v, w->want.v) > 0;
 }
 
@@ -128,7 +135,7 @@ static void applied(void *arg, const struct proxy_answer *a)
 		w->retry_ms = w->retry_ms ? (w->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : w->retry_ms * 2) : RETRY_FIRST_MS;
 		w->retry_at = mono_plus_ms(mono_now(), w->retry_ms);
 	}
-	if (a->result != PX_OK || !a->durable)
+	if ((a->result != PX_OK || !a->durable) && log_due(&w->warned, a->detail[0] ? a->detail : proxy_result_name(a->result)))
 		log_warn("proxy", "service=%s proxy=%s result=%s detail=%s", w->svc->name, w->v.cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 	tell(w, &was);
 }
@@ -295,8 +302,8 @@ static void could_flip(void *arg, const struct proxy_answer *a, int up, int all)
 	w->looking = false;
 	w->v.up[k] = up;
 	w->v.all[k] = all;
-	w->v.ready = a->result;
-	TEXT_COPY(w->v.ready_detail, a->result == PX_OK ? "" : a->detail[0] ? a->detail : proxy_result_sentence(a->result));
+	w->v.ready[k] = a->result;
+	TEXT_COPY(w->v.ready_detail[k], a->result == PX_OK ? "" : a->detail[0] ? a->detail : proxy_result_sentence(a->result));
 	tell(w, &was);
 }
 
@@ -390,7 +397,7 @@ struct keep *keep_new(struct ev_loop *loop, const struct service_config *svc, co
 	w->svc = svc;
 	w->changed = changed;
 	w->arg = arg;
-	w->v = (struct keep_view){ .cfg = cfg, .state = KEEP_BEHIND, .ready = N_PROXY_RESULTS, .up = { -1, -1 }, .all = { -1, -1 } };
+	w->v = (struct keep_view){ .cfg = cfg, .state = KEEP_BEHIND, .ready = { N_PROXY_RESULTS, N_PROXY_RESULTS }, .up = { -1, -1 }, .all = { -1, -1 } };
 	w->proxy = proxy_new(loop, svc, cfg);
 	w->look = 3;
 	ev_init(&w->cut, cut_now);

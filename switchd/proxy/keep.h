@@ -33,7 +33,8 @@ struct keep_view {
 	enum proxy_result refusal; char refusal_detail[256];    /* KEEP_REFUSED: of the apply that was refused */
 	bool has_value, durable; struct proxy_value value;      /* what it shows */
 	int64_t us;                     /* the last apply took */
-	enum proxy_result ready; char ready_detail[256];        /* preflight: could it be flipped?  N_PROXY_RESULTS = not asked */
+	/* Preflight, by slot: could it be flipped there?  N_PROXY_RESULTS = not asked yet. */
+	enum proxy_result ready[2]; char ready_detail[2][256];
 	int up[2], all[2];              /* servers of a slot that its own checks show up; -1 = not known */
 	/* Its shield's counters while that slot was the active one, as it counts them: they begin anew with it. */
 	bool counted[2]; uint64_t caught[2], missed[2];

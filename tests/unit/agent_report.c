@@ -63,7 +63,8 @@ static void a_service_is_told_whole(void **state_)
 	assert_string_equal(json_string_value(json_object_get(p, "name")), "haproxy");
 	assert_string_equal(json_string_value(json_object_get(p, "state")), "ok");
 	assert_string_equal(json_string_value(json_object_get(p, "result")), "ok");
-	assert_string_equal(json_string_value(json_object_get(p, "ready")), "ok");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "ready"), "blue")), "");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "ready"), "green")), "");
 	assert_string_equal(json_string_value(json_object_get(p, "value")), "blue:5.4:shield");
 	assert_true(json_is_true(json_object_get(p, "durable")));
 	assert_true(json_integer_value(json_object_get(p, "us")) > 0);

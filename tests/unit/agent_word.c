@@ -24,7 +24,7 @@ static void what_an_agent_says_is_read(void **state)
 {
 	struct agent_said s = said("{\"state\":\"behind\",\"why\":\"waits\",\"version\":\"17.4\",\"cid\":\"rid-1\",\"condemned\":[\"r1\",\"r2\"],"
 				   "\"proxies\":[{\"value\":\"green:17.4:shield\",\"durable\":true}],\"up\":{\"blue\":[1,2],\"green\":[2,3]},"
-				   "\"caught\":{\"blue\":5,\"green\":6},\"missed\":{\"blue\":7,\"green\":8}}");
+				   "\"ready\":null,\"caught\":{\"blue\":5,\"green\":6},\"missed\":{\"blue\":7,\"green\":8}}");
 
 	(void)state;
 	assert_string_equal(s.state, "behind");
@@ -37,6 +37,7 @@ static void what_an_agent_says_is_read(void **state)
 	assert_true(s.word.has_value && s.word.durable && s.word.value.shield && s.word.value.slot == GREEN);
 	assert_true(s.word.up_known && s.word.shield_known);
 	assert_int_equal(s.word.up[BLUE], 1);
+	assert_true(s.word.ready_asked && !s.word.ready[GREEN][0]); /* null: it does not know yet */
 	assert_int_equal(s.word.all[GREEN], 3);
 	assert_int_equal(s.word.caught[GREEN], 6);
 	assert_int_equal(s.word.missed[BLUE], 7);
@@ -48,6 +49,10 @@ static void of_several_proxies_the_lowest_counts_and_a_pin_before_all(void **sta
 
 	(void)state;
 	assert_int_equal(s.word.value.v.epoch, 3);
+	assert_false(s.word.ready_asked);
+	s = said("{\"ready\":{\"blue\":\"\",\"green\":\"lb: no-map\"}}");
+	assert_true(!s.word.ready_asked && !s.word.ready[BLUE][0]);
+	assert_string_equal(s.word.ready[GREEN], "lb: no-map");
 	s = said("{\"proxies\":[{\"value\":\"blue:pin.9:plain\",\"durable\":false},{\"value\":\"green:7.3:plain\",\"durable\":true}]}");
 	assert_true(s.word.has_value && s.word.value.pin && !s.word.durable);
 	s = said("{\"proxies\":[{\"value\":\"blue:7.4:plain\"},{\"value\":\"\"}]}");
