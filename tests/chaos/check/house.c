@@ -272,6 +272,9 @@ static void outcome_line(const struct run *r, const char *file, char *line)
 	for (size_t i = 0; i < broken.n; i++) {
 		const struct span *s = &broken.s[i];
 
+		/* With a good answer it is an earlier verdict that comes back (a reload, a new leader): not calm yet since that loss. */
+		if (strcmp(outcome, "present") == 0 && s->slot == slot_of(slot) && s->from <= at && strcmp(s->path, path) == 0)
+			return;
 		/* A probe that was under way when the feature came back ends within its second; its verdict takes the next one. */
 		if (s->slot != slot_of(slot) || at < s->from - 1000 || at > (s->to == INT64_MAX ? INT64_MAX : s->to + 2500000))
 			continue;
