@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "switchd/api/route.h"
+#include "switchd/core/json_text.h"
 
 enum { METRICS_MAX = 16 * 1024 * 1024, CONFIG_MAX = 1024 * 1024, MAX_EVENTS = 1000, MAX_WAIT_MS = 120000, MAX_ROUNDS = 8 };
 
@@ -146,13 +147,6 @@ static bool wait_time(const char *text, int64_t *ms)
 	return true;
 }
 
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 enum stage { STAGE_NONE, STAGE_READY, STAGE_FLIPPED, STAGE_BAKED, N_STAGES };
 static const char *const stages[N_STAGES] = { "none", "ready", "flipped", "baked" };
 
@@ -167,7 +161,7 @@ static enum stage stage_named(const char *name)
 /* Ended means that traffic has come to rest too: a rollback that is decided is not yet observed. */
 static bool deploy_there(const json_t *d, enum stage stage)
 {
-	const char *phase = text_of(d, "phase"), *outcome = text_of(d, "outcome");
+	const char *phase = json_text(d, "phase"), *outcome = json_text(d, "outcome");
 	bool moving = strcmp(phase, "flipping") == 0 || strcmp(phase, "reverting") == 0, baking = strcmp(phase, "baking") == 0;
 
 	if (strcmp(outcome, "running") != 0 && strcmp(outcome, "ready") != 0)
@@ -187,7 +181,7 @@ static bool deploy_look(struct call *c, bool late)
 		answer_not_found(c, "deploy");
 		return true;
 	}
-	if (!late && !deploy_there(d, stage_named(httpd_query(c->req, "for"))) && !(seen && strcmp(seen, text_of(d, "phase")) != 0)) {
+	if (!late && !deploy_there(d, stage_named(httpd_query(c->req, "for"))) && !(seen && strcmp(seen, json_text(d, "phase")) != 0)) {
 		json_decref(d);
 		return false;
 	}
@@ -262,7 +256,7 @@ static bool round_begins(struct call *c)
 
 void look_probe(struct call *c)
 {
-	const char *text = text_of(c->body, "slot");
+	const char *text = json_text(c->body, "slot");
 	enum slot slot = NO_SLOT;
 
 	if (!have_service(c))
@@ -278,7 +272,7 @@ void look_probe(struct call *c)
 static void prove_said(void *arg, json_t *borrowed)
 {
 	struct call *c = arg;
-	const char *error = text_of(borrowed, "error");
+	const char *error = json_text(borrowed, "error");
 
 	rounds--;
 	if (call_orphan(c))

@@ -8,6 +8,7 @@
 #include "probes/probe.h"
 #include "switchd/cli/import.h"
 #include "switchd/cli/local.h"
+#include "switchd/core/json_text.h"
 
 enum { OUT_MAX = 4 * 1024 * 1024, ERRORS_MAX = 256 * 1024 };
 
@@ -99,13 +100,6 @@ static int from_haproxy(struct cli *c, const char *path, const struct buf *text)
 
 /* ---- OpenAPI ---- */
 
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 /* The least 2xx that the operation tells of, and its media type. */
 static const json_t *good_response(const json_t *root, const json_t *op, const char **status, const char **type)
 {
@@ -134,9 +128,9 @@ static void put_feature(struct buf *out, const char *name, const char *path, con
 	const json_t *schema = good_response(root, op, &status, &type), *required = json_object_get(schema, "required");
 
 	buf_addf(out, "      %s:", name);
-	if (str(op, "summary")[0]) {
+	if (json_text(op, "summary")[0]) {
 		buf_adds(out, "   # ");
-		yaml_comment(out, str(op, "summary"));
+		yaml_comment(out, json_text(op, "summary"));
 	}
 	buf_adds(out, "\n        path: ");
 	yaml_text(out, path);
@@ -194,7 +188,7 @@ static void put_path(struct api *a, const char *prefix, const char *path, const 
 			api_todo(a, path, method, "more features than a service may have");
 			continue;
 		}
-		id = str(op, "operationId");
+		id = json_text(op, "operationId");
 		TEXT_FORMAT(name, "%.40s-%zu", name_ok(id) && strlen(id) <= 40 ? id : "get", a->features + 1);
 		put_feature(a->out, name, buf_str(&url), a->root, op);
 		a->features++;
@@ -208,11 +202,11 @@ static int from_openapi(struct cli *c, const char *path, const struct buf *text)
 	char err[200] = "", prefix[INVENTORY_MAX_PATH + 1], origin[400];
 	json_t *root = inventory_document(text->data ? text->data : "", text->len, err, sizeof(err)), *item;
 	struct api a = { .out = &out, .todo = &todo, .root = root, .file = base_name(path) };
-	const char *server = str(json_array_get(json_object_get(root, "servers"), 0), "url"), *key;
+	const char *server = json_text(json_array_get(json_object_get(root, "servers"), 0), "url"), *key;
 	struct address at;
 	int ex = EX_USAGE_ERROR;
 
-	if (!root || !json_is_object(json_object_get(root, "paths")) || !text_starts(str(root, "openapi"), "3")) {
+	if (!root || !json_is_object(json_object_get(root, "paths")) || !text_starts(json_text(root, "openapi"), "3")) {
 		complain(c, "%s: %s", path, root ? "not an OpenAPI 3 document" : err);
 		goto out;
 	}

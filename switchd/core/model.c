@@ -184,3 +184,8 @@ void declared_drop(struct declared *d, const char *name)
 			must(declared_add(&kept, word));
 	*d = kept;
 }
+
+bool proxy_value_same(const struct proxy_value *a, const struct proxy_value *b)
+{
+	return a->slot == b->slot && version_cmp(a->v, b->v) == 0 && a->shield == b->shield && a->pin == b->pin;
+}

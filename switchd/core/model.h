@@ -75,6 +75,8 @@ struct proxy_value {
 #define PROXY_VALUE_TEXT 80
 const char *proxy_value_text(const struct proxy_value *, char out[PROXY_VALUE_TEXT]);
 MUSTCHECK bool proxy_value_parse(const char *, struct proxy_value *);
+/* Slot, version, shield and pin. */
+bool proxy_value_same(const struct proxy_value *, const struct proxy_value *);
 
 /* Verdict of a feature on a slot, after hysteresis (B1.3). */
 enum verdict { V_UNKNOWN, V_PRESENT, V_ABSENT, V_PARTIAL };

@@ -6,16 +6,10 @@
 #include <string.h>
 
 #include "switchd/base/log.h"
+#include "switchd/core/json_text.h"
 #include "switchd/engine/service.h"
 
 enum { JOURNAL_AFTER_MS = 20 };
-
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 /* "toolchain=pass,age=refuse": of the oldest deploys that a restart remembers. */
 static json_t *gates_in_short(const json_t *gates)
@@ -56,7 +50,7 @@ static json_t *gates_read(const json_t *kept)
 
 	json_array_foreach((json_t *)kept, i, g)
 		if (i < MAX_GATES)
-			gate_read(list, str(g, "gate"), str(g, "result"), str(g, "text"));
+			gate_read(list, json_text(g, "gate"), json_text(g, "result"), json_text(g, "text"));
 	for (i = 0; p && *p && i < MAX_GATES; i++) {
 		size_t n = strcspn(p, ","), at = strcspn(p, "=,");
 
@@ -190,22 +184,22 @@ void adopt_deploys_load(struct service *s, const char *json)
 		struct deploy d = { .id = (uint64_t)json_integer_value(json_object_get(o, "id")) };
 		size_t i = s->n_deploys;
 
-		if (i == ARRAY_LEN(s->deploys) || !d.id || !id_ok(str(o, "release")) || !slot_parse(str(o, "slot"), &d.slot) ||
-		    !deploy_outcome_parse(str(o, "outcome"), &d.outcome) || !id_ok(str(o, "by")))
+		if (i == ARRAY_LEN(s->deploys) || !d.id || !id_ok(json_text(o, "release")) || !slot_parse(json_text(o, "slot"), &d.slot) ||
+		    !deploy_outcome_parse(json_text(o, "outcome"), &d.outcome) || !id_ok(json_text(o, "by")))
 			continue;
-		TEXT_COPY(d.release, str(o, "release"));
-		TEXT_COPY(d.by, str(o, "by"));
-		text_printable(d.reason, sizeof(d.reason), str(o, "reason"), strlen(str(o, "reason")));
+		TEXT_COPY(d.release, json_text(o, "release"));
+		TEXT_COPY(d.by, json_text(o, "by"));
+		text_printable(d.reason, sizeof(d.reason), json_text(o, "reason"), strlen(json_text(o, "reason")));
 		d.since.ms = json_integer_value(json_object_get(o, "since"));
 		d.ended.ms = json_integer_value(json_object_get(o, "ended"));
 		s->deploys[i] = d;
 		s->deploy_epoch[i] = (uint64_t)json_integer_value(json_object_get(o, "epoch"));
 		s->deploy_exposed[i] = json_integer_value(json_object_get(o, "exposed_ms"));
-		text_printable(s->deploy_lost[i], sizeof(s->deploy_lost[i]), str(o, "lost"), strlen(str(o, "lost")));
+		text_printable(s->deploy_lost[i], sizeof(s->deploy_lost[i]), json_text(o, "lost"), strlen(json_text(o, "lost")));
 		gates_keep(s, i, gates_read(json_object_get(o, "gates")));
-		text_printable(d.skip, sizeof(d.skip), str(o, "skip"), strlen(str(o, "skip")));
+		text_printable(d.skip, sizeof(d.skip), json_text(o, "skip"), strlen(json_text(o, "skip")));
 		s->deploys[i] = d;
-		text_printable(s->deploy_digest[i], sizeof(s->deploy_digest[i]), str(o, "digest"), strlen(str(o, "digest")));
+		text_printable(s->deploy_digest[i], sizeof(s->deploy_digest[i]), json_text(o, "digest"), strlen(json_text(o, "digest")));
 		s->n_deploys++;
 	}
 	json_decref(list);

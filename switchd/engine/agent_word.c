@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * agent_word.c - member by member; a member of another type is one that is not there. */
 #include "switchd/engine/agent_word.h"
+#include "switchd/core/json_text.h"
 
 #include <string.h>
 
@@ -20,13 +21,6 @@ static uint64_t count(const json_t *o, const char *slot)
 	json_int_t n = json_integer_value(json_object_get(o, slot));
 
 	return n < 0 ? 0 : (uint64_t)n;
-}
-
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 static enum proxy_result result_of(const char *state)
@@ -65,7 +59,7 @@ static bool value_of(const json_t *o, struct proxy_value *out)
 	json_array_foreach(json_object_get(o, "proxies"), i, p) {
 		struct proxy_value v;
 
-		if (!proxy_value_parse(str(p, "value"), &v))
+		if (!proxy_value_parse(json_text(p, "value"), &v))
 			return false;
 		if (!any || v.pin || (!out->pin && version_cmp(v.v, out->v) < 0))
 			*out = v;
@@ -97,7 +91,7 @@ static void counts_of(const json_t *o, struct agent_word *w)
 	for (int k = BLUE; k <= GREEN; k++) {
 		const char *slot = slot_name((enum slot)k);
 
-		text_printable(w->ready[k], sizeof(w->ready[k]), str(ready, slot), strlen(str(ready, slot)));
+		text_printable(w->ready[k], sizeof(w->ready[k]), json_text(ready, slot), strlen(json_text(ready, slot)));
 		w->up[k] = small(json_object_get(up, slot), 0);
 		w->all[k] = small(json_object_get(up, slot), 1);
 		w->caught[k] = count(caught, slot);
@@ -114,14 +108,14 @@ bool agent_word_parse(const char *text, size_t len, struct agent_said *out)
 		json_decref(o);
 		return false;
 	}
-	text_printable(s.state, sizeof(s.state), str(o, "state"), strlen(str(o, "state")));
-	text_printable(s.word.detail, sizeof(s.word.detail), str(o, "why"), strlen(str(o, "why")));
-	s.word.result = result_of(str(o, "state"));
+	text_printable(s.state, sizeof(s.state), json_text(o, "state"), strlen(json_text(o, "state")));
+	text_printable(s.word.detail, sizeof(s.word.detail), json_text(o, "why"), strlen(json_text(o, "why")));
+	s.word.result = result_of(json_text(o, "state"));
 	s.word.durable = durable_of(o);
 	s.word.has_value = value_of(o, &s.word.value);
 	counts_of(o, &s.word);
-	s.told_known = version_parse(str(o, "version"), &s.told);
-	if (!id_ok(str(o, "cid")) || !TEXT_COPY(s.cid, str(o, "cid")))
+	s.told_known = version_parse(json_text(o, "version"), &s.told);
+	if (!id_ok(json_text(o, "cid")) || !TEXT_COPY(s.cid, json_text(o, "cid")))
 		s.cid[0] = '\0';
 	condemned_of(o, &s);
 	*out = s;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "switchd/base/log.h"
+#include "switchd/core/json_text.h"
 #include "switchd/engine/service.h"
 #include "switchd/proxy/host.h"
 
@@ -35,18 +36,11 @@ PRINTF(5, 6) static void say(struct doctor *d, const char *check, enum finding f
 	found(d, check, f, says, fix);
 }
 
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 static uint64_t number(const json_t *o, const char *key)
 {
 	uint64_t n;
 
-	return text_u64(str(o, key), &n) ? n : 0;
+	return text_u64(json_text(o, key), &n) ? n : 0;
 }
 
 /* ---- ourselves ---- */
@@ -90,7 +84,7 @@ static void own(struct doctor *d)
 /* An error of a question: not allowed and not known are the same to us, "not checked". */
 static bool unasked(struct doctor *d, const char *check, const json_t *o)
 {
-	const char *error = str(o, "error");
+	const char *error = json_text(o, "error");
 
 	if (json_is_object(o) && !error[0])
 		return false;
@@ -100,7 +94,7 @@ static bool unasked(struct doctor *d, const char *check, const json_t *o)
 
 static void version(struct doctor *d, const json_t *info)
 {
-	const char *valkey = str(info, "valkey_version"), *redis = str(info, "redis_version");
+	const char *valkey = json_text(info, "valkey_version"), *redis = json_text(info, "redis_version");
 	uint64_t major = 0;
 	char head[16] = "";
 
@@ -117,7 +111,7 @@ static void version(struct doctor *d, const json_t *info)
 
 static void role(struct doctor *d, const json_t *info, const json_t *answer)
 {
-	const char *r = str(info, "role");
+	const char *r = json_text(info, "role");
 	uint64_t replicas = number(info, "connected_slaves");
 
 	if (!r[0])
@@ -130,7 +124,7 @@ static void role(struct doctor *d, const json_t *info, const json_t *answer)
 		say(d, "replicas wanted", replicas >= (uint64_t)d->e->cfg->redis.replicas ? FIND_OK : FIND_BAD,
 		    replicas >= (uint64_t)d->e->cfg->redis.replicas ? "" : "bring them back: until then each commit is at risk", "a commit must be with %d, and %llu %s connected",
 		    d->e->cfg->redis.replicas, (unsigned long long)replicas, replicas == 1 ? "is" : "are");
-	if (json_is_object(json_object_get(answer, "min_replicas")) && !str(json_object_get(answer, "min_replicas"), "error")[0]) {
+	if (json_is_object(json_object_get(answer, "min_replicas")) && !json_text(json_object_get(answer, "min_replicas"), "error")[0]) {
 		uint64_t min = number(json_object_get(answer, "min_replicas"), "value");
 
 		if (min > replicas)
@@ -145,12 +139,12 @@ static void persistence(struct doctor *d, const json_t *info, const json_t *answ
 {
 	static const char *const last[] = { "aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status" };
 	const json_t *fsync = json_object_get(answer, "appendfsync");
-	const char *how = str(fsync, "value");
-	bool aof = strcmp(str(info, "aof_enabled"), "1") == 0, replicas = number(info, "connected_slaves") > 0;
+	const char *how = json_text(fsync, "value");
+	bool aof = strcmp(json_text(info, "aof_enabled"), "1") == 0, replicas = number(info, "connected_slaves") > 0;
 
-	if (strcmp(str(info, "loading"), "1") == 0)
+	if (strcmp(json_text(info, "loading"), "1") == 0)
 		say(d, "persistence", FIND_BAD, "wait until it has read its files", "Redis is loading: nothing can be committed");
-	if (!str(info, "aof_enabled")[0])
+	if (!json_text(info, "aof_enabled")[0])
 		say(d, "persistence", FIND_UNCHECKED, "", "INFO says nothing of it");
 	else if (!aof)
 		say(d, "persistence", replicas ? FIND_WARN : FIND_BAD, "appendonly yes, appendfsync always", "the append-only file is off: %s",
@@ -162,13 +156,13 @@ static void persistence(struct doctor *d, const json_t *info, const json_t *answ
 		    strcmp(how, "always") == 0 ? "" : "appendfsync always", "append-only file, appendfsync %s%s", how,
 		    strcmp(how, "always") == 0 ? "" : strcmp(how, "everysec") == 0 ? ": a power cut loses the last second" : ": a power cut loses what the kernel had not written");
 	for (size_t i = 0; i < ARRAY_LEN(last); i++)
-		if (str(info, last[i])[0] && strcmp(str(info, last[i]), "ok") != 0)
-			say(d, last[i], FIND_BAD, "look at the disk and the log of Redis", "the last write of Redis to its disk failed (%s)", str(info, last[i]));
+		if (json_text(info, last[i])[0] && strcmp(json_text(info, last[i]), "ok") != 0)
+			say(d, last[i], FIND_BAD, "look at the disk and the log of Redis", "the last write of Redis to its disk failed (%s)", json_text(info, last[i]));
 }
 
 static void memory(struct doctor *d, const json_t *info)
 {
-	const char *policy = str(info, "maxmemory_policy");
+	const char *policy = json_text(info, "maxmemory_policy");
 	uint64_t used = number(info, "used_memory"), most = number(info, "maxmemory"), evicted = number(info, "evicted_keys");
 
 	if (!policy[0])
@@ -196,7 +190,7 @@ static void small_hashes(struct doctor *d, const json_t *answer)
 {
 	const json_t *o = json_object_get(answer, "listpack");
 
-	if (!str(o, "value")[0] && !str(o, "error")[0])
+	if (!json_text(o, "value")[0] && !json_text(o, "error")[0])
 		o = json_object_get(answer, "ziplist");
 	if (unasked(d, "small hashes", o))
 		return;
@@ -214,7 +208,7 @@ static void may(struct doctor *d, const json_t *answer, const char *key, const c
 	TEXT_FORMAT(check, "acl %s", what);
 	if (unasked(d, check, o))
 		return;
-	if (strcmp(str(o, "value"), "OK") == 0)
+	if (strcmp(json_text(o, "value"), "OK") == 0)
 		say(d, check, d->e->cfg->redis.embedded ? FIND_OK : FIND_WARN, d->e->cfg->redis.embedded ? "" : "a user of its own, with the rights of docs/operations.md",
 		    "our user may %s%s", what, d->e->cfg->redis.embedded ? ": the server is our own" : "");
 	else
@@ -224,7 +218,7 @@ static void may(struct doctor *d, const json_t *answer, const char *key, const c
 static void rights(struct doctor *d, const json_t *answer)
 {
 	const json_t *who = json_object_get(answer, "whoami");
-	const char *user = str(who, "value");
+	const char *user = json_text(who, "value");
 	bool embedded = d->e->cfg->redis.embedded;
 
 	if (unasked(d, "acl user", who))
@@ -238,7 +232,7 @@ static void rights(struct doctor *d, const json_t *answer)
 
 static void history(struct doctor *d, const json_t *answer)
 {
-	const char *schema = str(answer, "schema");
+	const char *schema = json_text(answer, "schema");
 	const json_t *events = json_object_get(answer, "events"), *offset = json_object_get(answer, "offset_ms");
 	uint64_t v = 0;
 

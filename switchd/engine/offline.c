@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "switchd/core/record.h"
+#include "switchd/core/json_text.h"
 #include "switchd/engine/service.h"
 
 static struct event *place(struct service *s)
@@ -99,13 +100,6 @@ void offline_overruled(const struct service *s, const struct record *stands, str
 	}
 }
 
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 void offline_read(struct service *s, const char *text)
 {
 	json_t *list = json_loads(text, 0, NULL), *o;
@@ -116,21 +110,21 @@ void offline_read(struct service *s, const char *text)
 
 		memset(e, 0, sizeof(*e));
 		e->from = e->to = NO_SLOT;
-		text_printable(e->kind, sizeof(e->kind), str(o, "kind"), strlen(str(o, "kind")));
-		text_printable(e->by, sizeof(e->by), str(o, "by"), strlen(str(o, "by")));
-		text_printable(e->detail, sizeof(e->detail), str(o, "detail"), strlen(str(o, "detail")));
-		text_printable(e->release, sizeof(e->release), str(o, "release"), strlen(str(o, "release")));
+		text_printable(e->kind, sizeof(e->kind), json_text(o, "kind"), strlen(json_text(o, "kind")));
+		text_printable(e->by, sizeof(e->by), json_text(o, "by"), strlen(json_text(o, "by")));
+		text_printable(e->detail, sizeof(e->detail), json_text(o, "detail"), strlen(json_text(o, "detail")));
+		text_printable(e->release, sizeof(e->release), json_text(o, "release"), strlen(json_text(o, "release")));
 		e->at.ms = json_integer_value(json_object_get(o, "at"));
 		e->deploy = (uint64_t)json_integer_value(json_object_get(o, "deploy"));
-		if (!slot_parse(str(o, "from"), &e->from))
+		if (!slot_parse(json_text(o, "from"), &e->from))
 			e->from = NO_SLOT;
-		if (!slot_parse(str(o, "to"), &e->to))
+		if (!slot_parse(json_text(o, "to"), &e->to))
 			e->to = NO_SLOT;
 		e->from_v = s->pending_base;
 		e->to_v = s->rec.v;
 		TEXT_COPY(e->service, s->cfg->name);
 		free(s->because[s->n_pending - 1]);
-		s->because[s->n_pending - 1] = xstrdup(str(o, "because"));
+		s->because[s->n_pending - 1] = xstrdup(json_text(o, "because"));
 		e->because = s->because[s->n_pending - 1];
 	}
 	json_decref(list);

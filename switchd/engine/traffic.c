@@ -24,11 +24,6 @@ enum {
 
 static void observe(struct px *p);
 
-static bool same_value(const struct proxy_value *a, const struct proxy_value *b)
-{
-	return a->slot == b->slot && version_cmp(a->v, b->v) == 0 && a->shield == b->shield && a->pin == b->pin;
-}
-
 static bool px_down(const struct px *p) { return p->socket_down && !p->front_answers; }
 
 static bool has_front(const struct px *p) { return p->cfg->front[0] || p->s->cfg->front[0]; }
@@ -226,7 +221,7 @@ void traffic_apply(struct service *s, enum proxy_order order)
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];
-		bool changed = !p->has_want || !same_value(&p->want, &v);
+		bool changed = !p->has_want || !proxy_value_same(&p->want, &v);
 
 		if (!changed && p->acked)
 			continue;
@@ -308,7 +303,7 @@ void traffic_stamp(struct service *s, const struct probe_result *r)
 	enum slot by = NO_SLOT;
 	bool by_slot = slot_parse(r->stamp_by, &by);
 
-	if (p->has_want && same_value(&v, &p->want) && by_slot && by == v.slot) {
+	if (p->has_want && proxy_value_same(&v, &p->want) && by_slot && by == v.slot) {
 		if (r->job.purpose == PURPOSE_OBSERVE && ++p->in_a_row >= s->cfg->observe && p->acked && !p->observed) {
 			p->observed = true;
 			p->observed_at = r->ended;
@@ -382,20 +377,20 @@ static void polled(void *arg, const struct proxy_answer *a)
 		goto out;
 	if (a->result == PX_OK && a->has_value && a->value.pin)
 		found_pin(p);
-	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !same_value(&a->value, &p->want)) {
+	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !proxy_value_same(&a->value, &p->want)) {
 		if (version_cmp(a->value.v, p->want.v) > 0)
 			found_newer(p);
 		else if (!p->fight || mono_since_ms(mono_now(), p->foreign_at) >= FIGHT_MS)
 			p->fight = false, put_right(p, a);
 	} else if (a->result == PX_OK && p->has_want && (a->restarted || was_down || (!a->has_value && s->loaded))) {
 		apply(p);
-	} else if (a->result == PX_OK && p->has_want && !p->acked && a->has_value && same_value(&a->value, &p->want)) {
+	} else if (a->result == PX_OK && p->has_want && !p->acked && a->has_value && proxy_value_same(&a->value, &p->want)) {
 		apply(p);
 	} else if ((a->result == PX_BAD_VALUE || a->result == PX_NO_MAP) && p->has_want && !p->fight) {
 		put_right(p, a);
 	}
 out:
-	if (was_down != p->socket_down || had != p->has_value || (p->has_value && !same_value(&old, &p->value)))
+	if (was_down != p->socket_down || had != p->has_value || (p->has_value && !proxy_value_same(&old, &p->value)))
 		publish_change(s);
 	if (first)
 		service_found(s);

@@ -20,11 +20,6 @@ struct remote {
 	ev_timer deadline;
 };
 
-static bool same(const struct proxy_value *a, const struct proxy_value *b)
-{
-	return a->slot == b->slot && version_cmp(a->v, b->v) == 0 && a->shield == b->shield && a->pin == b->pin;
-}
-
 static bool silent(const struct remote *r, mono_us now)
 {
 	return !r->word.heard.us || mono_since_ms(now, r->word.heard) >= AGENT_SILENT_MS;
@@ -94,7 +89,7 @@ static bool look(struct remote *r)
 		end(r, w->result == PX_ABSENT || w->result == PX_DENIED ? w->result : PX_OK, w->detail);
 		return true;
 	}
-	if (w->has_value && same(&w->value, &r->call.value))
+	if (w->has_value && proxy_value_same(&w->value, &r->call.value))
 		end(r, PX_OK, w->detail);
 	else if (w->has_value && w->value.pin && !r->call.over_pin) /* else: a person ended it, and the agent is about to hear so */
 		end(r, PX_PINNED, w->detail);

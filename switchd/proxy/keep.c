@@ -43,11 +43,6 @@ const char *keep_state_name(enum keep_state s) { return (size_t)s < ARRAY_LEN(st
 const struct keep_view *keep_look(const struct keep *w) { return &w->v; }
 bool keep_busy(const struct keep *w) { return w->applying; }
 
-static bool same_value(const struct proxy_value *a, const struct proxy_value *b)
-{
-	return a->slot == b->slot && version_cmp(a->v, b->v) == 0 && a->shield == b->shield && a->pin == b->pin;
-}
-
 static bool may_write(const struct keep *w) { return w->write && w->svc->mode != MODE_OBSERVE; }
 
 static enum keep_state state_of(const struct keep *w)
@@ -76,7 +71,7 @@ static void tell(struct keep *w, const struct keep_view *was)
 		return;
 	v->state = state_of(w);
 	if (v->state != was->state || v->asked != was->asked || v->result != was->result || v->has_value != was->has_value || v->durable != was->durable ||
-	    (v->has_value && !same_value(&v->value, &was->value)) || v->us != was->us || strcmp(v->detail, was->detail) != 0 || v->ready[BLUE] != was->ready[BLUE] || v->ready[GREEN] != was->ready[GREEN] ||
+	    (v->has_value && !proxy_value_same(&v->value, &was->value)) || v->us != was->us || strcmp(v->detail, was->detail) != 0 || v->ready[BLUE] != was->ready[BLUE] || v->ready[GREEN] != was->ready[GREEN] ||
 	    memcmp(v->up, was->up, sizeof(v->up)) != 0 || memcmp(v->all, was->all, sizeof(v->all)) != 0 || v->cut != was->cut)
 		w->changed(w->arg, false);
 	else if (memcmp(v->counted, was->counted, sizeof(v->counted)) != 0 || memcmp(v->caught, was->caught, sizeof(v->caught)) != 0 ||
@@ -179,7 +174,7 @@ static void apply(struct keep *w)
 
 void keep_want(struct keep *w, const struct proxy_value *v, enum proxy_order order, bool write)
 {
-	bool changed = !w->has_want || !same_value(&w->want, v);
+	bool changed = !w->has_want || !proxy_value_same(&w->want, v);
 
 	w->want = *v;
 	w->has_want = true;
@@ -188,7 +183,7 @@ void keep_want(struct keep *w, const struct proxy_value *v, enum proxy_order ord
 	if (changed)
 		w->acked = false;
 	if (!may_write(w))
-		w->acked = w->v.has_value && same_value(&w->v.value, v);
+		w->acked = w->v.has_value && proxy_value_same(&w->v.value, v);
 	else if (!w->acked)
 		apply(w);
 	w->newer = w->v.has_value && !w->v.value.pin && version_cmp(w->v.value.v, v->v) > 0;
@@ -228,7 +223,7 @@ static void put_right(struct keep *w, const struct proxy_answer *a)
 
 static void look_at(struct keep *w, const struct proxy_answer *a, bool was_down)
 {
-	bool shows = a->result == PX_OK && a->has_value && !a->value.pin, same = shows && w->has_want && same_value(&a->value, &w->want);
+	bool shows = a->result == PX_OK && a->has_value && !a->value.pin, same = shows && w->has_want && proxy_value_same(&a->value, &w->want);
 	bool none = a->result == PX_BAD_VALUE || a->result == PX_NO_MAP;
 
 	if (!w->has_want)

@@ -4,19 +4,13 @@
 #include <string.h>
 
 #include "switchd/base/must.h"
+#include "switchd/core/json_text.h"
 #include "switchd/core/story/report.h"
 
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 static int64_t num(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
-static bool is(const json_t *e, const char *kind) { return strcmp(str(e, "kind"), kind) == 0; }
-static bool own(const json_t *e) { return strcmp(str(e, "by"), "switchd") == 0; }
-static const char *slot_at(const json_t *e, const char *side) { return str(json_object_get(e, side), "slot"); }
+static bool is(const json_t *e, const char *kind) { return strcmp(json_text(e, "kind"), kind) == 0; }
+static bool own(const json_t *e) { return strcmp(json_text(e, "by"), "switchd") == 0; }
+static const char *slot_at(const json_t *e, const char *side) { return json_text(json_object_get(e, side), "slot"); }
 static void put(json_t *o, const char *key, json_t *value) { must(json_object_set_new(o, key, value) == 0); }
 static void add(json_t *o, const char *key) { put(o, key, json_integer(num(o, key) + 1)); }
 
@@ -27,7 +21,7 @@ static bool about(const json_t *e, const char *feature)
 	json_t *ev;
 
 	json_array_foreach(json_object_get(e, "evidence"), i, ev)
-		if (strcmp(str(ev, "feature"), feature) == 0)
+		if (strcmp(json_text(ev, "feature"), feature) == 0)
 			return true;
 	return false;
 }
@@ -76,7 +70,7 @@ static void count(json_t *n, const json_t *e)
 
 static void describe(const json_t *e, char *out, size_t size)
 {
-	text_format(out, size, "%s", str(e, "detail")[0] ? str(e, "detail") : str(e, "because"));
+	text_format(out, size, "%s", json_text(e, "detail")[0] ? json_text(e, "detail") : json_text(e, "because"));
 }
 
 static void wrong_add(json_t *list, const json_t *e, const char *how, int64_t after_ms, const char *by, const char *text)
@@ -86,8 +80,8 @@ static void wrong_add(json_t *list, const json_t *e, const char *how, int64_t af
 	if (json_array_size(list) == REPORT_MAX_WRONG)
 		return;
 	describe(e, what, sizeof(what));
-	must(json_array_append_new(list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:I,s:s,s:s}", "at", (json_int_t)num(e, "at"), "kind", str(e, "kind"), "release",
-						   str(e, "release"), "what", what, "how", how, "after_ms", (json_int_t)after_ms, "by", by, "text", text)) == 0);
+	must(json_array_append_new(list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:I,s:s,s:s}", "at", (json_int_t)num(e, "at"), "kind", json_text(e, "kind"), "release",
+						   json_text(e, "release"), "what", what, "how", how, "after_ms", (json_int_t)after_ms, "by", by, "text", text)) == 0);
 }
 
 /* Each feature of the event is present again, the last of them at the time returned; 0 = not so, or not by itself. */
@@ -106,10 +100,10 @@ static int64_t came_back(const struct report_in *in, size_t at)
 
 		if (hand(x) || num(x, "at") - num(e, "at") > in->calm_ms)
 			return 0;
-		if (!is(x, "ledger.verdict") || strcmp(str(x, "verdict"), "present") != 0)
+		if (!is(x, "ledger.verdict") || strcmp(json_text(x, "verdict"), "present") != 0)
 			continue;
 		json_array_foreach(evidence, k, ev)
-			if (!back[k] && strcmp(str(ev, "feature"), str(x, "feature")) == 0 && strcmp(str(ev, "slot"), str(x, "slot")) == 0) {
+			if (!back[k] && strcmp(json_text(ev, "feature"), json_text(x, "feature")) == 0 && strcmp(json_text(ev, "slot"), json_text(x, "slot")) == 0) {
 				back[k] = true;
 				if (--open == 0)
 					return num(x, "at") > num(e, "at") ? num(x, "at") : num(e, "at") + 1;
@@ -128,12 +122,12 @@ static const json_t *contradicted(const struct report_in *in, size_t at)
 		int64_t after = num(x, "at") - num(e, "at");
 		char feature[NAME_MAX_LEN + 1];
 
-		if (is(x, "pardoned") && str(e, "release")[0] && strcmp(str(x, "release"), str(e, "release")) == 0)
+		if (is(x, "pardoned") && json_text(e, "release")[0] && strcmp(json_text(x, "release"), json_text(e, "release")) == 0)
 			return x;
-		if (is(x, "note") && after <= REPORT_NOTE_MS && has_word(str(x, "detail"), "false alarm"))
+		if (is(x, "note") && after <= REPORT_NOTE_MS && has_word(json_text(x, "detail"), "false alarm"))
 			return x;
 		/* "quotes until T: why" */
-		if (is(x, "muted") && after <= REPORT_MUTE_MS && text_copy_n(feature, sizeof(feature), str(x, "detail"), strcspn(str(x, "detail"), " ")) &&
+		if (is(x, "muted") && after <= REPORT_MUTE_MS && text_copy_n(feature, sizeof(feature), json_text(x, "detail"), strcspn(json_text(x, "detail"), " ")) &&
 		    about(e, feature))
 			return x;
 	}
@@ -148,7 +142,7 @@ static const json_t *good_after_all(const struct report_in *in, size_t at)
 	for (size_t i = at + 1; i < json_array_size(in->lines); i++) {
 		const json_t *x = json_array_get(in->lines, i);
 
-		if (strcmp(str(x, "release"), str(e, "release")) != 0 || !str(e, "release")[0])
+		if (strcmp(json_text(x, "release"), json_text(e, "release")) != 0 || !json_text(e, "release")[0])
 			continue;
 		if (is(x, "feature.lost") || is(x, "rollback.would") || is(x, "rollback.decided") || is(x, "deploy.started"))
 			return NULL;
@@ -173,7 +167,7 @@ static size_t judge(const struct report_in *in, size_t at, json_t *wrong)
 		return 0;
 	if ((x = contradicted(in, at))) {
 		wrong_add(wrong, e, is(x, "note") ? "a note says so" : is(x, "muted") ? "its feature was muted" : "its release was pardoned",
-			  num(x, "at") - num(e, "at"), str(x, "by"), str(x, "detail"));
+			  num(x, "at") - num(e, "at"), json_text(x, "by"), json_text(x, "detail"));
 		return 1;
 	}
 	back = is(e, "rollback.would") ? came_back(in, at) : 0;

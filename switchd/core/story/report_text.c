@@ -3,13 +3,7 @@
 #include <string.h>
 
 #include "switchd/core/story/report.h"
-
-static const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
+#include "switchd/core/json_text.h"
 
 static long long num(const json_t *o, const char *key) { return (long long)json_integer_value(json_object_get(o, key)); }
 
@@ -43,7 +37,7 @@ static const char *many(long long n, const char *one, const char *more) { return
 static void counts(struct printer *p, const json_t *r)
 {
 	const json_t *n = json_object_get(r, "counts");
-	bool observe = strcmp(str(r, "mode"), "observe") == 0;
+	bool observe = strcmp(json_text(r, "mode"), "observe") == 0;
 
 	line(p, "deploys", "%lld: %lld baked, %lld refused, %lld rolled back, %lld aborted or expired; %lld claims or orders refused by a gate",
 	     num(n, "deploys"), num(n, "baked"), num(n, "refused"), num(n, "rolled_back"), num(n, "aborted") + num(n, "expired"), num(n, "orders_refused"));
@@ -65,8 +59,8 @@ static void wrong(struct printer *p, const json_t *r)
 
 	line(p, "wrong", "%lld", num(w, "count"));
 	json_array_foreach(json_object_get(w, "list"), i, x)
-		line(p, "", "%s %s of %s (%s): %s%s%s after %s%s%s", wall_text((wall_ms){ num(x, "at") }, at), str(x, "kind"), str(x, "release"), str(x, "what"),
-		     str(x, "how"), str(x, "by")[0] ? ", by " : "", str(x, "by"), age_text(num(x, "after_ms"), after), str(x, "text")[0] ? ": " : "", str(x, "text"));
+		line(p, "", "%s %s of %s (%s): %s%s%s after %s%s%s", wall_text((wall_ms){ num(x, "at") }, at), json_text(x, "kind"), json_text(x, "release"), json_text(x, "what"),
+		     json_text(x, "how"), json_text(x, "by")[0] ? ", by " : "", json_text(x, "by"), age_text(num(x, "after_ms"), after), json_text(x, "text")[0] ? ": " : "", json_text(x, "text"));
 }
 
 static void watched(struct printer *p, const json_t *r)
@@ -78,7 +72,7 @@ static void watched(struct printer *p, const json_t *r)
 
 	line(p, "watched", "%s of %s%s", age_text(num(w, "ms"), ms), age_text(num(w, "of_ms"), of), json_array_size(json_object_get(w, "gaps")) ? "; not watched:" : "");
 	json_array_foreach(json_object_get(w, "gaps"), i, g)
-		line(p, "", "from %s for %s: %s", wall_text((wall_ms){ num(g, "from") }, from), age_text(num(g, "to") - num(g, "from"), ms), str(g, "why"));
+		line(p, "", "from %s for %s: %s", wall_text((wall_ms){ num(g, "from") }, from), age_text(num(g, "to") - num(g, "from"), ms), json_text(g, "why"));
 }
 
 static void rest(struct printer *p, const json_t *r)
@@ -87,20 +81,20 @@ static void rest(struct printer *p, const json_t *r)
 	char at[WALL_TEXT];
 
 	if (json_is_object(f))
-		line(p, "flappiest", "%s on %s: %lld of %lld answers absent since %s, never lost (all < fall)", str(f, "feature"), str(f, "slot"),
+		line(p, "flappiest", "%s on %s: %lld of %lld answers absent since %s, never lost (all < fall)", json_text(f, "feature"), json_text(f, "slot"),
 		     num(f, "absents"), num(f, "probes"), wall_text((wall_ms){ num(r, "counted_since") }, at));
 	else
 		line(p, "flappiest", "none: no feature was absent for a moment only, since %s", wall_text((wall_ms){ num(r, "counted_since") }, at));
 	if (json_is_object(drill))
-		line(p, "last drill", "%s by %s: %s", wall_text((wall_ms){ num(drill, "at") }, at), str(drill, "by"), str(drill, "detail"));
-	else if (strcmp(str(r, "mode"), "observe") != 0)
-		line(p, "last drill", "none in this time; switchctl drill %s flips there and back and measures", str(r, "service"));
+		line(p, "last drill", "%s by %s: %s", wall_text((wall_ms){ num(drill, "at") }, at), json_text(drill, "by"), json_text(drill, "detail"));
+	else if (strcmp(json_text(r, "mode"), "observe") != 0)
+		line(p, "last drill", "none in this time; switchctl drill %s flips there and back and measures", json_text(r, "service"));
 }
 
 static void ready(struct printer *p, const json_t *r)
 {
 	const json_t *y = json_object_get(r, "ready"), *why = json_object_get(y, "why");
-	bool enforced = strcmp(str(r, "mode"), "enforce") == 0;
+	bool enforced = strcmp(json_text(r, "mode"), "enforce") == 0;
 	size_t i;
 	json_t *x;
 
@@ -118,8 +112,8 @@ void report_print(const json_t *r, bool md, struct buf *out)
 	struct printer p = { out, md };
 	char from[WALL_TEXT], to[WALL_TEXT];
 
-	buf_addf(out, md ? "# %s: %s to %s, mode %s\n\n| | |\n|---|---|\n" : "%s  %s to %s, mode %s\n", str(r, "service"),
-		 wall_text((wall_ms){ num(r, "from") }, from), wall_text((wall_ms){ num(r, "to") }, to), str(r, "mode"));
+	buf_addf(out, md ? "# %s: %s to %s, mode %s\n\n| | |\n|---|---|\n" : "%s  %s to %s, mode %s\n", json_text(r, "service"),
+		 wall_text((wall_ms){ num(r, "from") }, from), wall_text((wall_ms){ num(r, "to") }, to), json_text(r, "mode"));
 	if (json_is_false(json_object_get(r, "complete")))
 		line(&p, "incomplete", "the archive holds more than fits in one report, or could not be read: the oldest events are left out");
 	watched(&p, r);

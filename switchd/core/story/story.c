@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *side_slot(const json_t *e, const char *side) { return str(json_object_get(e, side), "slot"); }
+static const char *side_slot(const json_t *e, const char *side) { return json_text(json_object_get(e, side), "slot"); }
 static int64_t to_epoch(const json_t *e) { return num(json_object_get(json_object_get(e, "to"), "version"), "epoch"); }
 
 static bool moves(const json_t *e)
@@ -132,7 +132,7 @@ static int64_t first_bad_at(const struct story *t, const struct track *k, int64_
 			int64_t seen = num(json_object_get(ev, "here"), "first_at") ? num(json_object_get(ev, "here"), "first_at")
 										    : num(json_object_get(ev, "here"), "at");
 
-			if (strcmp(str(ev, "feature"), k->feature) == 0 && slot_of(str(ev, "slot")) == k->slot && seen && seen < best &&
+			if (strcmp(json_text(ev, "feature"), k->feature) == 0 && slot_of(json_text(ev, "slot")) == k->slot && seen && seen < best &&
 			    at - seen < EVIDENCE_REACH_MS)
 				best = seen;
 		}
@@ -146,9 +146,9 @@ static void read_changes(struct story *t, const json_t *changes)
 
 	json_array_foreach((json_t *)changes, i, c) {
 		int64_t at = num(c, "at");
-		enum slot slot = slot_of(str(c, "slot"));
-		struct track *k = slot == NO_SLOT || at > t->to ? NULL : track_of(t, str(c, "feature"), slot);
-		enum verdict v = verdict_of(str(c, "verdict"));
+		enum slot slot = slot_of(json_text(c, "slot"));
+		struct track *k = slot == NO_SLOT || at > t->to ? NULL : track_of(t, json_text(c, "feature"), slot);
+		enum verdict v = verdict_of(json_text(c, "verdict"));
 
 		/* The verdict took several answers; the fault began with the first. */
 		int64_t since = num(c, "since");
@@ -158,7 +158,7 @@ static void read_changes(struct story *t, const json_t *changes)
 		else if (k && !since && v == V_ABSENT && at >= t->from)
 			at = first_bad_at(t, k, at);
 		if (k)
-			span_add(t, k, at, v, str(c, "release"));
+			span_add(t, k, at, v, json_text(c, "release"));
 	}
 }
 
@@ -170,11 +170,11 @@ static void read_losses(struct story *t)
 
 	json_array_foreach(t->events, i, e)
 		json_array_foreach((json_t *)event_features(e), n, ev) {
-			enum slot slot = slot_of(str(ev, "slot"));
-			struct track *k = slot == NO_SLOT ? NULL : track_of(t, str(ev, "feature"), slot);
+			enum slot slot = slot_of(json_text(ev, "slot"));
+			struct track *k = slot == NO_SLOT ? NULL : track_of(t, json_text(ev, "feature"), slot);
 
 			if (k && !k->last && json_is_object(json_object_get(ev, "here"))) {
-				span_add(t, k, num(json_object_get(ev, "here"), "at"), V_ABSENT, str(e, "release"));
+				span_add(t, k, num(json_object_get(ev, "here"), "at"), V_ABSENT, json_text(e, "release"));
 				k->inferred = true;
 			}
 		}
@@ -220,14 +220,14 @@ static void fact(json_t *facts, int64_t at, const char *by, const char *kind, co
 
 static void event_fact(json_t *facts, const json_t *e)
 {
-	const char *because = str(e, "because"), *detail = str(e, "detail");
+	const char *because = json_text(e, "because"), *detail = json_text(e, "detail");
 	char text[1500];
 
 	if (moves(e))
 		text_format(text, sizeof(text), "%s > %s: %s%s%s", side_slot(e, "from"), side_slot(e, "to"), because, detail[0] ? "; " : "", detail);
 	else
 		text_format(text, sizeof(text), "%s%s%s", because, because[0] && detail[0] ? "; " : "", detail);
-	fact(facts, num(e, "at"), str(e, "by"), str(e, "kind"), text[0] ? text : str(e, "kind"), "", e);
+	fact(facts, num(e, "at"), json_text(e, "by"), json_text(e, "kind"), text[0] ? text : json_text(e, "kind"), "", e);
 }
 
 static bool is_loss(enum verdict v) { return v == V_ABSENT || v == V_PARTIAL; }
@@ -368,8 +368,8 @@ static json_t *picture_json(const struct story *t)
 							slot_name(t->served[i].slot), "how", t->served[i].measured ? "measured" : "inferred"));
 	json_array_foreach(t->events, n, e)
 		if (moves(e) || kind_is(e, "gate.refused") || kind_is(e, "deploy.started") || kind_is(e, "bake.done") || kind_is(e, "note"))
-			json_array_append_new(marks, json_pack("{s:I,s:s,s:s}", "at", (json_int_t)num(e, "at"), "kind", str(e, "kind"), "text",
-							       moves(e) ? side_slot(e, "to") : str(e, "release")));
+			json_array_append_new(marks, json_pack("{s:I,s:s,s:s}", "at", (json_int_t)num(e, "at"), "kind", json_text(e, "kind"), "text",
+							       moves(e) ? side_slot(e, "to") : json_text(e, "release")));
 	return json_pack("{s:o,s:o,s:o}", "rows", rows, "served", served, "marks", marks);
 }
 
@@ -419,14 +419,14 @@ static json_t *people_json(const struct story *t)
 	size_t i;
 
 	json_array_foreach(t->events, i, e) {
-		const char *by = str(e, "by");
+		const char *by = json_text(e, "by");
 
 		if (!by[0] || strcmp(by, "switchd") == 0 || kind_is(e, "note"))
 			continue;
 		if (!json_object_get(all, by))
 			json_object_set_new(all, by, json_array());
-		json_array_append_new(json_object_get(all, by), json_pack("{s:I,s:s,s:s}", "at", (json_int_t)num(e, "at"), "kind", str(e, "kind"), "detail",
-									  str(e, "detail")));
+		json_array_append_new(json_object_get(all, by), json_pack("{s:I,s:s,s:s}", "at", (json_int_t)num(e, "at"), "kind", json_text(e, "kind"), "detail",
+									  json_text(e, "detail")));
 	}
 	json_object_foreach(all, who, v)
 		json_array_append_new(list, json_pack("{s:s,s:O}", "by", who, "did", v));
@@ -441,8 +441,8 @@ static json_t *of_kind(const struct story *t, const char *kind)
 
 	json_array_foreach(t->events, i, e)
 		if (kind_is(e, kind))
-			json_array_append_new(all, json_pack("{s:I,s:s,s:s,s:s}", "at", (json_int_t)num(e, "at"), "by", str(e, "by"), "because",
-							     str(e, "because"), "text", str(e, "detail")));
+			json_array_append_new(all, json_pack("{s:I,s:s,s:s,s:s}", "at", (json_int_t)num(e, "at"), "by", json_text(e, "by"), "because",
+							     json_text(e, "because"), "text", json_text(e, "detail")));
 	return all;
 }
 
@@ -520,8 +520,8 @@ json_t *story_lost(const json_t *events, wall_ms from, wall_ms to)
 
 	json_array_foreach((json_t *)events, i, e)
 		json_array_foreach((json_t *)event_features(e), n, ev)
-			if (num(e, "at") >= from.ms && num(e, "at") <= to.ms && str(ev, "feature")[0])
-				json_object_set_new(names, str(ev, "feature"), json_true());
+			if (num(e, "at") >= from.ms && num(e, "at") <= to.ms && json_text(ev, "feature")[0])
+				json_object_set_new(names, json_text(ev, "feature"), json_true());
 	json_object_foreach(names, name, v)
 		json_array_append_new(list, json_string(name));
 	json_decref(names);

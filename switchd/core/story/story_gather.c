@@ -12,7 +12,7 @@
 static bool is_event(const json_t *o)
 {
 	static const char *const others[] = { "ledger.", "archive.", "feature.changed", "recheck" };
-	const char *kind = str(o, "kind");
+	const char *kind = json_text(o, "kind");
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		if (text_starts(kind, others[i]))
@@ -52,7 +52,7 @@ static void add_event(json_t *all, json_t *seen, json_t *e)
 {
 	char key[1200];
 
-	(void)TEXT_FORMAT(key, "%" PRId64 "|%s|%s|%s|%s", num(e, "at"), str(e, "kind"), str(e, "by"), str(e, "because"), str(e, "detail"));
+	(void)TEXT_FORMAT(key, "%" PRId64 "|%s|%s|%s|%s", num(e, "at"), json_text(e, "kind"), json_text(e, "by"), json_text(e, "because"), json_text(e, "detail"));
 	if (json_object_get(seen, key))
 		return;
 	json_object_set_new(seen, key, json_true());
@@ -67,7 +67,7 @@ json_t *story_events(const struct story_source *s)
 
 	for (size_t k = 0; k < ARRAY_LEN(sources); k++)
 		json_array_foreach((json_t *)sources[k], i, e)
-			if (json_is_object(e) && is_event(e) && (!str(e, "service")[0] || strcmp(str(e, "service"), s->service) == 0))
+			if (json_is_object(e) && is_event(e) && (!json_text(e, "service")[0] || strcmp(json_text(e, "service"), s->service) == 0))
 				add_event(all, seen, e);
 	json_decref(seen);
 	return in_order(all);
@@ -84,7 +84,7 @@ static json_t *changes_of(const struct story_source *s)
 		json_array_foreach((json_t *)sources[k], i, c) {
 			if (!json_is_object(c) || !kind_is(c, "feature.changed"))
 				continue;
-			(void)TEXT_FORMAT(key, "%" PRId64 "|%s|%s|%s", num(c, "at"), str(c, "slot"), str(c, "feature"), str(c, "verdict"));
+			(void)TEXT_FORMAT(key, "%" PRId64 "|%s|%s|%s", num(c, "at"), json_text(c, "slot"), json_text(c, "feature"), json_text(c, "verdict"));
 			if (json_object_get(seen, key))
 				continue;
 			json_object_set_new(seen, key, json_true());
@@ -117,7 +117,7 @@ static int64_t at_of(const json_t *events, const char *id, int64_t none)
 	size_t i;
 
 	json_array_foreach((json_t *)events, i, e)
-		if (id[0] && strcmp(str(e, "id"), id) == 0)
+		if (id[0] && strcmp(json_text(e, "id"), id) == 0)
 			return num(e, "at");
 	return none;
 }
@@ -134,12 +134,12 @@ static void gaps(const struct story_source *s, const json_t *events, json_t *out
 		json_array_foreach((json_t *)sources[k], i, g) {
 			int64_t from, to;
 
-			(void)TEXT_FORMAT(key, "%s %s", str(g, "after"), str(g, "before"));
+			(void)TEXT_FORMAT(key, "%s %s", json_text(g, "after"), json_text(g, "before"));
 			if (!kind_is(g, "archive.gap") || json_object_get(seen, key))
 				continue;
 			json_object_set_new(seen, key, json_true());
-			from = at_of(events, str(g, "after"), 0);
-			to = at_of(events, str(g, "before"), num(g, "at"));
+			from = at_of(events, json_text(g, "after"), 0);
+			to = at_of(events, json_text(g, "before"), num(g, "at"));
 			if (to < s->from.ms || from > s->to.ms)
 				continue;
 			json_array_append_new(out, json_sprintf("%" PRId64 " events, of this and other services, between %s and %s were trimmed before they were archived",
@@ -157,7 +157,7 @@ static void uncounted(const struct story_source *s, const json_t *events, json_t
 	json_array_foreach((json_t *)events, i, e)
 		if (kind_is(e, "requests.counted") && num(e, "at") >= s->from.ms && num(e, "at") <= s->to.ms &&
 		    !json_is_object(json_object_get(json_object_get(e, "evidence"), "requests")))
-			json_array_append_new(out, json_sprintf("how many requests were wrong: %s", str(e, "detail")));
+			json_array_append_new(out, json_sprintf("how many requests were wrong: %s", json_text(e, "detail")));
 }
 
 json_t *story_of(const struct story_source *s, const json_t *events, const json_t *causes)
@@ -225,8 +225,8 @@ static void side_text(const json_t *side, const char *when_key, const char *word
 	char a[WALL_TEXT], b[WALL_TEXT];
 	int64_t at = num(side, when_key), since = num(live, "from");
 
-	text_format(out, size, "%s (%s)%s%s%s%s%s%s", str(side, "release"), str(side, "slot"), since ? ", live from " : "",
-		    since ? wall_text((wall_ms){ since }, a) : "", since ? " by " : "", since ? str(live, "by") : "", at ? word : "",
+	text_format(out, size, "%s (%s)%s%s%s%s%s%s", json_text(side, "release"), json_text(side, "slot"), since ? ", live from " : "",
+		    since ? wall_text((wall_ms){ since }, a) : "", since ? " by " : "", since ? json_text(live, "by") : "", at ? word : "",
 		    at ? wall_text((wall_ms){ at }, b) : "");
 }
 
@@ -248,7 +248,7 @@ json_t *story_cause(const json_t *blame)
 	}
 	changed = json_array();
 	json_array_foreach(json_object_get(blame, "changed"), i, line)
-		json_array_append_new(changed, json_pack("{s:s,s:o,s:o}", "field", str(line, "field"), "from", value_text(json_object_get(line, "good")), "to",
+		json_array_append_new(changed, json_pack("{s:s,s:o,s:o}", "field", json_text(line, "field"), "from", value_text(json_object_get(line, "good")), "to",
 							 value_text(json_object_get(line, "bad"))));
-	return json_pack("{s:s,s:o,s:s}", "text", text, "changed", changed, "manifests", str(blame, "manifests"));
+	return json_pack("{s:s,s:o,s:s}", "text", text, "changed", changed, "manifests", json_text(blame, "manifests"));
 }

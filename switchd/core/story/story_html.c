@@ -39,11 +39,11 @@ static void top(const json_t *r, struct buf *out)
 	size_t n = 0;
 
 	buf_adds(out, head);
-	story_escape(out, str(r, "service"));
+	story_escape(out, json_text(r, "service"));
 	buf_adds(out, ": post-mortem</title></head><body>\n<h1>");
-	story_escape(out, str(r, "service"));
+	story_escape(out, json_text(r, "service"));
 	buf_adds(out, ": ");
-	story_escape(out, str(s, "headline"));
+	story_escape(out, json_text(s, "headline"));
 	buf_adds(out, "</h1>\n<p class=\"dim\">");
 	when(out, num(r, "from"));
 	buf_adds(out, " to ");
@@ -86,10 +86,10 @@ static void outages(const json_t *r, struct buf *out)
 	buf_adds(out, "<table><thead><tr><th>feature<th>slot<th>release<th><th>from<th>to<th>lasted<th>while it served users</tr></thead><tbody>\n");
 	json_array_foreach((json_t *)all, i, o) {
 		buf_adds(out, "<tr><td>");
-		story_escape(out, str(o, "feature"));
-		buf_addf(out, "</td><td>%s</td><td>", str(o, "slot"));
-		story_escape(out, str(o, "release"));
-		buf_addf(out, "</td><td>%s</td><td class=\"t\">", str(o, "verdict"));
+		story_escape(out, json_text(o, "feature"));
+		buf_addf(out, "</td><td>%s</td><td>", json_text(o, "slot"));
+		story_escape(out, json_text(o, "release"));
+		buf_addf(out, "</td><td>%s</td><td class=\"t\">", json_text(o, "verdict"));
 		when(out, num(o, "from"));
 		buf_adds(out, "</td><td class=\"t\">");
 		if (json_is_true(json_object_get(o, "open")))
@@ -114,15 +114,15 @@ static void cause(const json_t *r, struct buf *out)
 		buf_adds(out, "<p><strong>");
 		story_escape(out, feature);
 		buf_adds(out, "</strong>: ");
-		story_escape(out, str(c, "text"));
+		story_escape(out, json_text(c, "text"));
 		buf_adds(out, "</p>\n<ul>");
 		json_array_foreach(json_object_get(c, "changed"), i, line) {
 			buf_adds(out, "<li>");
-			story_escape(out, str(line, "field"));
+			story_escape(out, json_text(line, "field"));
 			buf_adds(out, ": ");
-			story_escape(out, str(line, "from"));
+			story_escape(out, json_text(line, "from"));
 			buf_adds(out, " &rarr; ");
-			story_escape(out, str(line, "to"));
+			story_escape(out, json_text(line, "to"));
 			buf_adds(out, "</li>");
 		}
 		buf_adds(out, "</ul>\n");
@@ -141,15 +141,15 @@ static void facts(const json_t *r, struct buf *out)
 		buf_adds(out, "<tr><td class=\"t\">");
 		when(out, num(f, "at"));
 		buf_addf(out, "</td><td class=\"t\">+%" PRId64 ".%03" PRId64 "s</td><td class=\"n\">", d / 1000, d % 1000);
-		story_escape(out, str(f, "by"));
+		story_escape(out, json_text(f, "by"));
 		buf_adds(out, "</td><td class=\"n\">");
-		story_escape(out, str(f, "kind"));
+		story_escape(out, json_text(f, "kind"));
 		buf_adds(out, "</td><td>");
-		story_escape(out, str(f, "text"));
-		buf_addf(out, "</td><td class=\"%s\">%s", str(f, "rule")[0] ? "" : "n", str(f, "how"));
-		if (str(f, "rule")[0]) {
+		story_escape(out, json_text(f, "text"));
+		buf_addf(out, "</td><td class=\"%s\">%s", json_text(f, "rule")[0] ? "" : "n", json_text(f, "how"));
+		if (json_text(f, "rule")[0]) {
 			buf_adds(out, ": <span class=\"dim\">");
-			story_escape(out, str(f, "rule"));
+			story_escape(out, json_text(f, "rule"));
 			buf_adds(out, "</span>");
 		}
 		buf_adds(out, "</td></tr>\n");
@@ -169,16 +169,16 @@ static void side(struct buf *out, const char *slot, const char *what, const json
 	buf_addf(out, "%s <span class=\"dim\">", what);
 	when(out, num(s, "at"));
 	buf_addf(out, "</span><br>%" PRId64 " in %s<br>", num(s, "status"), story_span_text(num(s, "latency_us") / 1000, t));
-	story_escape(out, str(s, "url"));
-	if (str(s, "want")[0]) {
+	story_escape(out, json_text(s, "url"));
+	if (json_text(s, "want")[0]) {
 		buf_adds(out, "<br>wanted ");
-		story_escape(out, str(s, "want"));
+		story_escape(out, json_text(s, "want"));
 		buf_adds(out, "<br>got ");
-		story_escape(out, str(s, "got"));
+		story_escape(out, json_text(s, "got"));
 	}
-	if (str(s, "body")[0]) {
+	if (json_text(s, "body")[0]) {
 		buf_adds(out, "<pre>");
-		story_escape(out, str(s, "body"));
+		story_escape(out, json_text(s, "body"));
 		buf_adds(out, "</pre>");
 	}
 	buf_adds(out, "</div>");
@@ -194,10 +194,10 @@ static void evidence(const json_t *r, struct buf *out)
 	json_array_foreach((json_t *)all, i, e) {
 		enum slot s;
 
-		if (!slot_parse(str(e, "slot"), &s))
+		if (!slot_parse(json_text(e, "slot"), &s))
 			continue;
 		buf_adds(out, "<h3>");
-		story_escape(out, str(e, "feature"));
+		story_escape(out, json_text(e, "feature"));
 		buf_adds(out, " <span class=\"dim\">");
 		when(out, num(e, "at"));
 		buf_adds(out, "</span></h3>\n<div class=\"two\">");
@@ -219,9 +219,9 @@ static void list(const json_t *all, const char *title, const char *lead, struct 
 		buf_addf(out, "<li>%s", lead);
 		when(out, num(x, "at"));
 		buf_adds(out, " ");
-		story_escape(out, str(x, "by"));
+		story_escape(out, json_text(x, "by"));
 		buf_adds(out, ": ");
-		story_escape(out, str(x, "text"));
+		story_escape(out, json_text(x, "text"));
 		buf_adds(out, "</li>");
 	}
 	buf_adds(out, "</ul>\n");
@@ -244,15 +244,15 @@ static void people(const json_t *r, struct buf *out)
 		buf_adds(out, "<h2>Who did what</h2>\n<ul>");
 	json_array_foreach((json_t *)all, i, x) {
 		buf_adds(out, "<li><strong>");
-		story_escape(out, str(x, "by"));
+		story_escape(out, json_text(x, "by"));
 		buf_adds(out, "</strong>");
 		json_array_foreach(json_object_get(x, "did"), n, d) {
 			buf_adds(out, "<br><span class=\"dim\">");
 			when(out, num(d, "at"));
 			buf_adds(out, "</span> ");
-			story_escape(out, str(d, "kind"));
+			story_escape(out, json_text(d, "kind"));
 			buf_adds(out, " ");
-			story_escape(out, str(d, "detail"));
+			story_escape(out, json_text(d, "detail"));
 		}
 		buf_adds(out, "</li>");
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "switchd/base/must.h"
+#include "switchd/core/json_text.h"
 #include "switchd/core/story/story.h"
 #include "switchd/core/verdict/verdict.h"
 
@@ -29,14 +30,8 @@ struct story {
 };
 
 /* Members of what came from outside: "" and 0 where there is none of that type. */
-static inline const char *str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 static inline int64_t num(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
-static inline bool kind_is(const json_t *e, const char *kind) { return strcmp(str(e, "kind"), kind) == 0; }
+static inline bool kind_is(const json_t *e, const char *kind) { return strcmp(json_text(e, "kind"), kind) == 0; }
 
 int64_t story_seen_ms(const struct story *, const struct span *);
 json_t *story_summary(const struct story *);

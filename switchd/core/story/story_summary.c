@@ -4,7 +4,7 @@
 
 #include "switchd/core/story/story_parts.h"
 
-static const char *slot_in(const json_t *e, const char *side) { return str(json_object_get(e, side), "slot"); }
+static const char *slot_in(const json_t *e, const char *side) { return json_text(json_object_get(e, side), "slot"); }
 
 /* The first span in which users met an absent feature. */
 static const struct span *first_seen(const struct story *t)
@@ -173,9 +173,9 @@ static void headline(const struct story *t, const struct span *met, const json_t
 	else if (met)
 		text_format(out, size, "%s while it served%s", names, open ? ", and still is" : "");
 	else if (back)
-		text_format(out, size, "traffic went back to %s: %s", slot_in(back, "to"), str(back, "because"));
+		text_format(out, size, "traffic went back to %s: %s", slot_in(back, "to"), json_text(back, "because"));
 	else if (refused)
-		text_format(out, size, "%s refused, traffic never moved: %s", str(refused, "release"), str(refused, "because"));
+		text_format(out, size, "%s refused, traffic never moved: %s", json_text(refused, "release"), json_text(refused, "because"));
 	else
 		text_format(out, size, "no feature was missing for users");
 }
@@ -201,6 +201,6 @@ json_t *story_summary(const struct story *t)
 			      bad ? json_integer(users_ms(t)) : json_null(), "open", open, "requests", requests_json(t));
 	must(o != NULL);
 	json_object_set_new(o, "rolled_back", json_boolean(back != NULL));
-	json_object_set_new(o, "by", back ? json_string(str(back, "by")) : json_null());
+	json_object_set_new(o, "by", back ? json_string(json_text(back, "by")) : json_null());
 	return o;
 }

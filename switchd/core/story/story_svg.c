@@ -103,20 +103,20 @@ static void marks(const struct page *p, const json_t *all)
 
 	json_array_foreach((json_t *)all, i, m) {
 		double x = at_x(p, num(m, "at"));
-		bool move = strcmp(str(m, "kind"), "flip.decided") == 0 || strcmp(str(m, "kind"), "rollback.decided") == 0 ||
-			    strcmp(str(m, "kind"), "pin.adopted") == 0;
+		bool move = strcmp(json_text(m, "kind"), "flip.decided") == 0 || strcmp(json_text(m, "kind"), "rollback.decided") == 0 ||
+			    strcmp(json_text(m, "kind"), "pin.adopted") == 0;
 		int line = 0;
 		char label[64], w[WALL_TEXT];
 
-		text_format(label, sizeof(label), "%s%s%s", move ? "> " : str(m, "kind"), move ? str(m, "text") : "", "");
-		if (strcmp(str(m, "kind"), "rollback.decided") == 0)
-			text_format(label, sizeof(label), "< back to %s", str(m, "text"));
+		text_format(label, sizeof(label), "%s%s%s", move ? "> " : json_text(m, "kind"), move ? json_text(m, "text") : "", "");
+		if (strcmp(json_text(m, "kind"), "rollback.decided") == 0)
+			text_format(label, sizeof(label), "< back to %s", json_text(m, "text"));
 		while (line < 3 && x - last[line] < LABEL_APART + 3.0 * (double)strlen(label))
 			line++;
 		buf_addf(p->out, "<path class=\"move\" d=\"M%.1f %dV%d\"><title>%s ", x, TOP - 8, p->height - 22, wall_text((wall_ms){ num(m, "at") }, w));
-		story_escape(p->out, str(m, "kind"));
+		story_escape(p->out, json_text(m, "kind"));
 		buf_adds(p->out, " ");
-		story_escape(p->out, str(m, "text"));
+		story_escape(p->out, json_text(m, "text"));
 		buf_adds(p->out, "</title></path>");
 		if (line < 3) {
 			bool late = x > WIDTH - RIGHT - 7.0 * (double)strlen(label);
@@ -135,7 +135,7 @@ static void title_of(const json_t *s, const char *what, const char *word, char *
 	char a[WALL_TEXT], b[WALL_TEXT], t[32];
 
 	text_format(out, size, "%s %s %s to %s (%s)%s%s", what, word, wall_text((wall_ms){ num(s, "from") }, a), wall_text((wall_ms){ num(s, "to") }, b),
-		    story_span_text(num(s, "to") - num(s, "from"), t), str(s, "release")[0] ? " release " : "", str(s, "release"));
+		    story_span_text(num(s, "to") - num(s, "from"), t), json_text(s, "release")[0] ? " release " : "", json_text(s, "release"));
 }
 
 static void rows(const struct page *p, const json_t *all, size_t n)
@@ -148,19 +148,19 @@ static void rows(const struct page *p, const json_t *all, size_t n)
 		const json_t *r = json_array_get(all, i);
 		int y = TOP + BAND + 10 + (int)i * ROW;
 
-		text_format(what, sizeof(what), "%.22s%s %s", str(r, "feature"), strlen(str(r, "feature")) > 22 ? "~" : "", str(r, "slot"));
+		text_format(what, sizeof(what), "%.22s%s %s", json_text(r, "feature"), strlen(json_text(r, "feature")) > 22 ? "~" : "", json_text(r, "slot"));
 		buf_addf(p->out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", LEFT - 8, y + ROW - 8);
 		story_escape(p->out, what);
 		buf_adds(p->out, "</text>");
 		json_array_foreach(json_object_get(r, "spans"), k, s) {
-			bool present = strcmp(str(s, "verdict"), "present") == 0;
+			bool present = strcmp(json_text(s, "verdict"), "present") == 0;
 
-			text_format(what, sizeof(what), "%s on %s:", str(r, "feature"), str(r, "slot"));
-			title_of(s, what, str(s, "verdict"), title, sizeof(title));
+			text_format(what, sizeof(what), "%s on %s:", json_text(r, "feature"), json_text(r, "slot"));
+			title_of(s, what, json_text(s, "verdict"), title, sizeof(title));
 			if (present)
 				block(p, num(s, "from"), num(s, "to"), y + 8, 4, "present", "", title);
 			else
-				block(p, num(s, "from"), num(s, "to"), y + 2, ROW - 6, str(s, "verdict"), str(s, "verdict"), title);
+				block(p, num(s, "from"), num(s, "to"), y + 2, ROW - 6, json_text(s, "verdict"), json_text(s, "verdict"), title);
 		}
 	}
 }
@@ -174,14 +174,14 @@ void story_svg(const json_t *report, struct buf *out)
 	json_t *s;
 
 	buf_addf(out, "<svg class=\"svgbox\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, p.height);
-	story_escape(out, str(json_object_get(report, "summary"), "headline"));
+	story_escape(out, json_text(json_object_get(report, "summary"), "headline"));
 	buf_adds(out, "\">\n");
 	buf_adds(out, style);
 	axis(&p);
 	buf_addf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">served users</text>", LEFT - 8, TOP + BAND - 5);
 	json_array_foreach(json_object_get(pic, "served"), i, s) {
-		title_of(s, str(s, "slot"), "served", title, sizeof(title));
-		block(&p, num(s, "from"), num(s, "to"), TOP, BAND, str(s, "slot"), str(s, "slot"), title);
+		title_of(s, json_text(s, "slot"), "served", title, sizeof(title));
+		block(&p, num(s, "from"), num(s, "to"), TOP, BAND, json_text(s, "slot"), json_text(s, "slot"), title);
 	}
 	rows(&p, all, n);
 	marks(&p, json_object_get(pic, "marks"));

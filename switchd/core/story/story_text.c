@@ -53,9 +53,9 @@ static void md_head(const json_t *r, struct buf *out)
 	const char *name;
 
 	buf_adds(out, "# ");
-	plain(out, str(r, "service"));
+	plain(out, json_text(r, "service"));
 	buf_adds(out, ": ");
-	plain(out, str(s, "headline"));
+	plain(out, json_text(s, "headline"));
 	buf_adds(out, "\n\nAll times are UTC. From ");
 	when(out, num(r, "from"));
 	buf_adds(out, " to ");
@@ -105,9 +105,9 @@ static void md_outages(const json_t *r, struct buf *out)
 	}
 	buf_adds(out, "| feature | slot | release | | from | to | lasted | while users were served by it |\n|---|---|---|---|---|---|---|---|\n");
 	json_array_foreach((json_t *)all, i, o) {
-		buf_addf(out, "| %s | %s | ", str(o, "feature"), str(o, "slot"));
-		plain(out, str(o, "release"));
-		buf_addf(out, " | %s | ", str(o, "verdict"));
+		buf_addf(out, "| %s | %s | ", json_text(o, "feature"), json_text(o, "slot"));
+		plain(out, json_text(o, "release"));
+		buf_addf(out, " | %s | ", json_text(o, "verdict"));
 		when(out, num(o, "from"));
 		buf_adds(out, " | ");
 		if (json_is_true(json_object_get(o, "open")))
@@ -131,20 +131,20 @@ static void md_facts(const json_t *r, struct buf *out)
 		buf_adds(out, "| ");
 		when(out, num(f, "at"));
 		buf_addf(out, " | +%" PRId64 ".%03" PRId64 "s | ", d / 1000, d % 1000);
-		plain(out, str(f, "by"));
-		buf_addf(out, " | %s | ", str(f, "kind"));
-		plain(out, str(f, "text"));
-		buf_addf(out, " | %s%s |\n", str(f, "how"), str(f, "rule")[0] ? " \\*" : "");
-		inferred |= str(f, "rule")[0] != '\0';
+		plain(out, json_text(f, "by"));
+		buf_addf(out, " | %s | ", json_text(f, "kind"));
+		plain(out, json_text(f, "text"));
+		buf_addf(out, " | %s%s |\n", json_text(f, "how"), json_text(f, "rule")[0] ? " \\*" : "");
+		inferred |= json_text(f, "rule")[0] != '\0';
 	}
 	if (!inferred)
 		return;
 	buf_adds(out, "\n\\* inferred:\n");
 	const char *said = "";
 	json_array_foreach((json_t *)all, i, f) {
-		if (!str(f, "rule")[0] || strcmp(said, str(f, "rule")) == 0)
+		if (!json_text(f, "rule")[0] || strcmp(said, json_text(f, "rule")) == 0)
 			continue;
-		said = str(f, "rule");
+		said = json_text(f, "rule");
 		buf_adds(out, "- ");
 		plain(out, said);
 		buf_adds(out, "\n");
@@ -162,15 +162,15 @@ static void md_cause(const json_t *r, struct buf *out)
 	buf_adds(out, "\n## Where it came from\n");
 	json_object_foreach((json_t *)causes, feature, c) {
 		buf_addf(out, "\n**%s**: ", feature);
-		plain(out, str(c, "text"));
+		plain(out, json_text(c, "text"));
 		buf_adds(out, "\n");
 		json_array_foreach(json_object_get(c, "changed"), i, line) {
 			buf_adds(out, "- ");
-			plain(out, str(line, "field"));
+			plain(out, json_text(line, "field"));
 			buf_adds(out, ": ");
-			plain(out, str(line, "from"));
+			plain(out, json_text(line, "from"));
 			buf_adds(out, " -> ");
-			plain(out, str(line, "to"));
+			plain(out, json_text(line, "to"));
 			buf_adds(out, "\n");
 		}
 	}
@@ -187,17 +187,17 @@ static void md_side(struct buf *out, const char *slot, const char *what, const j
 	buf_addf(out, "- %s, %s ", slot, what);
 	when(out, num(side, "at"));
 	buf_addf(out, ": %" PRId64 " in %s, ", num(side, "status"), story_span_text(num(side, "latency_us") / 1000, t));
-	plain(out, str(side, "url"));
-	if (str(side, "want")[0]) {
+	plain(out, json_text(side, "url"));
+	if (json_text(side, "want")[0]) {
 		buf_adds(out, "; wanted ");
-		plain(out, str(side, "want"));
+		plain(out, json_text(side, "want"));
 		buf_adds(out, ", got ");
-		plain(out, str(side, "got"));
+		plain(out, json_text(side, "got"));
 	}
 	buf_adds(out, "\n");
-	if (str(side, "body")[0]) {
+	if (json_text(side, "body")[0]) {
 		buf_adds(out, "  - body: ");
-		plain(out, str(side, "body"));
+		plain(out, json_text(side, "body"));
 		buf_adds(out, "\n");
 	}
 }
@@ -213,11 +213,11 @@ static void md_evidence(const json_t *r, struct buf *out)
 		enum slot s = BLUE;
 
 		buf_adds(out, "\n### ");
-		plain(out, str(e, "feature"));
+		plain(out, json_text(e, "feature"));
 		buf_adds(out, " at ");
 		when(out, num(e, "at"));
 		buf_adds(out, "\n");
-		if (slot_parse(str(e, "slot"), &s)) {
+		if (slot_parse(json_text(e, "slot"), &s)) {
 			md_side(out, slot_name(s), "absent", json_object_get(e, "here"));
 			md_side(out, slot_name(other_slot(s)), "present", json_object_get(e, "there"));
 		}
@@ -240,13 +240,13 @@ static void md_people(const json_t *r, struct buf *out)
 		buf_adds(out, "\n## Who did what\n\n");
 	json_array_foreach((json_t *)people, i, x) {
 		buf_adds(out, "- ");
-		plain(out, str(x, "by"));
+		plain(out, json_text(x, "by"));
 		buf_adds(out, ":");
 		json_array_foreach(json_object_get(x, "did"), n, d) {
-			buf_addf(out, "%s %s", n ? ";" : "", str(d, "kind"));
-			if (str(d, "detail")[0]) {
+			buf_addf(out, "%s %s", n ? ";" : "", json_text(d, "kind"));
+			if (json_text(d, "detail")[0]) {
 				buf_adds(out, " (");
-				plain(out, str(d, "detail"));
+				plain(out, json_text(d, "detail"));
 				buf_adds(out, ")");
 			}
 		}
@@ -258,7 +258,7 @@ static void md_people(const json_t *r, struct buf *out)
 		buf_adds(out, "- enforced, it would have flipped back at ");
 		when(out, num(x, "at"));
 		buf_adds(out, ": ");
-		plain(out, str(x, "text"));
+		plain(out, json_text(x, "text"));
 		buf_adds(out, "\n");
 	}
 	if (json_array_size(notes))
@@ -267,9 +267,9 @@ static void md_people(const json_t *r, struct buf *out)
 		buf_adds(out, "- ");
 		when(out, num(x, "at"));
 		buf_adds(out, " ");
-		plain(out, str(x, "by"));
+		plain(out, json_text(x, "by"));
 		buf_adds(out, ": ");
-		plain(out, str(x, "text"));
+		plain(out, json_text(x, "text"));
 		buf_adds(out, "\n");
 	}
 }
@@ -305,12 +305,12 @@ void story_csv(const json_t *r, struct buf *out)
 	json_array_foreach((json_t *)all, i, f) {
 		when(out, num(f, "at"));
 		buf_addf(out, ",%" PRId64 ",", num(f, "delta_ms"));
-		cell(out, str(f, "by"), false);
-		cell(out, str(f, "kind"), false);
-		cell(out, str(f, "text"), false);
-		cell(out, str(f, "how"), false);
-		cell(out, str(f, "rule"), false);
+		cell(out, json_text(f, "by"), false);
+		cell(out, json_text(f, "kind"), false);
+		cell(out, json_text(f, "text"), false);
+		cell(out, json_text(f, "how"), false);
+		cell(out, json_text(f, "rule"), false);
 		buf_addf(out, "%" PRId64 ",", num(f, "epoch"));
-		cell(out, str(f, "release"), true);
+		cell(out, json_text(f, "release"), true);
 	}
 }
