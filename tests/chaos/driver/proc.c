@@ -201,8 +201,36 @@ bool proc_gone(struct proc *p, long ms)
 	}
 }
 
+/* Those that still drain go with it, as with a service's control group: else the next one may not find its address free. */
+static bool left_gone(const struct proc *p, int sig)
+{
+	bool gone = true;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < n_leaving; i++)
+		if (strcmp(leaving[i].name, p->name) == 0) {
+			gone = false;
+			if (sig)
+				kill(leaving[i].pid, sig);
+		}
+	pthread_mutex_unlock(&lock);
+	return gone;
+}
+
+static void end_left(const struct proc *p)
+{
+	int64_t deadline = now_us() + 5000000;
+
+	(void)left_gone(p, SIGKILL);
+	while (!left_gone(p, 0) && now_us() < deadline) {
+		procs_reap();
+		usleep(5000);
+	}
+}
+
 void proc_end(struct proc *p, int sig, long ms)
 {
+	end_left(p);
 	proc_signal(p, SIGCONT);
 	proc_signal(p, sig);
 	if (proc_gone(p, ms))
