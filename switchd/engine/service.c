@@ -354,7 +354,7 @@ void service_tick(struct service *s)
 				break;
 	} while (s->dirty && !s->committing);
 	s->ticking = false;
-	if (!s->loaded && !s->loading && s->first && !store_is_up(s->e->store))
+	if (!s->loaded && !s->loading && !s->rec.rev && s->first && !store_is_up(s->e->store)) /* else the journal is taken, in a moment */
 		service_refuse_all(s, "no record of this service is known yet, and the store is away");
 	if (trust_stops(s) && s->first && !s->committing) {
 		char why[400];

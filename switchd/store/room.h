@@ -125,6 +125,7 @@ struct store {
 	uint64_t term;
 	mono_us lease_until;    /* we may act before it */
 	bool another;           /* somebody else led when the store was last heard of */
+	bool tried;                     /* the first attempt to connect is over, however it ended */
 	bool renewing, acquiring, acquire_again;
 	char unpublished[160];  /* why a heartbeat was not published the last time; "" */
 	ev_timer renew, expire, retry;

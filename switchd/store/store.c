@@ -58,12 +58,14 @@ bool store_may_act(const struct store *st, bool offline)
 	if (st->alone || (!st->another && mono_now().us < st->lease_until.us))
 		return true;
 	/* READY or RECONCILING and past the lease: whoever stood still, another may have taken it. */
-	return offline && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
+	return offline && st->tried && !st->another && (st->stage == SG_AWAY || st->stage == SG_ACQUIRING);
 }
 
 bool store_undecided(const struct store *st)
 {
-	return st && !st->alone && !st->another && (st->stage == SG_READY || st->stage == SG_RECONCILING) && mono_now().us >= st->lease_until.us;
+	if (!st || st->alone || st->another)
+		return false;
+	return !st->tried || ((st->stage == SG_READY || st->stage == SG_RECONCILING) && mono_now().us >= st->lease_until.us);
 }
 
 const char *store_why_down(const struct store *st)
@@ -227,6 +229,7 @@ static void on_link(void *arg, bool up, const char *why)
 
 	if (st->stage == SG_STOPPING)
 		return;
+	st->tried = true;
 	if (up) {
 		load_scripts(st);
 		op_resend(st, RETRY_WHEN_CONNECTED);

@@ -76,10 +76,10 @@ const char *store_leader(const struct store *);
 typedef void store_changed_fn(void *arg, const char *service);
 void store_watch(struct store *, store_changed_fn *, void *arg);
 /* May what was decided still be told to a proxy?  Asked right before the write, by our own clock: while the lease runs; and,
- * when the store cannot be reached (or was not asked yet since), if the caller's offline rule allows it.  No: the lease ended
+ * when the store was asked since the start and cannot be reached, if the caller's offline rule allows it.  No: the lease ended
  * while we stood still, or another was seen to lead.  An embedded store has no other leader. */
 bool store_may_act(const struct store *, bool offline);
-bool store_undecided(const struct store *);     /* the lease is over by our clock, and the connection has not failed yet: it is one or the other soon */
+bool store_undecided(const struct store *);     /* not asked yet since the start; or the lease is over by our clock, and the connection has not failed yet: it is one or the other soon */
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);
 
