@@ -7,6 +7,7 @@
 #   make scenario     scenarios only, real redis-server and haproxy
 #   make sim          seeded simulator of the pure core (SEED=, STEPS=)
 #   make chaos        a whole fleet under faults drawn from a seed, and its judge (SEED=, MINUTES=, TOPOLOGY=)
+#   make model        the checked models of the store's protocol and of acting without it (tests/model/run, needs spin)
 #   make hostile      every kind of probe against hostile targets (release build), and docs/hostile.md
 #   make fuzz         short runs of every fuzz target (SECONDS=, needs clang); check replays their seeds
 #   make bench        write docs/benchmarks.md (ratios in one run)
@@ -110,7 +111,7 @@ chaos-programs: $(CHAOS)
 unit-programs: $(UNIT) $(SIM)
 fuzz-programs: $(FUZZ)
 
-.PHONY: check asan unit scenario sim chaos hostile fuzz bench demo docs lint install clean help
+.PHONY: check asan unit scenario sim model chaos hostile fuzz bench demo docs lint install clean help
 check:
 	@scripts/run-tests BUILD=debug all
 asan:
@@ -121,6 +122,8 @@ scenario:
 	@scripts/run-tests BUILD=debug scenarios
 sim:
 	@scripts/run-tests BUILD=$(BUILD) sim
+model:
+	@tests/model/run
 chaos:
 	@tests/chaos/run --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) --topology $(or $(TOPOLOGY),fleet) BUILD=$(if $(filter command line,$(origin BUILD)),$(BUILD),asan)
 hostile:

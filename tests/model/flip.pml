@@ -56,11 +56,11 @@
  * SAME_SECOND is none: forks may declare one generation, as within one second of the clock, and I2 is not asked. */
 
 /* ---- properties ---- */
-byte I7_VERSION_FELL, I2_VERSION_TWICE, I4_NOT_CONVERGED, I6_CONDEMNED_ACTIVE, I3_TWICE, I8_TWO_AUTOMATIC, I14_HELD, R_UNDONE, P_UNPARDONED, E_ENDLESS;
+byte I7_VERSION_FELL, I2_VERSION_TWICE, I4_NOT_CONVERGED, I6_CONDEMNED_ACTIVE, I3_TWICE, I8_TWO_AUTOMATIC, I13_TWO_LEADERS, I14_HELD, R_UNDONE, P_UNPARDONED, E_ENDLESS;
 #define MUST(name, what) assert((what) || name)
 inline watch_only(one) {        /* -DONLY=NAME: the others may break, so that each rule is seen to keep the one it is for */
 	I7_VERSION_FELL = 1; I2_VERSION_TWICE = 1; I4_NOT_CONVERGED = 1; I6_CONDEMNED_ACTIVE = 1; I3_TWICE = 1; I8_TWO_AUTOMATIC = 1;
-	I14_HELD = 1; R_UNDONE = 1; P_UNPARDONED = 1; one = 0
+	I13_TWO_LEADERS = 1; I14_HELD = 1; R_UNDONE = 1; P_UNPARDONED = 1; one = 0
 }
 
 #define NOBODY 3
@@ -340,6 +340,7 @@ end:	do
 				:: else ->
 					MUST(I6_CONDEMNED_ACTIVE, op == FORCE || !HAS(N.cond, 1 - N.act));
 					MUST(I14_HELD, op == FORCE || !N.hold);
+					MUST(I13_TWO_LEADERS, LEADS || (N.gen == g0 && N.ep == e0 && N.rev == r0 + 1));
 					MUST(I8_TWO_AUTOMATIC, op != AUTO || N.fwd);
 					give(N.gen, N.ep + 1, rid);
 					N.ep++; N.cid = rid; N.tells = 0;
