@@ -284,7 +284,8 @@ struct engine {
 	id_text owner;
 	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */
 	bool standby;                   /* another controller leads, or led when the store was last there */
-	wall_ms others_at;              /* when another controller was last seen */
+	wall_ms others_at;              /* when another controller was last seen; 0 = none is known */
+	mono_us leads_since;            /* 0 = it does not lead */
 	mono_us other_heard;            /* the last word of any other controller at this store */
 	mono_us roster_since, next_controller_report;
 	mono_us truth_asked;            /* agents have so long from then to say what they show */

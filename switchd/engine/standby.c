@@ -15,7 +15,12 @@
 #include "switchd/core/fleet.h"
 #include "switchd/engine/service.h"
 
-enum { REPORT_MS = 5000, BACK_MS = 3 * REPORT_MS, OTHERS_KEPT_MS = 86400 * 1000, SLOWER = 10 };
+enum {
+	REPORT_MS = 5000, BACK_MS = 3 * REPORT_MS,
+	OTHERS_KEPT_MS = 86400 * 1000,
+	LEADS_MS = 60000,       /* leading for so long, whoever else lives at this store has reported */
+	SLOWER = 10
+};
 
 /* ---- others ---- */
 
@@ -83,11 +88,22 @@ void standby_others(struct engine *e, const struct agent_seen *seen)
 		others_seen(e, (wall_ms){ engine_wall(e).ms - mono_since_ms(mono_now(), seen->heard) });
 }
 
-/* Is it known that no other controller leads?  A clock that jumps does not make it long ago. */
-bool standby_alone(const struct engine *e)
+/* Only who leads may forget them: who is cut off sees nobody, however long.  A clock that jumps does not make it long ago. */
+static void others_forget(struct engine *e)
 {
-	return e->cfg->redis.embedded || (!e->standby && engine_wall(e).ms - e->others_at.ms > OTHERS_KEPT_MS);
+	char path[512];
+
+	if (!e->others_at.ms || !e->leads_since.us || mono_since_ms(mono_now(), e->leads_since) < LEADS_MS ||
+	    engine_wall(e).ms - e->others_at.ms <= OTHERS_KEPT_MS)
+		return;
+	log_info("standby", "what=\"no other switchd was seen for a day: this one may act alone again\"");
+	e->others_at = (wall_ms){ 0 };
+	if (others_path(e, path))
+		(void)unlink(path);
 }
+
+/* Is it known that no other controller leads? */
+bool standby_alone(const struct engine *e) { return e->cfg->redis.embedded || (!e->standby && !e->others_at.ms); }
 
 /* ---- from one role to the other ---- */
 
@@ -141,6 +157,10 @@ void standby_changed(struct engine *e)
 {
 	enum store_state state = store_state(e->store);
 
+	if (state != STORE_LEADING)
+		e->leads_since = (mono_us){ 0 };
+	else if (!e->leads_since.us)
+		e->leads_since = mono_now();
 	if (state == STORE_FOLLOWING && !e->standby)
 		stand_by(e);
 	else if (state == STORE_LEADING && e->standby)
@@ -189,6 +209,7 @@ void standby_beat(struct engine *e)
 	if (store_state(e->store) == STORE_AWAY || e->next_controller_report.us > now.us || e->cfg->redis.embedded)
 		return;
 	e->next_controller_report = mono_plus_ms(now, REPORT_MS);
+	others_forget(e);
 	if (gethostname(host, sizeof(host) - 1) != 0)
 		host[0] = '\0';
 	TEXT_FORMAT(detail, "%s %s", host, e->cfg->listen.advertise);
