@@ -63,12 +63,15 @@ static void release_got(void *arg, bool ok, const char *value)
 		free(rd);
 		return;
 	}
-	if (!rd->more) {
+	if (ok && !value[0]) {
+		if (!rd->more) /* a store that was emptied, or lost its last writes: what is gone is no value */
+			log_info("ledger", "service=%s release=%u what=\"gone from the store\"", s->cfg->name, rd->number);
+	} else if (!rd->more) {
 		if (!ok || !ledger_release_parse(s->ledger, rd->number, value, why, sizeof(why))) {
 			refuse_value(s, "release", rd->number, why);
 			s->ledger->reserved |= UINT32_C(1) << rd->number;
 		}
-	} else if (ok && value[0] && !(s->ledger->reserved & UINT32_C(1) << rd->number) &&
+	} else if (ok && !(s->ledger->reserved & UINT32_C(1) << rd->number) &&
 		   !ledger_more_parse(s->ledger, rd->number, value, why, sizeof(why))) {
 		refuse_value(s, "more", rd->number, why);
 	}
@@ -110,6 +113,33 @@ static void head_got(void *arg, bool ok, const char *value)
 			read_release(s, k, true);
 		}
 	read_next(s);
+}
+
+static void kept_got(void *arg, bool ok, const char *value)
+{
+	struct reading *rd = arg;
+	struct service *s = engine_find(rd->e, rd->service);
+
+	free(rd);
+	if (!s || !ok || value[0] || !s->ledger_loaded || !s->ledger->n)
+		return;
+	log_warn("ledger", "service=%s what=\"gone from the store: written anew from what is known here\"", s->cfg->name);
+	s->ledger->dirty = true;
+	for (size_t i = 0; i < s->ledger->n; i++)
+		s->ledger->list[i]->dirty = s->ledger->list[i]->more_dirty = true;
+}
+
+/* The store is back: is what we wrote into it there? */
+void ledger_kept(struct service *s)
+{
+	struct reading *rd;
+
+	if (!s->ledger_loaded || !s->ledger->n || s->ledger_readonly)
+		return;
+	rd = xcalloc(1, sizeof(*rd));
+	rd->e = s->e;
+	TEXT_COPY(rd->service, s->cfg->name);
+	store_get(s->e->store, s->cfg->name, "ledger", kept_got, rd);
 }
 
 static void read_all(struct service *s)

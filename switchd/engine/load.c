@@ -171,6 +171,7 @@ static void load_done(void *arg, const struct store_answer *a)
 	store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));
 	store_get(s->e->store, s->cfg->name, "seen", seen_got, wanted_new(s));
 	store_get(s->e->store, s->cfg->name, "deploys", deploys_got, wanted_new(s));
+	ledger_kept(s);
 	if (s->pending) {
 		replay(s, a);
 		return;

@@ -463,6 +463,7 @@ void ledger_beat(struct service *);
 void ledger_look(struct service *);             /* verdicts in */
 void ledger_adopting(struct service *, const struct record *next);
 void ledger_adopted(struct service *);          /* it did */
+void ledger_kept(struct service *);              /* the store is back: is what was written there? */
 void ledger_save(struct service *);
 /* Of the release that is in that slot; false: it is not. */
 bool ledger_told_inventory(struct service *, const char *release, enum slot, const struct ledger_route *, size_t n, bool whole);

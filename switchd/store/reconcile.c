@@ -397,7 +397,23 @@ static enum verdict_of judge_traffic(const struct op *op, const struct store_tru
 
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static void stamp_event(const struct op *op, const struct record *next, enum verdict_of v, struct event *e)
+/* What the store lost with the commits that condemned it: no event of those commits may be left to say it. */
+static void say_condemned(const struct op *op, const struct condemned_set *known, struct event *e)
+{
+	const char *join = "condemned, as is known here: ";
+
+	for (size_t i = 0; known && i < known->n; i++) {
+		size_t n = strlen(e->detail);
+
+		if (condemned_find(op->condemned, known->list[i].release, ""))
+			continue;
+		if (!text_format(e->detail + n, sizeof(e->detail) - n, "%s%s", join, known->list[i].release))
+			return;
+		join = ", ";
+	}
+}
+
+static void stamp_event(const struct op *op, const struct store_truth *t, const struct record *next, enum verdict_of v, struct event *e)
 {
 	TEXT_COPY(e->service, op->service);
 	e->at = wall_now();
@@ -414,6 +430,7 @@ static void stamp_event(const struct op *op, const struct record *next, enum ver
 		     v == TAKE_TRUTH ? "the store had lost commits; journal and proxies knew them" :
 		     v == FOLLOW_TRAFFIC ? LOST_MOVE :
 		     "the store's history was interrupted; the record stands as it is";
+	say_condemned(op, t->condemned, e);
 }
 
 static void stamped(struct op *op, const redisReply *r)
@@ -472,7 +489,7 @@ static void stamp(struct store *st, const struct op *found)
 	next->v.epoch++;
 	next->rev = most(found->none ? 0 : found->record->rev, t->known && t->record.rev < COUNTER_MAX ? t->record.rev : 0) + 1;
 	TEXT_FORMAT(next->cid, "restamp-%" PRIu64 "-%" PRIu64, next->v.gen, next->v.epoch);
-	stamp_event(found, next, v, e);
+	stamp_event(found, t, next, v, e);
 	TEXT_COPY(op->service, found->service);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (i >= 2 && i <= 4) {

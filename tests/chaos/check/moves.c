@@ -115,6 +115,8 @@ static void condemn(const char *release)
 		snprintf(now.condemned[now.n_condemned++], sizeof(now.condemned[0]), "%s", release);
 }
 
+#define AS_KNOWN "condemned, as is known here: "       /* a restored record brings them back */
+
 static void fold_rest(const struct event *e)
 {
 	char release[72] = "", slot[16] = "";
@@ -123,6 +125,13 @@ static void fold_rest(const struct event *e)
 	if (is(e, "store.restored") || is(e, "store.regressed")) {
 		now.drilling = false;
 		now.claimed = -1;
+	}
+	if (strncmp(e->kind, "store.", 6) == 0 && strncmp(e->detail, AS_KNOWN, strlen(AS_KNOWN)) == 0) {
+		char list[512], *save;
+
+		snprintf(list, sizeof(list), "%s", e->detail + strlen(AS_KNOWN));
+		for (char *one = strtok_r(list, ", ", &save); one; one = strtok_r(NULL, ", ", &save))
+			condemn(one);
 	}
 	if (is(e, "hold.set"))
 		now.held = true;
