@@ -149,6 +149,7 @@ bool hands_wanted(void);
 int order(struct op *, long timeout_ms, const char *verb, char *const more[], struct said *);
 
 /* ---- settle.c: between rounds ---- */
+void redis_heal(void);                          /* no setting of a fault outlives it */
 bool settle(long round);                /* everything healed, and record and data plane agree; false: they never did */
 void census(const char *when);
 

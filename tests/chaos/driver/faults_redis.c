@@ -121,6 +121,26 @@ static bool again(const struct fault *f, const char *words)
 	return redis_do(which(kept(f)), out, sizeof(out), words) && out[0] != '-';
 }
 
+/* What a fault set may have outlived it: its server was down when it ended, and a sentinel had written the configuration out. */
+void redis_heal(void)
+{
+	static const char *const words[] = { "CONFIG SET min-replicas-to-write 0", "CONFIG SET maxmemory 0" };
+	char out[256];
+
+	for (int i = 1; i <= rig.n_redis; i++)
+		for (size_t k = 0; k < FAKE_LEN(words); k++) {
+			bool ok = false;
+
+			for (int n = 0; n < 20 && !ok; n++) {
+				ok = redis_do(which(i), out, sizeof(out), words[k]) && out[0] != '-';
+				if (!ok)
+					usleep(100000);
+			}
+			if (!ok)
+				say("heal\tname=redis-%d\twhat=%s\twhy=%s", i, words[k], out[0] ? out : "no answer");
+		}
+}
+
 static bool oom_begin(struct fault *f) { return tell(f, "CONFIG SET maxmemory 1"); }
 static void oom_end(struct fault *f) { (void)again(f, "CONFIG SET maxmemory 0"); }
 static bool noreplicas_begin(struct fault *f) { return tell(f, "CONFIG SET min-replicas-to-write 7"); }

@@ -33,6 +33,7 @@ bool settle(long round)
 
 	all_running();
 	app_heal();
+	redis_heal();
 	int64_t begin = now_us();
 	say("settle\tround=%ld\twhat=begin", round);
 	while (now_us() - begin < LEAD_MS * 1000LL && !lead) {
