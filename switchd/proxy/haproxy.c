@@ -359,7 +359,7 @@ static void apply_start(struct haproxy *h)
 
 	proxy_value_text(&c->value, op->want);
 	stop_writing(h);
-	start_file(h, &c->value, true, c->over_pin);
+	start_file(h, &c->value, true, c->over_pin || c->over_file);
 	hap_wait_ms(h, c->order == ORDER_BACK ? BACK_FILE_MS : FORWARD_FILE_MS);
 	hap_ask(h, ASK_MAP, COMMAND_MS, "show map %s", h->cfg->map);
 	if (!fresh) {

@@ -15,6 +15,7 @@ struct proxy_call {
 	enum proxy_verb verb;
 	struct proxy_value value;       /* apply */
 	enum proxy_order order;
+	bool over_file;                 /* a pin in its file is one that was ended */
 	bool over_pin;
 	enum slot slot;                 /* preflight: to; shield: the active one; cut: the one left; count */
 	union {

@@ -42,7 +42,8 @@ struct proxy {
 	struct proxy_call *waiting;
 	proxy_may_fn *may;              /* NULL: no gate */
 	void *may_arg;
-	bool over_pin;
+	bool over_pin;                  /* a person ended the pin that the running proxy shows */
+	bool over_file;                 /* and the one in its file: until what ended it is durable, or there is another */
 	bool inside;                    /* a call of ours is on the stack: an end found now is told from the loop */
 	bool ended;                     /* `end` waits to be told */
 	struct proxy_end end;
@@ -78,6 +79,7 @@ static void start_next(struct proxy *p)
 	p->now = p->waiting;
 	p->waiting = p->now->next;
 	p->now->over_pin = p->over_pin;
+	p->now->over_file = p->over_file;
 	bool was = p->inside;
 	p->inside = true;
 	p->kind->start(p->impl, p->now);
@@ -92,8 +94,12 @@ static void finish(struct proxy *p)
 
 	p->now = NULL;
 	p->ended = false;
-	if (c->verb == PV_APPLY && e.answer.result == PX_OK)
+	if (c->verb == PV_APPLY && e.answer.result == PX_OK) {
 		p->over_pin = false;
+		p->over_file = p->over_file && !e.answer.durable;
+	} else if (!p->over_pin && e.answer.has_value && e.answer.value.pin) {
+		p->over_file = false;
+	}
 	start_next(p);
 	tell(c, &e);
 	free(c);
@@ -194,7 +200,7 @@ void proxy_apply(struct proxy *p, const struct proxy_value *v, enum proxy_order 
 	enqueue(p, &(struct proxy_call){ .verb = PV_APPLY, .value = *v, .order = order, .fn.done = done, .arg = arg });
 }
 
-void proxy_unpin(struct proxy *p) { p->over_pin = true; }
+void proxy_unpin(struct proxy *p) { p->over_pin = p->over_file = true; }
 
 void proxy_read_back(struct proxy *p, proxy_done_fn *done, void *arg)
 {

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A pin by hand is ended while the disk of the map file is full: the file still holds it.  That is no reason to refuse what
+# comes next; a new pin is one (L8, B5.6).
+if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
+	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
+	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
+	echo "no mount namespace to be had here: a full disk cannot be made"
+	exit 77
+fi
+. "$(dirname "$0")/lib.sh"
+mount --make-rprivate / 2>/dev/null
+mkdir -p "$SITE/maps"
+mount -t tmpfs -o size=128k tmpfs "$SITE/maps" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
+SCN_MOUNT=$SITE/maps
+SVC[bake]=1s
+PROXY_MORE=", map: $SITE/maps/shop.map, paths: $SITE/maps/shop.paths"
+MAP_FILE=$SITE/maps/shop.map
+scn_site 2
+load_start
+fill_disk() { cat /dev/zero >"$SITE/maps/full" 2>/dev/null; ! echo more >"$SITE/maps/more" 2>/dev/null || [ ! -s "$SITE/maps/more" ]; }
+
+deploy green r42 baked
+expect_exit 0
+
+step "a pin, a full disk, and a person's resume"
+run --config "$CONFIG" --direct proxy pin shop blue
+expect_exit 0
+wait_status 15 "pin.slot active" "blue blue"
+fill_disk || fail "the disk does not fill"
+run resume shop
+expect_exit 0
+wait_until 10 eval '[ "$(map_value)" = "blue:$(status etag):plain" ]' || fail "the map: $(map_value), record $(status etag)"
+case $(cat "$SITE/maps/shop.map") in *"shop blue:pin."*) ;; *) fail "the file does not hold the pin: $(cat "$SITE/maps/shop.map")" ;; esac
+
+step "a rollback while the file still holds it"
+run rollback shop --force -y -m INC-9
+expect_exit 0
+wait_until 10 eval '[ "$(map_slot)" = green ]' || fail "traffic did not move: $(map_value)"
+wait_status 20 "active phase" "green steady"
+expect_status "proxies.0.durable pin" "false null"
+
+step "room again"
+rm -f "$SITE/maps/full" "$SITE/maps/more"
+wait_status 30 "proxies.0.durable proxies.0.state" "true in-sync"
+case $(cat "$SITE/maps/shop.map") in *"shop green:"*) ;; *) fail "the map file: $(cat "$SITE/maps/shop.map")" ;; esac
+
+step "a new pin stands all the same"
+run --config "$CONFIG" --direct proxy pin shop blue
+expect_exit 0
+wait_status 15 "pin.slot active" "blue blue"
+case $(map_value) in blue:pin.*) ;; *) fail "it was overwritten: $(map_value)" ;; esac
+run resume shop
+expect_exit 0
+wait_status 15 "pin proxies.0.durable" "null true"
+scn_done
