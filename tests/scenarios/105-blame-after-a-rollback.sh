@@ -50,7 +50,6 @@ expect_eq "who made r42 live and when" "$(said bad.last_live.from bad.last_live.
 expect_eq "when it broke" "$(said bad.absent_since)" "$absent"
 
 step "put right in r43: blame still knows who took it, and says that it is back"
-app green all restore all
 deploy green r43 flipped
 expect_exit 0
 wait_until 10 eval 'blamed quotes "found r41 r42" && [ "$(said fixed.release)" = r43 ]' || fail "after the repair: $SAID"
