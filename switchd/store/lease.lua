@@ -21,8 +21,8 @@ if op == 'acquire' then
 		return answer('HELDBY', lease .. ' ' .. text(math.max(0, call('PTTL', KEYS[2]))))
 	end
 	if m[1] and not schema(m[5]) then return answer('SCHEMA', m[5] or '') end
-	-- The clock is a floor, so that the term grows even when the store was emptied.
-	local t = text(math.max(num(m[4]) + 1, math.floor(now_us() / 1000000)))
+	-- The clock is a floor, so that the term grows even when the store was emptied: in ms, for several may begin in one second.
+	local t = text(math.max(num(m[4]) + 1, math.floor(now_us() / 1000)))
 	call('HSET', KEYS[1], 'term', t)
 	if first_replica then call('HSET', KEYS[1], 'replicated', '1') end
 	call('SET', KEYS[2], t .. ' ' .. owner .. ' ' .. url, 'PX', ttl)
