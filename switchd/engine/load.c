@@ -272,9 +272,6 @@ static void replay(struct service *s, const struct store_answer *a)
 		if (others) {
 			c.mode = MOVE_NOTE;
 			c.condemn = NULL;
-		} else if (version_cmp(a->record->v, s->pending_base) != 0) {
-			/* Restamped, or somebody else was here: our slot, recorded at a higher version than either. */
-			next.v = offline_rebased(s, a->record, NULL);
 		}
 		if (c.mode == MOVE_AUTO && condemned_find(&s->condemned, next.slot[next.active].id, next.slot[next.active].digest))
 			c.mode = MOVE_FORCE;
@@ -290,8 +287,8 @@ static void replay(struct service *s, const struct store_answer *a)
 
 	if (others && a->record)
 		offline_overruled(s, a->record, told);
-	else if (a->record)
-		(void)offline_rebased(s, a->record, told);
+	else if (a->record) /* restamped, or somebody else was here: our slot, recorded at a higher version than either */
+		next.v = offline_rebased(s, a->record, told);
 	else
 		memcpy(told, s->pending_events, s->n_pending * sizeof(*told));
 	c.events = told;

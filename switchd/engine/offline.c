@@ -48,7 +48,7 @@ void offline_text(const struct service *s, const struct event *more, char *out, 
 }
 
 /* What waits, as the history tells it that begins at base: each event begins where the one before it ended, and each move has
- * a version of its own, that nobody used (I2, I16).  Into told, which has room for all, or NULL.  Returns where it ends. */
+ * a version of its own, that nobody used (I2, I16).  Into told, which has room for all.  Returns where it ends. */
 struct version offline_rebased(const struct service *s, const struct record *base, struct event *told)
 {
 	struct version v = base->v;
@@ -67,15 +67,14 @@ struct version offline_rebased(const struct service *s, const struct record *bas
 			e.to_v = v;
 			e.to = active;
 		}
-		if (told)
-			told[i] = e;
+		told[i] = e;
 	}
 	if (same)
 		return s->rec.v;
 	/* More than the list holds, or the shield alone: the last one carries it. */
 	if (active != s->rec.active || (version_cmp(v, base->v) == 0 && base->shield != s->rec.shield)) {
 		v.epoch++;
-		if (told && s->n_pending) {
+		if (s->n_pending) {
 			told[s->n_pending - 1].to = s->rec.active;
 			told[s->n_pending - 1].to_v = v;
 		}
