@@ -2,24 +2,11 @@
 # SPDX-License-Identifier: MIT
 # The disk of the map file is full during a rollback: traffic moves back all the same, the proxy is called
 # not durable, and is made durable when there is room again (L8, B5.2).  A forward flip is refused instead.
-if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
-	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
-	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
-	echo "no mount namespace to be had here: a full disk cannot be made"
-	exit 77
-fi
-. "$(dirname "$0")/lib.sh"
-mount --make-rprivate / 2>/dev/null
-mkdir -p "$SITE/maps"
-mount -t tmpfs -o size=128k tmpfs "$SITE/maps" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
-SCN_MOUNT=$SITE/maps
+. "$(dirname "$0")/disk.sh"
+disk_maps
 SVC[bake]=60s
-PROXY_MORE=", map: $SITE/maps/shop.map, paths: $SITE/maps/shop.paths"
-MAP_FILE=$SITE/maps/shop.map
 scn_site 2
 load_start
-fill_disk() { cat /dev/zero >"$SITE/maps/full" 2>/dev/null; ! echo more >"$SITE/maps/more" 2>/dev/null || [ ! -s "$SITE/maps/more" ]; }
-
 deploy green r42 flipped
 expect_exit 0
 expect_status "proxies.0.durable" true

@@ -2,17 +2,8 @@
 # SPDX-License-Identifier: MIT
 # The disk of Redis is full (R5): with everysec it says MISCONF, no command is acknowledged (exit 16, with the reason),
 # traffic stays; with room again it goes on, and what was acknowledged before is there.
-if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
-	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
-	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
-	echo "no mount namespace to be had here: a full disk cannot be made"
-	exit 77
-fi
-. "$(dirname "$0")/lib.sh"
-mount --make-rprivate / 2>/dev/null
-mkdir -p "$SITE/redis"
-mount -t tmpfs -o size=1m tmpfs "$SITE/redis" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
-SCN_MOUNT=$SITE/redis
+. "$(dirname "$0")/disk.sh"
+disk_small redis 1m
 SVC[bake]=2s
 redis_start || fail "redis does not start"
 redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
