@@ -156,7 +156,8 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 		apply(p);
 		return;
 	}
-	switch (a->result) {
+	/* A pin in its file alone was written this moment, or is over and will be replaced: the file could not be written yet. */
+	switch (a->result == PX_PINNED && !(a->has_value && a->value.pin) ? PX_FILE : a->result) {
 	case PX_OK:
 		p->acked = true;
 		p->fight = false;
@@ -380,6 +381,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !proxy_value_same(&a->value, &p->want)) {
 		if (version_cmp(a->value.v, p->want.v) > 0)
 			found_newer(p);
+		else if (p->retry_at.us && !p->fight && !was_down && !a->restarted)
+			; /* ours could not be written yet: what it shows is no foreign word, and the retry is on its way */
 		else if (!p->fight || mono_since_ms(mono_now(), p->foreign_at) >= FIGHT_MS)
 			p->fight = false, put_right(p, a);
 	} else if (a->result == PX_OK && p->has_want && (a->restarted || was_down || (!a->has_value && s->loaded))) {

@@ -336,6 +336,8 @@ bool hap_durable_known(struct haproxy *h)
 	struct op *op = &h->op;
 	bool same = strcmp(h->checked, op->shown.value) == 0;
 
+	if (op->end.answer.value.pin && !h->job_value.pin) /* a new pin: the file is not to lose it to what waits for room */
+		stop_writing(h);
 	if (op->waited || h->job || ev_is_active(&h->retry)) /* the writing says it when it ends */
 		return true;
 	if (h->check)
@@ -436,18 +438,30 @@ static void apply_read(struct haproxy *h)
 	apply_go_on(h);
 }
 
+/* The file holds a pin that the proxy does not show: its end was not written there (a full disk, a kill), and whoever knew of it
+ * may be gone.  Not while it is fresh: a hand that pins writes the file first. */
+static bool only_the_file_is_pinned(const struct op *op)
+{
+	return op->file_over && op->file.result == MF_PINNED && op->file.settled && op->end.answer.has_value && !op->end.answer.value.pin;
+}
+
 static void apply_file(struct haproxy *h)
 {
 	struct op *op = &h->op;
 	bool back = op->call->order == ORDER_BACK;
 
+	if (only_the_file_is_pinned(op)) {
+		op->file_over = false;
+		start_file(h, &op->call->value, true, true);
+		mapfile_go(h->job);
+	}
 	if (!op->file_over && !op->waited)
 		return;
 	op->end.answer.durable = op->file_over && op->file.result == MF_DURABLE;
-	if (op->already) {
-		hap_end_op(h, PX_OK, op->end.answer.durable ? NULL : op->file.why);
-	} else if (op->file_over && op->file.result == MF_PINNED) {
+	if (op->file_over && op->file.result == MF_PINNED) {
 		hap_end_op(h, PX_PINNED, op->file.why);
+	} else if (op->already) {
+		hap_end_op(h, PX_OK, op->end.answer.durable ? NULL : op->file.why);
 	} else if (op->file_over && op->file.result == MF_NEWER) {
 		hap_end_op(h, PX_NEWER, op->file.why);
 	} else if (op->file_over && op->file.result == MF_FENCED) {

@@ -122,7 +122,7 @@ static void applied(void *arg, const struct proxy_answer *a)
 		w->fight = false;
 		w->acked_at = mono_now();
 		w->retry_ms = 0;
-	} else if (a->result != PX_PINNED && a->result != PX_NEWER) {
+	} else if (a->result != PX_NEWER && !(a->result == PX_PINNED && a->has_value && a->value.pin)) { /* a pin of the file alone passes */
 		w->acked = false;
 		w->refused = !w->down;
 		w->v.refusal = a->result;
@@ -233,11 +233,15 @@ static void look_at(struct keep *w, const struct proxy_answer *a, bool was_down)
 		w->write = w->write || same; /* it has it: from now on it is kept */
 		if (same)
 			w->acked_at = mono_now();
+		if (same && !a->durable && may_write(w)) /* but its file has not: nobody is left who writes it */
+			apply(w);
 	} else if (same) {
 		if (a->restarted || was_down || !w->acked)
 			apply(w);
 	} else if (shows && version_cmp(a->value.v, w->want.v) > 0) {
 		w->acked = false;
+	} else if (w->retry_at.us && !w->fight && !was_down && !a->restarted) {
+		; /* ours could not be written yet: what it shows is no foreign word, and the retry is on its way */
 	} else if ((shows && (!w->fight || mono_since_ms(mono_now(), w->foreign_at) >= FIGHT_MS)) || (none && !w->fight)) {
 		w->fight = false;
 		put_right(w, a);

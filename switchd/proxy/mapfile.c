@@ -19,7 +19,10 @@
 
 #include "switchd/base/failpoint.h"
 
-enum { FILE_MAX = 1024 * 1024, STALE_S = 60, GO_FRESH_MS = 100 };
+enum {
+	FILE_MAX = 1024 * 1024, STALE_S = 60, GO_FRESH_MS = 100,
+	PIN_SETTLES_S = 5,      /* after its rename a pin by hand has two questions of a second each to go */
+};
 #define TMP_MARK ".switchd-tmp"
 
 /* --- one replacement, step by step ---------------------------------------- */
@@ -65,18 +68,17 @@ static void close_dir(struct replacing *r)
 
 /* O_NONBLOCK: a FIFO in its place must not hang the worker. A symlink is refused, not followed:
  * the rename would replace the link and leave the file it points to as it was. */
-static bool read_at(int dir, const char *name, struct buf *out, mode_t *mode)
+static bool read_at(int dir, const char *name, struct buf *out, struct stat *st)
 {
 	char chunk[4096];
-	struct stat st;
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n = -1;
 
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) != 0) {
+	if (fstat(fd, st) != 0) {
 		;
-	} else if (!S_ISREG(st.st_mode)) {
+	} else if (!S_ISREG(st->st_mode)) {
 		errno = EINVAL;
 	} else {
 		while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
@@ -90,8 +92,6 @@ static bool read_at(int dir, const char *name, struct buf *out, mode_t *mode)
 				break;
 			}
 		}
-		if (mode)
-			*mode = st.st_mode & 0777;
 	}
 	int saved = errno;
 	close(fd);
@@ -101,7 +101,9 @@ static bool read_at(int dir, const char *name, struct buf *out, mode_t *mode)
 
 bool mapfile_read(const char *path, struct buf *out)
 {
-	return read_at(AT_FDCWD, path, out, NULL);
+	struct stat st;
+
+	return read_at(AT_FDCWD, path, out, &st);
 }
 
 static bool write_all(int fd, const char *p, size_t len)
@@ -296,10 +298,15 @@ static void compose(const char *old, const char *key, const char *value, struct 
 		buf_addf(out, "%s %s\n", key, value);
 }
 
+/* A rename sets ctime.  One ahead of the clock is no file of this moment either: the clock was put back since. */
+static bool is_settled(const struct stat *st) { return llabs((long long)time(NULL) - (long long)st->st_ctime) > PIN_SETTLES_S; }
+
 /* True when what the file holds forbids the write. */
-static bool forbidden(const struct mapfile_job *j, const char *present, struct mapfile_done *a)
+static bool forbidden(const struct mapfile_job *j, const char *present, const struct stat *st, struct mapfile_done *a)
 {
 	struct proxy_value has;
+
+	a->settled = is_settled(st);
 
 	if (j->value.pin || !proxy_value_parse(present, &has))
 		return false;
@@ -353,8 +360,8 @@ static bool carry_out(struct mapfile_job *j, struct replacing *r)
 	struct mapfile_done *a = &j->answer;
 	struct buf old = BUF_INIT(FILE_MAX), new = BUF_INIT(FILE_MAX);
 	char text[PROXY_VALUE_TEXT], present[PROXY_VALUE_TEXT];
-	mode_t mode = 0644;
-	bool ok = true, there = read_at(r->dir, r->base, &old, &mode);
+	struct stat st = { .st_mode = 0644 };
+	bool ok = true, there = read_at(r->dir, r->base, &old, &st);
 
 	if (!there && errno != ENOENT) {
 		ok = fail(r, "read");
@@ -369,8 +376,8 @@ static bool carry_out(struct mapfile_job *j, struct replacing *r)
 		a->result = MF_DURABLE;
 	} else if (j->check) {
 		a->result = MF_DIFFERS;
-	} else if (!forbidden(j, present, a)) {
-		ok = prepare(r, new.data, new.len, mode);
+	} else if (!forbidden(j, present, &st, a)) {
+		ok = prepare(r, new.data, new.len, st.st_mode & 0777);
 		enum gate gate = GATE_DROP;
 
 		if (ok) {

@@ -27,6 +27,7 @@ enum mapfile_result {
 struct mapfile_done {
 	enum mapfile_result result;
 	char why[160];          /* MF_FAILED: step and errno; MF_PINNED, MF_NEWER: what the file holds */
+	bool settled;           /* MF_PINNED: in the file for longer than the hand that pins takes from there to the running proxy */
 	int64_t us;
 };
 typedef void mapfile_done_fn(void *arg, const struct mapfile_done *);

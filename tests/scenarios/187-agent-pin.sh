@@ -49,5 +49,15 @@ expect_status pin null
 expect_events pin.adopted 3
 wait_status 30 phase steady # the bake is over: nothing is left for the agent to do
 wait_report 20 "state version" "ok $(status etag)"
+
+step "an agent that starts afresh finds in the map file a pin that its proxy does not show: it is over"
+agent_kill
+sed -i "s|^shop .*|shop green:pin.1790000003:plain|" "$MAP"
+agent_start
+wait_until 20 grep -q "^shop blue:$(status etag):plain" "$MAP" || fail "the file: $(cat "$MAP")"
+run flip "$SERVICE" --to green --yes --force -m "on"
+expect_exit 0
+wait_until 10 eval '[ "$(map_slot)" = green ] && [ "$(status active)" = green ]' || fail "map: $(map_value), record $(status etag)"
+expect_status pin null
 agent_stop || fail "the agent ended with $?"
 scn_done

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A pin by hand is ended while the disk of the map file is full: the file still holds it.  That is no reason to refuse what
-# comes next; a new pin is one (L8, B5.6).
+# comes next, nor for a switchd that starts afresh and finds it there; a new pin is one (L8, B5.6).
 . "$(dirname "$0")/disk.sh"
 disk_maps
 SVC[bake]=1s
@@ -26,6 +26,20 @@ expect_exit 0
 wait_until 10 eval '[ "$(map_slot)" = green ]' || fail "traffic did not move: $(map_value)"
 wait_status 20 "active phase" "green steady"
 expect_status "proxies.0.durable pin" "false null"
+
+step "killed and started again: the file is as it was, and nobody remembers"
+switchd_kill
+switchd_start
+wait_until 20 switchd_ready green || fail "switchd is not ready: $(status)"
+case $(cat "$SITE/maps/shop.map") in *"shop blue:pin."*) ;; *) fail "the file does not hold the pin: $(cat "$SITE/maps/shop.map")" ;; esac
+run rollback shop --force -y -m INC-10
+expect_exit 0
+wait_until 15 eval '[ "$(map_slot)" = blue ]' || fail "traffic did not move: $(map_value), $(status proxies.0)"
+wait_status 20 "active phase pin" "blue steady null"
+run rollback shop --force -y -m INC-11
+expect_exit 0
+wait_until 10 eval '[ "$(map_slot)" = green ]' || fail "traffic did not move: $(map_value)"
+wait_status 20 "active phase" "green steady"
 
 step "room again"
 rm -f "$SITE/maps/full" "$SITE/maps/more"
