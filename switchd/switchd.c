@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@
 #include "switchd/engine/engine.h"
 
 enum { EXIT_DONE = 0, EXIT_INTERNAL = 1, EXIT_CONFIG = 2 };
-enum { LARGE_BLOCK = 128 * 1024 };
 enum { CONFIG_MAX = 1024 * 1024, ERRORS_MAX = 256 * 1024 };
 
 /* A controller is an engine and its API; an agent is itself. */
@@ -338,9 +336,7 @@ int main(int argc, char **argv)
 	enum config_role role = CONFIG_CONTROLLER;
 	bool role_told = false;
 
-	/* What is large and mostly empty, as a service, takes memory only where it is written.  Told once: else glibc
-	 * moves its threshold past that with the first larger block that is freed. */
-	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	heap_habits();
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--role") == 0 && !role_told && i + 1 < argc && role_of(argv[i + 1], &role)) {
 			role_told = true;

@@ -23,5 +23,7 @@ void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
+/* Once, first thing in a process that runs for ever: how the heap takes pages and gives them back. */
+void heap_habits(void);
 
 #endif

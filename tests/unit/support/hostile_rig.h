@@ -59,6 +59,16 @@ static MAYBE_UNUSED void note_turn(int64_t from)
 	worst_row_us = us > worst_row_us ? us : worst_row_us;
 }
 
+/* What a row costs is what its cheapest round costs: a core that was taken away in the middle of a turn is not the row's.
+ * least_us holds the longest turn of the cheapest round since it was set to INT64_MAX. */
+static MAYBE_UNUSED int64_t least_us;
+static MAYBE_UNUSED void note_round(void)
+{
+	least_us = worst_row_us < least_us ? worst_row_us : least_us;
+	worst_row_us = 0;
+}
+static MAYBE_UNUSED bool too_long(void) { return RELEASE && least_us > TURN_MOST_US; }
+
 static MAYBE_UNUSED void turn(int flags)
 {
 	int64_t from = cpu_now_us();

@@ -56,6 +56,7 @@ static MAYBE_UNUSED size_t rig_fds(void)
 static MAYBE_UNUSED void rig_begin(struct kind_rig *k, uint16_t port)
 {
 	*k = (struct kind_rig){ .loop = ev_loop_new(0), .tls = "" };
+	heap_habits();
 	snprintf(k->target, sizeof(k->target), "127.0.0.1:%u", port);
 	ev_run(k->loop, EVRUN_NOWAIT);
 	alarm(60);
