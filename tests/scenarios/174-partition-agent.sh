@@ -13,37 +13,13 @@ net_hosts 6
 AT_LB1=("${AT_HAPROXY[@]}") LB_ADDR[1]=$(host_addr 3)
 at_host AT_LB2 6
 LB_ADDR[2]=$(host_addr 6)
-site_begin 2 || fail "no free ports"
-slot_start blue r41 && slot_start green r40 || fail "targets do not start"
-site_config
-lb_config 1 && lb_config 2 || fail "haproxy config: $(cat "$SITE/log/snippet" "$SITE/log/proxy-init")"
-sed -i "s|^      - { type: .*|      - { type: agent, name: lb1, front: 'http://${LB_FRONT[1]}' }\n      - { type: agent, name: lb2, front: 'http://${LB_FRONT[2]}' }|" "$CONFIG"
-for n in 1 2; do lb_start $n || fail "haproxy $n does not start"; lb_agent_start $n; done
-FRONT=${LB_FRONT[1]}
+fleet_begin
 switchd_start
 wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status loaded store.up active)"
 wait_status 20 "fleet.converged fleet.all slots.blue.whole" "2 2 true"
 load_start
-LOAD2=$SITE/load2.sock
-setsid "$FAKES/load" --to "${LB_FRONT[2]}" --host shop.test --tag X-App-Slot --connections 4 --rate 100 "${LOAD_MIX[@]}" \
-	--control "$LOAD2" --pid-file "$SITE/pid/load2" </dev/null >"$SITE/log/load2" 2>&1 &
-disown
-wait_until 10 test -s "$SITE/pid/load2" || fail "the second client does not start"
-# both COMMAND...: of both clients, the second one while there is one.
-both()
-{
-	load_cmd "$@" || return 1
-	[ -z "$LOAD2" ] || "$FAKES/sockcmd" -t 30 "$LOAD2" "$@" >/dev/null
-}
-no_failures()
-{
-	local got
-	expect_no_failures "$1"
-	[ -n "$LOAD2" ] || return 0
-	got=$("$FAKES/sockcmd" -t 30 "$LOAD2" stats "$1" | "$FAKES/jget" failed)
-	[ "$got" = 0 ] || fail "$got requests failed through lb2"
-}
-both mark begin
+load2_start
+loads mark begin
 deploy green r42 baked
 expect_exit 0
 wait_status 20 "fleet.converged phase" "2 steady"
@@ -65,15 +41,15 @@ apart_and_healed()
 	expect_exit "$5"
 	expect_eq "lb1" "$(lb_slot 1)" $to
 	expect_status "active fleet.converged fleet.all" "$to 1 2"
-	both more 40
+	loads more 40
 	# Through the stats socket, which is a file: nobody has told it anything.
 	expect_eq "lb2 while it is apart" "$(lb_value 2)" "$before"
 	step "$1: healed"
 	$3
 	wait_until 20 caught_up $to || fail "lb2 shows $(lb_value 2), lb1 $(lb_value 1)"
 	wait_status 20 "fleet.converged phase" "2 steady"
-	both more 40
-	no_failures "$4"
+	loads more 40
+	expect_no_failures_at_both "$4"
 }
 cut_both() { partition 6 2; }
 cut_out() { partition_from 6 2; }
@@ -84,8 +60,7 @@ apart_and_healed "Redis does not hear the agent" cut_out join begin 13
 apart_and_healed "the agent does not hear Redis" cut_in join begin 13
 
 step "the link of a proxy host is down: its clients lose it, the others nothing"
-"$FAKES/sockcmd" -t 30 "$LOAD2" pause >/dev/null
-LOAD2=
+load2_end
 gone() { link_down 6; }
 back() { link_up 6; }
 apart_and_healed "the link is down" gone back begin 0

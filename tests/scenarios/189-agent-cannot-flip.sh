@@ -7,15 +7,9 @@
 . "$(dirname "$0")/fleet.sh"
 CHECK_VERSIONS=
 redis_start || fail "redis does not start"
-site_begin 2 || fail "no free ports"
-slot_start blue r41 && slot_start green r40 || fail "targets do not start"
 SVC[bake]=1s SVC[idle_interval]=500ms SVC[prove_timeout]=6s
-site_config
-lb_config 1 && lb_config 2 || fail "haproxy config: $(cat "$SITE/log/snippet" "$SITE/log/proxy-init")"
+fleet_begin
 cp "$SITE/lb2/haproxy.cfg" "$SITE/lb2/whole.cfg"
-sed -i "s|^      - { type: .*|      - { type: agent, name: lb1, front: 'http://${LB_FRONT[1]}' }\n      - { type: agent, name: lb2, front: 'http://${LB_FRONT[2]}' }|" "$CONFIG"
-for n in 1 2; do lb_start $n || fail "haproxy $n does not start"; lb_agent_start $n; done
-FRONT=${LB_FRONT[1]}
 switchd_start
 wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status loaded store.up active)"
 wait_status 20 "fleet.converged fleet.all slots.blue.whole" "2 2 true"

@@ -100,3 +100,43 @@ lb_agent_stop()
 	end_pid TERM "$pid" 15 || return 1
 	wait "$pid"
 }
+
+# ---- a site of two such proxies, and a client at each ----
+
+# fleet_begin: everything but the controller and the clients.  Redis (redis_start, or net_hosts) comes first.
+fleet_begin()
+{
+	local n
+	site_begin 2 || fail "no free ports"
+	slot_start blue r41 && slot_start green r40 || fail "targets do not start"
+	site_config
+	lb_config 1 && lb_config 2 || fail "haproxy config: $(cat "$SITE/log/snippet" "$SITE/log/proxy-init")"
+	sed -i "s|^      - { type: .*|      - { type: agent, name: lb1, front: 'http://${LB_FRONT[1]}' }\n      - { type: agent, name: lb2, front: 'http://${LB_FRONT[2]}' }|" "$CONFIG"
+	for n in 1 2; do lb_start $n || fail "haproxy $n does not start"; lb_agent_start $n; done
+	FRONT=${LB_FRONT[1]}
+}
+
+# load2_start: a second client, of lb2.
+load2_start()
+{
+	LOAD2=$SITE/load2.sock
+	setsid "$FAKES/load" --to "${LB_FRONT[2]}" --host shop.test --tag X-App-Slot --connections 4 --rate 100 "${LOAD_MIX[@]}" \
+		--control "$LOAD2" --pid-file "$SITE/pid/load2" </dev/null >"$SITE/log/load2" 2>&1 &
+	disown
+	wait_until 10 load2_cmd more 10 || fail "the second client does not start"
+}
+load2_cmd() { "$FAKES/sockcmd" -t 30 "$LOAD2" "$@" >/dev/null; }
+load2_end() { load2_cmd pause; LOAD2=; }
+
+# loads COMMAND...: to both clients, the second one while there is one.
+loads() { load_cmd "$@" && { [ -z "${LOAD2:-}" ] || load2_cmd "$@"; }; }
+
+# expect_no_failures_at_both MARK
+expect_no_failures_at_both()
+{
+	local got
+	expect_no_failures "$1"
+	[ -n "${LOAD2:-}" ] || return 0
+	got=$("$FAKES/sockcmd" -t 30 "$LOAD2" stats "$1" | "$FAKES/jget" failed)
+	[ "$got" = 0 ] || fail "$got requests failed through lb2"
+}
