@@ -5,8 +5,6 @@
 
 #include "switchd/store/room.h"
 
-#define PUBLIC_GONE "the public record (a:) is gone" /* as look.lua says it */
-
 struct looked { size_t n; char service[STORE_LOOK_MOST][NAME_MAX_LEN + 1]; };
 
 static void looked(struct op *op, const redisReply *r)
@@ -31,9 +29,12 @@ static void looked(struct op *op, const redisReply *r)
 	else if (leading && strcmp(code, "REPLICA") == 0)
 		link_drop(st->link, "it is a replica now");
 	if (strcmp(code, "OK") == 0 && list->type == REDIS_REPLY_ARRAY && list->elements == 2 * n) {
-		for (size_t i = 0; i < n; i++)
-			seen[i] = (struct store_looked){ l->service[i], reply_text(list, 2 * i), reply_text(list, 2 * i + 1),
-							 strcmp(reply_text(list, 2 * i), PUBLIC_GONE) == 0 };
+		for (size_t i = 0; i < n; i++) {
+			const char *mark = reply_text(list, 2 * i + 1);
+			bool gone = strcmp(mark, "public-gone") == 0;
+
+			seen[i] = (struct store_looked){ l->service[i], reply_text(list, 2 * i), gone ? "" : mark, gone };
+		}
 		fn(arg, seen, n);
 	}
 	free(l);
