@@ -4,7 +4,7 @@
  * line.c     orders in line;  service.c  one turn: an input, decide, commit
  * commit.c   one commit in flight;  adopt.c  it is the truth: perform, publish;  load.c  the store comes and goes
  * measure.c  probes -> health; baselines, evidence;  measure_control.c  negative controls;  measure_compare.c  old against new;  prove.c  probes against stubs
- * traffic.c  what each proxy shows: apply, acknowledge, observe, poll, pins, shield
+ * traffic.c  what each proxy shows: apply, acknowledge, poll, pins;  front.c  observed through its front;  shield.c  caught;  drain.c  cut
  * targets.c  slots whose addresses change: read at claim and deploy, kept in state_dir
  * gates.c    what gates need: the slot's own manifest, the command
  * inventory.c both slots' routes compared
@@ -523,15 +523,30 @@ void traffic_stop(struct service *);
 void traffic_apply(struct service *, enum proxy_order);         /* every proxy must show the record's value */
 void traffic_unpin(struct service *);          /* a person ended the pin: the next apply may overwrite it */
 void traffic_preflight(struct service *, enum slot to);
-void traffic_drain(struct service *, enum slot left);
 void traffic_beat(struct service *);
 void traffic_view(struct service *);            /* folds px[] into pv */
-void traffic_stamp(struct service *, const struct probe_result *);      /* every answer through a front */
 void traffic_agent_spoke(struct px *);          /* look what it says, now */
 void traffic_stand_by(struct service *);
 bool traffic_asked(const struct service *);     /* every proxy was asked once since the start */
 bool traffic_found(const struct service *, struct input *start);        /* highest version a proxy shows */
 const char *px_state(const struct px *);
+void px_apply(struct px *);
+void px_event(struct px *, const char *kind, const char *because, const char *detail);
+/* What is outstanding when a proxy is closed (a reload, the end) is told as cancelled: nothing is begun on it, and nothing decided. */
+static inline bool px_ending(const struct px *p) { return !p->proxy; }
+
+/* front.c */
+void px_observe_init(struct px *);
+bool px_can_observe(const struct px *);
+void px_observe(struct px *);
+void traffic_stamp(struct service *, const struct probe_result *);      /* every answer through a front */
+
+/* shield.c */
+void px_shield_beat(struct px *, mono_us now);
+
+/* drain.c */
+void px_drain_init(struct px *);
+void traffic_drain(struct service *, enum slot left);
 
 /* gates.c */
 void gates_beat(struct service *);

@@ -5,8 +5,6 @@
 
 #include "switchd/core/decide/transitions.h"
 
-static void end_claim(struct record *next) { next->claim = (struct claim){ .slot = NO_SLOT }; }
-
 static void empty(struct release *r) { *r = (struct release){ .state = RS_EMPTY }; }
 
 /* ---- told when refused ---- */

@@ -6,7 +6,8 @@
  * guards.c       what a row asks of record, world and input: one named question each
  * decide_gates.c the gates: asked of an order or of the slot under proof, kept in the record
  * loss.c         the two slots side by side: what is gone, lost, better, fresh, proved
- * effects.c      what the world's rows change in the record;   orders.c  the operator's rows
+ * effects.c      what the world's rows change in the record;   proving.c  a deploy's before its flip;   orders.c  the operator's rows
+ * steps.c        what these three are made of
  * decide_doc.c   names, refusals, the table as markdown and Mermaid */
 #ifndef SWITCHD_CORE_TRANSITIONS_H
 #define SWITCHD_CORE_TRANSITIONS_H
@@ -125,10 +126,13 @@ struct row {
 extern const struct row transitions[];
 extern const size_t n_transitions;
 
-/* ---- shared by effects and orders ---- */
+/* steps.c */
 const char *feature_name(const struct service_config *, size_t n, size_t i);
 void say(struct decision *d, const char *fmt, ...) PRINTF(2, 3);        /* adds to d->detail */
 void say_features(struct look *, struct decision *d, const size_t *list, size_t n, const char *how);
+void say_targets(struct look *, struct decision *d, enum slot);
+void say_both(struct look *, struct decision *d);
+void end_claim(struct record *next);
 bool same_release(const struct release *, const struct release *);     /* by id or digest */
 bool release_condemned(const struct condemned_set *, const struct release *);
 bool deploy_in_flight(const struct record *);
