@@ -3,7 +3,8 @@
  *
  * The stream itself is read, from the last id that is in the archive on: what others committed, what was replayed and what
  * happened while the disk was full is in it too.  An id is a version (D8): a number left out is taken from what this process
- * still remembers, else it is said to be missing. */
+ * still remembers, else it is said to be missing.  What this process committed itself, right behind that last id, is written
+ * from memory at once: what was acknowledged must not hang on a store that answers once more (I3). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ static void written(void *arg, bool durable)
 	TEXT_COPY(e->export_id, e->export_next);
 	store_exported(e->store, e->export_id);
 	again_in(e, e->export_full || e->export_asked ? 0 : EXPORT_EVERY_MS);
-	if (e->export_full)
+	if (e->export_full || e->export_asked)
 		pump(e);
 }
 
@@ -80,6 +81,34 @@ static size_t remembered(const struct engine *e, char id[44], const char *next, 
 		lines++;
 	}
 	return lines;
+}
+
+/* Own events that follow the last one in the archive without a number between: no store has to be asked for them. */
+static bool own_written(struct engine *e)
+{
+	struct buf out = BUF_INIT(EXPORT_BYTES);
+	uint64_t gen, seq, last_gen, last;
+	size_t n = 0;
+
+	if (!split(e->export_id, &last_gen, &last))
+		return false;
+	for (size_t i = 0; i < e->n_events; i++) {
+		const struct kept_event *k = &e->events[i];
+
+		if (!split(k->id, &gen, &seq) || gen != last_gen || seq != last + 1 || out.len + strlen(k->json) + 1 > out.max)
+			continue;
+		buf_addf(&out, "%s\n", k->json);
+		TEXT_COPY(e->export_next, k->id);
+		last = seq;
+		n++;
+	}
+	if (n) {
+		e->exporting = true;
+		e->export_asked = e->export_full = false;
+		archive_add(e->archive, buf_str(&out), n, written, e);
+	}
+	buf_free(&out);
+	return n;
 }
 
 static size_t lines_of(struct engine *e, json_t *events, struct buf *out)
@@ -167,7 +196,7 @@ static void pump(struct engine *e)
 		archive_last(e->archive, last_got, e);
 		return;
 	}
-	if (store_state(e->store) == STORE_AWAY)
+	if (own_written(e) || store_state(e->store) == STORE_AWAY)
 		return;
 	e->exporting = true;
 	e->export_asked = false;
@@ -206,8 +235,11 @@ void export_beat(struct engine *e)
 void export_soon(struct engine *e)
 {
 	e->export_asked = true;
-	if (!e->exporting && !e->export_retry_ms)
-		e->next_export = (mono_us){ 0 };
+	if (e->exporting || e->export_retry_ms)
+		return;
+	e->next_export = (mono_us){ 0 };
+	if (e->export_known)
+		pump(e);
 }
 
 struct asked { engine_events_fn *done; void *arg; };

@@ -39,11 +39,11 @@ void publish_event(struct engine *e, const struct event *given)
 
 	json_decref(j);
 	must(text != NULL);
+	keep(e, &ev, text);
 	if (!text_starts(ev.stream_id, "local-"))
 		export_soon(e);
 	else if (text_starts(ev.kind, "front.") || text_starts(ev.kind, "store.")) /* no commit, and still a fact */
 		export_line(e, text);
-	keep(e, &ev, text);
 	if (e->watch)
 		e->watch(e->watch_arg, ev.service, text, ev.stream_id);
 }

@@ -75,6 +75,11 @@ wait_until 5 eval '[ "$(status active)" = green ]' || fail "what woke up does no
 load_cmd more 60
 expect_no_failures back
 
+step "the archives of both say the same, word for word, whoever committed it"
+events() { cat "$SITE/$1/archive"/*.jsonl | grep '"id":"[0-9]*-[0-9]*"'; }
+both_have() { [ "$(events state)" = "$(events state2)" ]; }
+wait_until 10 both_have || fail "$(diff <(events state) <(events state2) | head -n 6)"
+
 step "and back"
 controller_stop 2 || fail "controller 2 ended with $?"
 wait_control 10 1 leading
