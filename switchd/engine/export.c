@@ -52,13 +52,15 @@ static void written(void *arg, bool durable)
 	}
 	e->export_retry_ms = 0;
 	TEXT_COPY(e->export_id, e->export_next);
+	if (!e->export_own)
+		TEXT_COPY(e->export_seen, e->export_id);
 	store_exported(e->store, e->export_id);
 	again_in(e, e->export_full || e->export_asked ? 0 : EXPORT_EVERY_MS);
 	if (e->export_full || e->export_asked)
 		pump(e);
 }
 
-static bool before(const char *a, const char *b)
+bool export_before(const char *a, const char *b)
 {
 	uint64_t gen[2], seq[2];
 
@@ -74,7 +76,7 @@ static size_t remembered(const struct engine *e, char id[44], const char *next, 
 	for (size_t i = 0; i < e->n_events; i++) {
 		const struct kept_event *k = &e->events[i];
 
-		if ((id[0] && !before(id, k->id)) || !before(k->id, next) || out->len + strlen(k->json) + 1 > out->max)
+		if ((id[0] && !export_before(id, k->id)) || !export_before(k->id, next) || out->len + strlen(k->json) + 1 > out->max)
 			continue;
 		buf_addf(out, "%s\n", k->json);
 		text_copy(id, 44, k->id);
@@ -103,7 +105,7 @@ static bool own_written(struct engine *e)
 		n++;
 	}
 	if (n) {
-		e->exporting = true;
+		e->exporting = e->export_own = true;
 		e->export_asked = e->export_full = false;
 		archive_add(e->archive, buf_str(&out), n, written, e);
 	}
@@ -120,7 +122,8 @@ static size_t lines_of(struct engine *e, json_t *events, struct buf *out)
 	TEXT_COPY(id, e->export_id);
 	json_array_foreach(events, i, x) {
 		const char *next = json_string_value(json_object_get(x, "id"));
-		char *text = next ? json_dumps(x, JSON_COMPACT) : NULL;
+		bool is_new = next && (!e->export_id[0] || export_before(e->export_id, next));
+		char *text = is_new ? json_dumps(x, JSON_COMPACT) : NULL;
 		uint64_t gap;
 
 		if (text && id[0])
@@ -150,6 +153,19 @@ static size_t lines_of(struct engine *e, json_t *events, struct buf *out)
 	return lines;
 }
 
+/* The page begins behind the last event that was seen in the stream; what was written from memory since has to be in it. */
+static void look_for_own(struct engine *e, const json_t *page)
+{
+	size_t n = json_array_size(page);
+	const char *last = n == EXPORT_PAGE ? json_string_value(json_object_get(json_array_get(page, n - 1), "id")) : NULL, *until = e->export_id;
+
+	if (last && export_before(last, until))
+		until = last;
+	if (strcmp(e->export_seen, until) != 0)
+		lost_look(e, e->export_seen, until, page);
+	TEXT_COPY(e->export_seen, until);
+}
+
 static void page_got(void *arg, bool ok, const char *json)
 {
 	struct engine *e = arg;
@@ -162,6 +178,9 @@ static void page_got(void *arg, bool ok, const char *json)
 		return;
 	}
 	e->export_full = json_array_size(events) >= EXPORT_PAGE;
+	e->export_own = false;
+	if (ok)
+		look_for_own(e, events);
 	n = lines_of(e, events, &out);
 	if (n)
 		archive_add(e->archive, buf_str(&out), n, written, e);
@@ -181,6 +200,7 @@ static void last_got(void *arg, bool ok, const char *id)
 		return;
 	}
 	TEXT_COPY(e->export_id, id);
+	TEXT_COPY(e->export_seen, id);
 	e->export_known = true;
 	store_exported(e->store, e->export_id);
 	log_info("archive", "dir=%s last=%s", e->cfg->archive, id[0] ? id : "none");
@@ -200,7 +220,7 @@ static void pump(struct engine *e)
 		return;
 	e->exporting = true;
 	e->export_asked = false;
-	store_events(e->store, "", e->export_id[0] ? e->export_id : "0-0", EXPORT_PAGE, page_got, e);
+	store_events(e->store, "", e->export_seen[0] ? e->export_seen : "0-0", EXPORT_PAGE, page_got, e);
 }
 
 /* The archive takes nothing for so long that the stream loses what it should have: said once, and again when it happens again. */

@@ -9,7 +9,7 @@
  * gates.c    what gates need: the slot's own manifest, the command
  * inventory.c both slots' routes compared
  * report.c   a span in numbers, and what of it was watched
- * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive
+ * ledger.c   what was seen of each release;  recheck.c  the suite again, late;  export.c  events into the archive;  lost.c  gone with a store
  * requests.c answers that went wrong over a move, by the proxies' counters
  * trust.c    what another hand wrote into the store;  repair.c  a person has it written over;  doctor.c  what we stand on;  upgrade.c  a newer schema
  * state_out.c, state_in.c  the store as a document, and back
@@ -276,7 +276,8 @@ struct engine {
 	struct journal *journal;
 	struct archive *archive;
 	char export_id[44], export_next[44];    /* the last event in the archive; of the page under way */
-	bool export_known, exporting, export_full, export_asked;
+	char export_seen[44];           /* the last one of them that was seen in the stream: what is written from memory comes behind it */
+	bool export_known, exporting, export_full, export_asked, export_own;   /* own: what is being written comes from memory */
 	int64_t export_retry_ms; mono_us next_export;
 	bool export_trimmed;            /* said: the hard bound is reached */
 	uint64_t export_gaps;           /* events that were trimmed before */
@@ -506,6 +507,10 @@ void timeline_cancel_all(struct engine *);
 void export_beat(struct engine *);
 void export_soon(struct engine *);
 void export_line(struct engine *, const char *json);
+bool export_before(const char *id, const char *later);  /* "<gen>-<seq>"; false when one is no id */
+
+/* lost.c */
+void lost_look(struct engine *, const char *after, const char *until, const json_t *page);     /* own events of that span that the stream lacks */
 
 /* inventory.c */
 void inventory_start(struct service *);

@@ -60,6 +60,8 @@ struct event {
 	const char *because, *detail;
 	json_t *json;
 	bool used;              /* by an order, for I3 */
+	unsigned in;            /* the archives that have it, by controller, as bits */
+	bool lost;              /* acknowledged, and gone with a store: an archive that goes on past it had no such event to read */
 };
 
 /* ---- what MONITOR told of a commit ---- */

@@ -180,7 +180,8 @@ static const char *text_of(const json_t *o, const char *name)
 	return s ? s : "";
 }
 
-static void add_event(struct run *r, json_t *o)
+/* archive: whose it is, from 1; 0 = nobody's */
+static void add_event(struct run *r, json_t *o, int archive)
 {
 	unsigned long long gen, seq;
 
@@ -195,6 +196,7 @@ static void add_event(struct run *r, json_t *o)
 	memset(e, 0, sizeof(*e));
 	e->gen = gen;
 	e->seq = seq;
+	e->in = archive ? 1u << archive : 0;
 	snprintf(e->kind, sizeof(e->kind), "%s", text_of(o, "kind"));
 	snprintf(e->by, sizeof(e->by), "%s", text_of(o, "by"));
 	snprintf(e->release, sizeof(e->release), "%s", text_of(o, "release"));
@@ -229,11 +231,30 @@ static void unite_events(struct run *r)
 		if (n && by_id(e, &r->events[n - 1]) == 0) {
 			if (!json_equal(e->json, r->events[n - 1].json))
 				breach(f, "two events with the id %llu-%llu: %s and %s", (unsigned long long)e->gen, (unsigned long long)e->seq, r->events[n - 1].kind, e->kind);
+			r->events[n - 1].in |= e->in;
 			continue;
 		}
 		r->events[n++] = *e;
 	}
 	r->n_events = n;
+}
+
+/* Every archive is written from the stream, in order, and without a gap: what one has and another passed over was in the memory
+ * of who committed it, and not in the store any more. */
+static void find_lost(struct run *r, int archives)
+{
+	for (int i = 1; i <= archives; i++) {
+		size_t first = SIZE_MAX, last = 0;
+
+		for (size_t k = 0; k < r->n_events; k++)
+			if (r->events[k].in & 1u << i) {
+				first = first == SIZE_MAX ? k : first;
+				last = k;
+			}
+		for (size_t k = first; k < last; k++)
+			if (!(r->events[k].in & 1u << i))
+				r->events[k].lost = true;
+	}
 }
 
 static void read_archives(struct run *r)
@@ -253,7 +274,7 @@ static void read_archives(struct run *r)
 				json_t *o = json_loads(l, 0, NULL);
 
 				if (o)
-					add_event(r, o);
+					add_event(r, o, i);
 				else
 					breach(finding("I16"), "%s: a line that is no JSON: %.80s", path, l);
 			}
@@ -272,11 +293,12 @@ static void read_archives(struct run *r)
 		char *text = slurp(path);
 		json_t *o = json_loads(text, 0, NULL);
 		json_array_foreach(json_object_get(o, "events"), k, event)
-			add_event(r, json_incref(event));
+			add_event(r, json_incref(event), 0);
 		json_decref(o);
 		free(text);
 	}
 	unite_events(r);
+	find_lost(r, site_count(r, "controllers"));
 }
 
 /* ---- MONITOR ---- */
