@@ -249,7 +249,7 @@ static void a_cancelled_hunt_ends_at_once(void **state)
 	(void)state;
 	good_front(&app);
 	page_of("/assets/app-1a.js")->mode = page_of("/assets/app-3c.css")->mode = PAGE_HANG;
-	load("      ui: { assets: / }\n");
+	load("      ui: { assets: /, timeout: 20s }\n"); /* a slow machine has not asked for four within two seconds */
 	struct probe_handle *h = probe_start(rig.runner, &job, rig_done, &s);
 	while (atomic_load(&app.shared->requests) < 4)
 		ev_run(rig.loop, EVRUN_ONCE);
