@@ -109,7 +109,7 @@ static void order_turn(EV_P_ ev_timer *t, int revents)
 
 	(void)revents;
 	ev_timer_stop(EV_A_ t);
-	free(t);
+	LIST_REMOVE(o, in_soon);
 	struct service *s = engine_find(o->e, o->service);
 
 	if (!o->answered && s && !o->e->stopping) {
@@ -128,12 +128,11 @@ static void order_turn(EV_P_ ev_timer *t, int revents)
 
 static void order_soon(struct engine *e, struct order *o, bool answered)
 {
-	ev_timer *t = xcalloc(1, sizeof(*t));
-
 	o->answered = answered;
-	ev_timer_init(t, order_turn, 0., 0.);
-	t->data = o;
-	ev_timer_start(e->loop, t);
+	ev_timer_init(&o->soon, order_turn, 0., 0.);
+	o->soon.data = o;
+	LIST_INSERT_HEAD(&e->soon, o, in_soon);
+	ev_timer_start(e->loop, &o->soon);
 }
 
 static void order_asked(void *arg, bool ok, const char *value);
@@ -651,6 +650,8 @@ void engine_free(struct engine **ep)
 	/* First: what it still owes an answer to are the services. */
 	if (e->store)
 		store_free(&e->store);
+	while (!LIST_EMPTY(&e->soon)) /* no turn comes any more */
+		order_turn(e->loop, &LIST_FIRST(&e->soon)->soon, 0);
 	for (size_t i = 0; i < e->n; i++)
 		service_free(&e->services[i]);
 	free(e->services);

@@ -66,6 +66,7 @@ struct order {
 	struct manifest *manifest, *claimed; char *manifest_error;      /* the input points to them */
 	bool preflighted;               /* the proxies were asked for this order */
 	bool answered; struct order_result result;      /* of a remembered or impossible order */
+	ev_timer soon; LIST_ENTRY(order) in_soon;       /* until the loop's next turn */
 	bool addressed; enum slot addressed_slot; char addresses[200]; /* the slot's source was read for it: what changed */
 };
 
@@ -305,6 +306,7 @@ struct engine {
 	bool reload_ok; char reload_error[512];
 	uint64_t gaps;
 	size_t orders_open;             /* asked for and not yet answered */
+	LIST_HEAD(, order) soon;        /* those that wait for a fresh turn */
 	mono_us down_since;             /* the store went away; 0 = it is up */
 	wall_ms born;
 	uint64_t rid_seq;

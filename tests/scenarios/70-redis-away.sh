@@ -58,5 +58,19 @@ was=$(gen_epoch "$value") now=$(gen_epoch "$(map_value)")
 run resume shop
 expect_exit 0
 load_cmd more 60
+
+step "told to end while an order waits for a Redis that is gone in the middle of its answer: an end without a trace"
+kill -STOP "$(pid_of redis)"
+ctl hold shop -m INC-2 --timeout 20s >"$SITE/hold.out" 2>&1 &
+hold=$!
+load_cmd more 60
+redis_kill
+switchd_stop || fail "switchd ended with $?"
+wait $hold
+hold=$?
+[ $hold = 13 ] || [ $hold = 16 ] || fail "the hold, exit $hold: $(cat "$SITE/hold.out")"
 expect_no_failures begin
+redis_start || fail "redis does not start"
+switchd_start
+wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status)"
 scn_done
