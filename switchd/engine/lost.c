@@ -58,9 +58,11 @@ void lost_look(struct engine *e, const char *after, const char *until, const jso
 		for (size_t k = 0; k < e->n_events; k++) {
 			const struct kept_event *v = &e->events[k];
 
-			if (strcmp(v->service, e->services[i]->cfg->name) == 0 && export_before(after[0] ? after : "0-0", v->id) &&
-			    !export_before(until, v->id) && !has(page, v->id))
-				name(v, what, sizeof(what));
+			if (strcmp(v->service, e->services[i]->cfg->name) != 0 || !export_before(after[0] ? after : "0-0", v->id) ||
+			    export_before(until, v->id) || has(page, v->id))
+				continue;
+			name(v, what, sizeof(what));
+			e->lost++;
 		}
 		if (what[0])
 			tell(e->services[i], what);

@@ -196,6 +196,8 @@ static void ledger_gauges(const struct engine *e, struct buf *b)
 	buf_addf(b, "switchd_archive_failures_total %llu\n", (unsigned long long)a.failures);
 	family(b, "switchd_archive_missing_total", "counter", "events that the stream trimmed before they were archived");
 	buf_addf(b, "switchd_archive_missing_total %llu\n", (unsigned long long)e->export_gaps);
+	family(b, "switchd_store_lost_total", "counter", "commits acknowledged here that a store lost with its last ones (store.lost names them)");
+	buf_addf(b, "switchd_store_lost_total %llu\n", (unsigned long long)e->lost);
 	family(b, "switchd_archive_waiting_events", "gauge", "events of the stream that are not archived yet; from 400000 on the oldest are lost");
 	buf_addf(b, "switchd_archive_waiting_events %llu\n", (unsigned long long)store_backlog(e->store));
 	family(b, "switchd_archive_size_bytes", "gauge", "bytes of all files of the archive, as last counted");

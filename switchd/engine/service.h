@@ -282,6 +282,7 @@ struct engine {
 	int64_t export_retry_ms; mono_us next_export;
 	bool export_trimmed;            /* said: the hard bound is reached */
 	uint64_t export_gaps;           /* events that were trimmed before */
+	uint64_t lost;                  /* acknowledged here, and gone with a store */
 	size_t watch_at; mono_us next_look;     /* trust.c: the next service to be looked at */
 	id_text owner;
 	bool at_risk; int replicas_had; uint64_t risk_events;  /* risk.c: the last commit, as far as is known */

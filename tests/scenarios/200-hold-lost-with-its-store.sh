@@ -45,6 +45,7 @@ case $(gone) in *'gone with a store'*'may not know of it'*'hold.set by uid:'*) ;
 case $(gone) in *note*) fail "the note is there, and is called lost: $(gone)" ;; esac
 grep -q 'human-needed service=shop because="acknowledged here' "$SITE/log/switchd" || fail "nobody is called"
 expect_eq "how often" "$(gone | wc -l)" 1
+"$FAKES/ask" "http://$HTTP/metrics" | grep -qx 'switchd_store_lost_total 1' || fail "the metric: $("$FAKES/ask" "http://$HTTP/metrics" | grep store_lost)"
 load_cmd more 60
 expect_no_failures begin
 
