@@ -41,7 +41,7 @@ static void set_loaded(struct service *s, const struct record *rec)
 	adopt_deploy(s);
 	ledger_adopted(s);
 	measure_pace(s);
-	if (s->rec.active != NO_SLOT && !s->rec.pin.on)
+	if (s->rec.active != NO_SLOT)
 		traffic_apply(s, ORDER_FORWARD); /* idempotent: what a restart in the middle of a flip left undone is asked again */
 	if (s->rec.phase == PH_PROVING || s->rec.phase == PH_READY) {
 		measure_control(s, s->rec.deploy.slot);

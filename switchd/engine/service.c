@@ -515,7 +515,7 @@ void service_apply_config(struct service *s, const struct service_config *told, 
 	recheck_reloaded(s, &was->cfg);
 	in_force_free(&was);
 	s->ticking = false;
-	if (s->loaded && s->rec.active != NO_SLOT && !s->rec.pin.on)
+	if (s->loaded && s->rec.active != NO_SLOT)
 		traffic_apply(s, ORDER_FORWARD);
 	service_found(s);
 	service_tick(s);

@@ -98,7 +98,10 @@ static void child(const struct proc *p, const char *release, const char *old)
 	dup2(fd, 2);
 	for (int i = 3; i < 256; i++)
 		close(i);
+	/* The driver's handlers are not the child's: what comes before its own are there must end it, not be swallowed. */
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -113,9 +116,13 @@ bool proc_start_as(struct proc *p, const char *release, const char *old)
 		pthread_mutex_unlock(&lock);
 		return true;
 	}
+	sigset_t all, was;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was); /* until the child has its own say: see there */
 	pid_t pid = fork();
 	if (pid == 0)
 		child(p, release, old);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
 	if (pid > 0) {
 		p->pid = pid;
 		p->ours = p->stopped = false;
