@@ -65,7 +65,6 @@ bool proc_start(struct proc *);
 /* more: arguments in place of the words {release} and {old} of its command. */
 bool proc_start_as(struct proc *, const char *release, const char *old);
 void proc_signal(struct proc *, int sig);       /* KILL and TERM make its end ours; STOP and CONT are told */
-bool proc_gone(struct proc *, long ms);         /* waits for its end; true when it ended */
 void proc_end(struct proc *, int sig, long ms); /* signals and waits, KILL at the deadline */
 void proc_leave(struct proc *);                 /* its present pid goes by itself (a reload); the name is free */
 void procs_reap(void);

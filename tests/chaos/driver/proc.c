@@ -191,14 +191,15 @@ size_t procs_leaving(void)
 	return n;
 }
 
-bool proc_gone(struct proc *p, long ms)
+/* Whether this one is gone: another hand may have ended it at the same moment, and started the next already. */
+static bool pid_gone(const struct proc *p, pid_t pid, long ms)
 {
 	int64_t deadline = now_us() + ms * 1000;
 
 	for (;;) {
 		procs_reap();
 		pthread_mutex_lock(&lock);
-		bool gone = p->pid == 0;
+		bool gone = p->pid == 0 || p->pid != pid;
 		pthread_mutex_unlock(&lock);
 		if (gone)
 			return true;
@@ -235,16 +236,25 @@ static void end_left(const struct proc *p)
 	}
 }
 
+static pid_t pid_now(const struct proc *p)
+{
+	pthread_mutex_lock(&lock);
+	pid_t pid = p->pid;
+	pthread_mutex_unlock(&lock);
+	return pid;
+}
+
 void proc_end(struct proc *p, int sig, long ms)
 {
 	end_left(p);
+	pid_t pid = pid_now(p);
 	proc_signal(p, SIGCONT);
 	proc_signal(p, sig);
-	if (proc_gone(p, ms))
+	if (pid_gone(p, pid, ms))
 		return;
-	say("proc\tname=%s\twhat=late\tpid=%d", p->name, (int)p->pid);
+	say("proc\tname=%s\twhat=late\tpid=%d", p->name, (int)pid);
 	proc_signal(p, SIGKILL);
-	(void)proc_gone(p, 5000);
+	(void)pid_gone(p, pid, 5000);
 }
 
 void proc_leave(struct proc *p)
