@@ -86,6 +86,7 @@ void traffic_stamp(struct service *s, const struct probe_result *r)
 	p->stamp_known = p->stamps = true;
 	if (!proxy_value_parse(r->stamp_value, &v))
 		goto out;
+	p->front_slot = v.slot;
 	enum slot by = NO_SLOT;
 	bool by_slot = slot_parse(r->stamp_by, &by);
 

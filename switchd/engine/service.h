@@ -97,6 +97,7 @@ struct px {
 	mono_us next_observe;
 	bool stamps, stamp_known;       /* one complete answer tells whether the front stamps */
 	bool front_answers;             /* the last answer through the front was a complete one */
+	enum slot front_slot;           /* the slot of the value that its last stamp told; NO_SLOT: none yet */
 	/* what it says */
 	bool socket_down, known; enum proxy_result last; char detail[256];
 	bool has_value; struct proxy_value value; bool durable;

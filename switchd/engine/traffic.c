@@ -380,6 +380,9 @@ void traffic_view(struct service *s)
 			continue;
 		}
 		v->acked += p->acked;
+		enum slot serves = p->has_value ? p->value.slot : p->front_answers ? p->front_slot : NO_SLOT;
+		if (serves <= GREEN)
+			TEXT_COPY(v->serves[serves], p->cfg->name);
 		if (!p->has_value || (v->shows_known && v->shows != p->value.slot) || mixed) {
 			mixed = true;
 			v->shows_known = false;
@@ -479,6 +482,7 @@ void traffic_start(struct service *s)
 		p->cfg = &s->told->proxies[i];
 		p->index = i;
 		p->servers_up = p->servers_all = -1;
+		p->front_slot = NO_SLOT;
 		p->proxy = proxy_new(s->e->loop, s->told, p->cfg);
 		proxy_set_gate(p->proxy, may_write, s);
 		px_observe_init(p);

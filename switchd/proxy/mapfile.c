@@ -21,7 +21,7 @@
 
 enum {
 	FILE_MAX = 1024 * 1024, STALE_S = 60, GO_FRESH_MS = 100,
-	PIN_SETTLES_S = 5,      /* after its rename a pin by hand has two questions of a second each to go */
+	PIN_SETTLES_MS = 2500,  /* after its rename a pin by hand has two questions of a second each to go */
 };
 #define TMP_MARK ".switchd-tmp"
 
@@ -299,7 +299,12 @@ static void compose(const char *old, const char *key, const char *value, struct 
 }
 
 /* A rename sets ctime.  One ahead of the clock is no file of this moment either: the clock was put back since. */
-static bool is_settled(const struct stat *st) { return llabs((long long)time(NULL) - (long long)st->st_ctime) > PIN_SETTLES_S; }
+static bool is_settled(const struct stat *st)
+{
+	int64_t age = wall_now().ms - ((int64_t)st->st_ctim.tv_sec * 1000 + st->st_ctim.tv_nsec / 1000000);
+
+	return age > PIN_SETTLES_MS || age < -PIN_SETTLES_MS;
+}
 
 /* True when what the file holds forbids the write. */
 static bool forbidden(const struct mapfile_job *j, const char *present, const struct stat *st, struct mapfile_done *a)

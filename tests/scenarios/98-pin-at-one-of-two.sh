@@ -49,6 +49,23 @@ run resume shop
 expect_exit 0
 wait_until 10 eval 'both_at "blue:$(status etag):plain" "blue:$(status etag):plain"' || fail "lb1 $(lb_value 1), lb2 $(lb_value 2), the record $(status etag)"
 wait_status 15 "pin proxies.0.state proxies.1.state" "null in-sync in-sync"
+
+step "a pin moves the record while the other proxy cannot be told: the slot that its clients get is not handed out"
+mv "$SITE/lb2/haproxy.sock" "$SITE/lb2/away.sock"
+lb_set 1 green:pin.1790000001:plain
+wait_status 15 "pin.slot active" "green green"
+run resume shop
+expect_exit 0
+wait_status 15 "pin phase proxies.0.state" "null steady in-sync"
+run claim shop --release r50
+expect_exit 10
+case $(cat "$SITE/ctl.err") in *"proxy lb2 shows blue"*) ;; *) fail "it does not say why: $(cat "$SITE/ctl.err")" ;; esac
+mv "$SITE/lb2/away.sock" "$SITE/lb2/haproxy.sock"
+wait_status 20 "proxies.1.state" in-sync
+run claim shop --release r50
+expect_exit 0
+run unclaim shop --force -m "it was the test"
+expect_exit 0
 loads more 40
 expect_no_failures_at_both begin
 switchd_stop || fail "switchd ended with $?"

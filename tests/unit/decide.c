@@ -424,6 +424,8 @@ static bool give_world(char *word)
 		px->servers_up = (int)strtol(p[0], NULL, 10);
 		px->servers_all = (int)strtol(p[1], NULL, 10);
 	} else if (key_is(word, "caught", &v)) px->caught_recent = 12;
+	else if (key_is(word, "serves", &v))
+		TEXT_COPY(px->serves[slot_of(v)], "lb2");
 	else if (key_is(word, "shows", &v)) {
 		px->shows_known = true;
 		px->shows = slot_of(v);

@@ -69,6 +69,7 @@ struct proxies_view {
 	int servers_up, servers_all;    /* by the proxies' own checks of the idle slot: the least among them; -1 = cannot say */
 	uint64_t caught_recent;         /* answers the shield gave in the last `interval`s: it still catches */
 	bool regressed;                 /* a front answered with a lower version */
+	name_text serves[2];            /* a live proxy that shows this slot; "" = none */
 	bool shows_known; enum slot shows;      /* every live proxy shows this slot (mode observe: the record follows it) */
 };
 

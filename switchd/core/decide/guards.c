@@ -295,6 +295,8 @@ static bool claim_matches(struct look *l)
 
 static bool slot_known(struct look *l) { return is_slot(l->to); }
 static bool slot_active(struct look *l) { return is_slot(l->a) && l->to == l->a; }
+/* Whatever the record says: a proxy that lags, or that somebody else writes, still sends clients there. */
+static bool slot_served(struct look *l) { return is_slot(l->a) && is_slot(l->to) && l->to != l->a && l->w->proxies->serves[l->to][0]; }
 static bool named_condemned(struct look *l)
 {
 	return l->in->release[0] && !look_skips(l, "condemned") && condemned_find(l->w->condemned, l->in->release, l->in->digest);
@@ -427,6 +429,7 @@ const struct guard_info guards[N_GUARDS] = {
 	[G_SLOT_KNOWN] = { "slot known", "slot not known", slot_known },
 	[G_SLOT_ACTIVE] = { "slot is the active one", "slot is not the active one", slot_active },
 	[G_NAMED_CONDEMNED] = { "release condemned", "release not condemned", named_condemned },
+	[G_SLOT_SERVED] = { "a live proxy shows that slot", "no live proxy shows that slot", slot_served },
 	[G_LAST_GOOD] = { "last slot where a feature works", "not the last good one", last_good },
 	[G_SAME_DEPLOY] = { "same deploy", "another deploy", same_deploy },
 	[G_SLOT_CONDEMNED] = { "slot's release condemned", "slot's release not condemned", slot_condemned },

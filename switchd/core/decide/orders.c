@@ -64,6 +64,8 @@ void tell_last_good(struct look *l, struct decision *d)
 			say_features(l, d, &i, 1, "");
 }
 
+void tell_served(struct look *l, struct decision *d) { say(d, "proxy %s shows %s", l->w->proxies->serves[l->to], slot_name(l->to)); }
+
 void tell_not_whole(struct look *l, struct decision *d)
 {
 	const struct proof *p = look_proof(l);
@@ -136,8 +138,13 @@ static void say_forced(struct look *l, struct decision *d)
 	if (!l->in->force)
 		return;
 	say(d, "; forced: %s", l->in->why);
-	if (l->in->kind == IN_CLAIM)
-		tell_last_good(l, d);
+	if (l->in->kind != IN_CLAIM)
+		return;
+	tell_last_good(l, d);
+	if (l->to <= GREEN && l->w->proxies->serves[l->to][0]) {
+		say(d, "; ");
+		tell_served(l, d);
+	}
 }
 
 void do_claim(struct look *l, struct decision *d)

@@ -82,7 +82,7 @@ enum guard {
 	/* ends by time */
 	G_HOLD_OVER, G_MUTE_OVER,
 	/* orders */
-	G_FORCE, G_WHY, G_SKIPS, G_MANIFEST_REFUSED, G_RELEASE_OK, G_OWN_CLAIM, G_CLAIM_MATCHES, G_SLOT_KNOWN, G_SLOT_ACTIVE, G_NAMED_CONDEMNED, G_LAST_GOOD, G_SAME_DEPLOY,
+	G_FORCE, G_WHY, G_SKIPS, G_MANIFEST_REFUSED, G_RELEASE_OK, G_OWN_CLAIM, G_CLAIM_MATCHES, G_SLOT_KNOWN, G_SLOT_ACTIVE, G_SLOT_SERVED, G_NAMED_CONDEMNED, G_LAST_GOOD, G_SAME_DEPLOY,
 	G_SLOT_CONDEMNED, G_SLOT_HOLDS, G_IDENTITY_WRONG, G_UNTIL_PAST, G_PARDONABLE, G_FEATURE, G_MUTED, G_MUTES_FULL,
 	N_GUARDS
 };
@@ -158,7 +158,7 @@ effect_fn do_observed, do_revert, do_stuck, do_baked, do_prolong, do_settle, do_
 /* orders.c */
 effect_fn do_claim, do_renew, do_unclaim, do_deploy, do_abort, do_flip, do_rollback, do_hold, do_resume, do_seal, do_unseal, do_pardon, do_mute,
 	  do_unmute, do_note, do_drill, do_drill_back, do_drill_done;
-effect_fn tell_phase, tell_hold, tell_pin, tell_claim, tell_condemned, tell_last_good, tell_not_whole, tell_preflight, tell_no_target, tell_slot,
+effect_fn tell_phase, tell_hold, tell_pin, tell_claim, tell_condemned, tell_last_good, tell_served, tell_not_whole, tell_preflight, tell_no_target, tell_slot,
 	  tell_force, tell_same_deploy, tell_suspect, tell_gone;
 
 #endif
