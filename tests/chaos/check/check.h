@@ -61,7 +61,7 @@ struct event {
 	json_t *json;
 	bool used;              /* by an order, for I3 */
 	unsigned in;            /* the archives that have it, by controller, as bits */
-	bool lost;              /* acknowledged, and gone with a store: an archive that goes on past it had no such event to read */
+	bool lost;              /* acknowledged, and gone with a store: an archive that goes on past it had no such event to read, or a controller said so */
 };
 
 /* ---- what MONITOR told of a commit ---- */
@@ -75,6 +75,7 @@ struct run {
 	struct front front[MAX_FRONTS + 1];     /* from 1 */
 	struct event *events; size_t n_events, cap_events;
 	long gaps;              /* of the archive: events that nobody has */
+	char **told_lost; size_t n_told_lost, cap_told_lost;    /* details of store.lost */
 	struct commit *commits; size_t n_commits, cap_commits;
 	json_t *last_status;
 	char site[65536];

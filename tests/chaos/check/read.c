@@ -188,6 +188,10 @@ static void add_event(struct run *r, json_t *o, int archive)
 	if (sscanf(text_of(o, "id"), "%llu-%llu", &gen, &seq) != 2) {
 		if (strcmp(text_of(o, "kind"), "archive.gap") == 0)
 			r->gaps++;
+		if (strcmp(text_of(o, "kind"), "store.lost") == 0) {
+			GROW(r->told_lost, r->n_told_lost, r->cap_told_lost);
+			r->told_lost[r->n_told_lost++] = strdup(text_of(o, "detail"));
+		}
 		json_decref(o);
 		return;
 	}
@@ -257,6 +261,20 @@ static void find_lost(struct run *r, int archives)
 	}
 }
 
+/* What a controller itself calls lost: "hold.set by uid:0 (1795974040-79), ..." */
+static void take_lost(struct run *r)
+{
+	unsigned long long gen, seq;
+
+	for (size_t i = 0; i < r->n_told_lost; i++) {
+		for (const char *at = r->told_lost[i]; (at = strchr(at, '(')); at++)
+			for (size_t k = 0; sscanf(at, "(%llu-%llu)", &gen, &seq) == 2 && k < r->n_events; k++)
+				if (r->events[k].gen == gen && r->events[k].seq == seq)
+					r->events[k].lost = true;
+		free(r->told_lost[i]);
+	}
+}
+
 static void read_archives(struct run *r)
 {
 	for (int i = 1; i <= site_count(r, "controllers"); i++) {
@@ -299,6 +317,7 @@ static void read_archives(struct run *r)
 	}
 	unite_events(r);
 	find_lost(r, site_count(r, "controllers"));
+	take_lost(r);
 }
 
 /* ---- MONITOR ---- */

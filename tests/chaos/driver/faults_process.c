@@ -94,10 +94,17 @@ static void reload(struct proc *p, const char *socket)
 	(void)proc_start_as(p, NULL, old);
 }
 
+enum { RELOAD_YOUNG_US = 1500000 };
+
 static bool reload_begin(struct fault *f)
 {
 	struct proc *p = member(f);
 
+	if (!running(f, p))
+		return false;
+	/* One that was only just started has not told the one before it to go yet; ended now, nobody ever would. */
+	while (now_us() - p->since < RELOAD_YOUNG_US)
+		usleep(20000);
 	if (!running(f, p))
 		return false;
 	reload(p, site("stats%d", f->number));
