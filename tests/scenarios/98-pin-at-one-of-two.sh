@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A pin by hand at one of two proxies: the record follows it, and the other proxy follows the record, so that clients of both get
-# one slot; also after a restart of switchd while the pin stands (B5.6).
+# one slot; also after a restart of switchd while the pin stands.  A slot that a proxy still shows, which could not be told
+# meanwhile, is not handed out (B5.6).
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fleet.sh"
 CHECK_VERSIONS=''
