@@ -296,7 +296,7 @@ static bool claim_matches(struct look *l)
 static bool slot_known(struct look *l) { return is_slot(l->to); }
 static bool slot_active(struct look *l) { return is_slot(l->a) && l->to == l->a; }
 /* Whatever the record says: a proxy that lags, or that somebody else writes, still sends clients there. */
-static bool slot_served(struct look *l) { return is_slot(l->a) && is_slot(l->to) && l->to != l->a && l->w->proxies->serves[l->to][0]; }
+bool slot_served(struct look *l) { return is_slot(l->a) && is_slot(l->to) && l->to != l->a && l->w->proxies->serves[l->to][0]; }
 static bool named_condemned(struct look *l)
 {
 	return l->in->release[0] && !look_skips(l, "condemned") && condemned_find(l->w->condemned, l->in->release, l->in->digest);

@@ -141,7 +141,7 @@ static void say_forced(struct look *l, struct decision *d)
 	if (l->in->kind != IN_CLAIM)
 		return;
 	tell_last_good(l, d);
-	if (l->to <= GREEN && l->w->proxies->serves[l->to][0]) {
+	if (slot_served(l)) {
 		say(d, "; ");
 		tell_served(l, d);
 	}

@@ -143,6 +143,9 @@ bool budget_spent(const struct record *, const struct world *);
 enum rollback_policy active_policy(const struct record *, const struct service_config *);
 bool within_window(const struct record *, const struct world *);
 
+/* guards.c: what an effect says again */
+bool slot_served(struct look *);
+
 /* decide_gates.c */
 void keep_gates(struct look *, struct decision *);      /* what they say now goes into the next record */
 void take_manifest(struct look *, struct decision *, const struct manifest *);   /* of the slot deployed to; NULL: none */
