@@ -18,8 +18,8 @@ static void fill_times(struct service *s, struct record *next)
 	if (next->move.decided.ms == 0 || next->move.decided.ms != s->rec.move.decided.ms || !s->decided_at.us)
 		return;
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
-		if (s->px[i].acked && s->px[i].acked_at.us > acked.us)
-			acked = s->px[i].acked_at;
+		if (s->px[i].rc.acked && s->px[i].rc.acked_at.us > acked.us)
+			acked = s->px[i].rc.acked_at;
 		if (s->px[i].observed && s->px[i].observed_at.us > observed.us)
 			observed = s->px[i].observed_at;
 	}

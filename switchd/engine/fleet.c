@@ -137,7 +137,7 @@ static void take(struct service *s, const struct agent_seen *seen)
 	if (p) {
 		proxy_agent_told(p->proxy, &a->word, s->e->roster_since);
 		p->next_poll = mono_now();
-		traffic_agent_spoke(p);
+		px_look(p);
 	}
 }
 
@@ -330,8 +330,8 @@ static void count_local(const struct service *s, const struct px *p, struct flee
 	c->converged += there;
 	if (!there)
 		wait_for(c, p->cfg->name, p->refused ? p->refused_why : p->socket_down ? "down" : "behind", -1);
-	else if (s->decided_at.us && p->acked && p->acked_at.us >= s->decided_at.us)
-		took(c, p->acked_at.us - s->decided_at.us);
+	else if (s->decided_at.us && p->rc.acked && p->rc.acked_at.us >= s->decided_at.us)
+		took(c, p->rc.acked_at.us - s->decided_at.us);
 }
 
 static void count_agent(const struct service *s, const struct fleet_agent *a, struct fleet_count *c)

@@ -26,7 +26,7 @@ static void observed_answer(void *arg, const struct probe_result *r)
 		return;
 	p->observing = false;
 	traffic_stamp(p->s, r);
-	if (p->observed || !p->acked || (p->stamp_known && !p->stamps))
+	if (p->observed || !p->rc.acked || (p->stamp_known && !p->stamps))
 		return;
 	int64_t ms = r->complete ? (p->in_a_row ? 0 : REOBSERVE_MS) : REOBSERVE_DOWN_MS;
 
@@ -39,7 +39,7 @@ void px_observe(struct px *p)
 {
 	struct probe_job job = { .via = VIA_FRONT, .purpose = PURPOSE_OBSERVE, .slot = p->s->rec.active, .proxy = p->index, .release = "", .fresh = true };
 
-	if (p->observing || p->observed || !p->acked || !px_can_observe(p))
+	if (p->observing || p->observed || !p->rc.acked || !px_can_observe(p))
 		return;
 	p->observing = true;
 	probe_start(p->s->runner, &job, observed_answer, p);
@@ -91,7 +91,7 @@ void traffic_stamp(struct service *s, const struct probe_result *r)
 	bool by_slot = slot_parse(r->stamp_by, &by);
 
 	if (p->has_want && proxy_value_same(&v, &p->want) && by_slot && by == v.slot) {
-		if (r->job.purpose == PURPOSE_OBSERVE && ++p->in_a_row >= s->cfg->observe && p->acked && !p->observed) {
+		if (r->job.purpose == PURPOSE_OBSERVE && ++p->in_a_row >= s->cfg->observe && p->rc.acked && !p->observed) {
 			p->observed = true;
 			p->observed_at = r->ended;
 			FAILPOINT("engine.observed");
@@ -100,13 +100,14 @@ void traffic_stamp(struct service *s, const struct probe_result *r)
 		goto out;
 	}
 	p->in_a_row = 0;
-	if (p->has_want && p->acked && !v.pin && version_cmp(v.v, p->want.v) < 0 && r->began.us > p->acked_at.us) {
-		/* A reload behind our back: the new worker read an older file, or the old one still answers. */
+	if (p->has_want && p->rc.acked && !v.pin && version_cmp(v.v, p->want.v) < 0 && r->began.us > p->rc.acked_at.us) {
+		/* A reload behind our back (the new worker read an older file, or the old one still answers), or somebody wrote: what
+		 * its socket says decides. */
 		if (p->observed)
 			px_event(p, "proxy.regressed", "a front answered with an older version", r->stamp_value);
 		p->observed = false;
 		changed = true;
-		px_apply(p);
+		px_look(p);
 	}
 out:
 	if (changed) {

@@ -42,7 +42,7 @@ void publish_event(struct engine *e, const struct event *given)
 	keep(e, &ev, text);
 	if (!text_starts(ev.stream_id, "local-"))
 		export_soon(e);
-	else if (text_starts(ev.kind, "front.") || text_starts(ev.kind, "store.")) /* no commit, and still a fact */
+	else if (text_starts(ev.kind, "front.") || text_starts(ev.kind, "store.") || text_starts(ev.kind, "proxy.")) /* no commit, and still a fact */
 		export_line(e, text);
 	if (e->watch)
 		e->watch(e->watch_arg, ev.service, text, ev.stream_id);

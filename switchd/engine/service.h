@@ -31,6 +31,7 @@
 #include "switchd/io/child.h"
 #include "switchd/proxy/agent.h"
 #include "switchd/proxy/proxy.h"
+#include "switchd/proxy/reconcile.h"
 #include "switchd/store/archive.h"
 #include "switchd/store/embedded.h"
 #include "switchd/store/journal.h"
@@ -90,8 +91,7 @@ struct px {
 	bool has_want, applying, again; /* again: want changed while applying */
 	struct log_last warned;
 	bool overtaken;                 /* a way back overtook an apply under way: two answers are to come */
-	int64_t retry_ms; mono_us retry_at;
-	bool acked; mono_us acked_at;
+	struct reconcile rc;            /* told, acknowledged, put right (B5.6) */
 	/* observed through the front */
 	int in_a_row; bool observed, observing; mono_us observed_at;
 	mono_us next_observe;
@@ -105,8 +105,6 @@ struct px {
 	bool polling, first_poll_done; mono_us next_poll;
 	enum proxy_order order;
 	ev_timer reobserve;
-	/* fights (B5.6): a foreign value is re-asserted once a minute, then left alone */
-	mono_us foreign_at; bool fight;
 	/* a higher version than ours is outbid, each time later than the last (R11): once is a store that lost something */
 	mono_us newer_at; int64_t newer_ms;
 	bool refused; char refused_why[160];
@@ -534,12 +532,12 @@ void traffic_unpin(struct service *);          /* a person ended the pin: the ne
 void traffic_preflight(struct service *, enum slot to);
 void traffic_beat(struct service *);
 void traffic_view(struct service *);            /* folds px[] into pv */
-void traffic_agent_spoke(struct px *);          /* look what it says, now */
 void traffic_stand_by(struct service *);
 bool traffic_asked(const struct service *);     /* every proxy was asked once since the start */
 bool traffic_found(const struct service *, struct input *start);        /* highest version a proxy shows */
 const char *px_state(const struct px *);
 void px_apply(struct px *);
+void px_look(struct px *);              /* asks what it shows, now */
 void px_event(struct px *, const char *kind, const char *because, const char *detail);
 /* What is outstanding when a proxy is closed (a reload, the end) is told as cancelled: nothing is begun on it, and nothing decided. */
 static inline bool px_ending(const struct px *p) { return !p->proxy; }

@@ -13,10 +13,7 @@
 #include "switchd/base/log.h"
 
 enum {
-	RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000,
-	FIGHT_MS = 60000,       /* B5.6: a foreign value is put right once a minute at most */
 	NEWER_FIRST_MS = 2000, NEWER_MOST_MS = 30000, NEWER_FORGOTTEN_MS = 120000,
-	OWN_RELOAD_MS = 30000,  /* an older value of ours this soon after a write: a reload lost it, nobody fights */
 };
 
 static bool px_down(const struct px *p) { return p->socket_down && !p->front_answers; }
@@ -29,13 +26,13 @@ const char *px_state(const struct px *p)
 		return "down";
 	if (p->s->e->standby)
 		return p->has_value && p->value.pin ? "pinned" : p->has_value && version_cmp(p->value.v, p->s->rec.v) >= 0 ? "in-sync" : "behind";
-	if (p->fight)
+	if (p->rc.fight)
 		return "fight";
 	if (p->has_value && p->value.pin)
 		return "pinned";
 	if (p->refused)
 		return "refused";
-	return p->acked && (p->observed || !px_can_observe(p)) ? "in-sync" : "behind";
+	return p->rc.acked && (p->observed || !px_can_observe(p)) ? "in-sync" : "behind";
 }
 
 void px_event(struct px *p, const char *kind, const char *because, const char *detail)
@@ -54,6 +51,13 @@ void px_event(struct px *p, const char *kind, const char *because, const char *d
 	publish_event(p->s->e, &ev);
 }
 
+/* Two who write one proxy: the record is right, and traffic may be where it does not say. */
+static void px_fight(struct px *p, const char *because, const char *shows)
+{
+	px_event(p, "proxy.fight", because, shows);
+	log_error("human-needed", "service=%s because=%s detail=%s", p->s->cfg->name, LOG_Q(because), LOG_Q(shows));
+}
+
 /* ---- tell ---- */
 
 static void note_value(struct px *p, const struct proxy_answer *a)
@@ -64,7 +68,7 @@ static void note_value(struct px *p, const struct proxy_answer *a)
 	p->has_value = a->has_value;
 	if (a->has_value)
 		p->value = a->value;
-	p->socket_down = a->result == PX_ABSENT || a->result == PX_TIMEOUT || a->result == PX_HALF;
+	p->socket_down = reconcile_down(a->result);
 }
 
 static void found_pin(struct px *p)
@@ -87,17 +91,17 @@ static void found_newer(struct px *p)
 	char text[PROXY_VALUE_TEXT];
 
 	if (p->newer_at.us && mono_since_ms(now, p->newer_at) < p->newer_ms) {
-		if (!p->fight && p->newer_ms > NEWER_FIRST_MS)
-			px_event(p, "proxy.fight", "higher versions than ours come again and again: is there another controller, with a store split from ours?",
-				    proxy_value_text(&p->value, text));
-		p->fight = p->fight || p->newer_ms > NEWER_FIRST_MS;
+		if (!p->rc.fight && p->newer_ms > NEWER_FIRST_MS)
+			px_fight(p, "higher versions than ours come again and again: is there another controller, with a store split from ours?",
+				 proxy_value_text(&p->value, text));
+		p->rc.fight = p->rc.fight || p->newer_ms > NEWER_FIRST_MS;
 		return;
 	}
 	p->newer_ms = p->newer_at.us && mono_since_ms(now, p->newer_at) < NEWER_FORGOTTEN_MS ? 2 * p->newer_ms : NEWER_FIRST_MS;
 	if (p->newer_ms > NEWER_MOST_MS)
 		p->newer_ms = NEWER_MOST_MS;
 	p->newer_at = now;
-	p->fight = false;
+	p->rc.fight = false;
 
 	struct input in = { .kind = IN_START, .slot = NO_SLOT, .found_slot = p->value.slot, .found = true, .found_in_proxy = true,
 			    .found_v = p->value.v, .by = "switchd" };
@@ -117,7 +121,6 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 {
 	struct px *p = arg;
 	struct service *s = p->s;
-	bool was_acked = p->acked;
 
 	if (px_ending(p))
 		return;
@@ -139,33 +142,23 @@ static void apply_done(void *arg, const struct proxy_answer *a)
 		px_apply(p);
 		return;
 	}
-	/* A pin in its file alone was written this moment, or is over and will be replaced: the file could not be written yet. */
-	switch (a->result == PX_PINNED && !(a->has_value && a->value.pin) ? PX_FILE : a->result) {
-	case PX_OK:
-		p->acked = true;
-		p->fight = false;
-		p->retry_ms = 0;
-		p->retry_at = (mono_us){ 0 };
-		if (!was_acked)
-			p->acked_at = mono_now();
+	switch (reconcile_told(&p->rc, a, mono_now())) {
+	case TOLD_ACKED:
 		if (!a->durable)
 			log_warn("proxy", "service=%s proxy=%s what=\"not durable: %s\"", s->cfg->name, p->cfg->name, p->detail);
 		px_observe(p);
 		break;
-	case PX_PINNED:
+	case TOLD_PIN:
 		found_pin(p);
 		break;
-	case PX_NEWER:
+	case TOLD_NEWER:
 		found_newer(p);
 		break;
-	default:
-		p->acked = false;
+	case TOLD_FAILED:
 		if (!p->socket_down && !no_refusal(p, a->result)) {
 			p->refused = true;
 			TEXT_FORMAT(p->refused_why, "%s: %.120s", p->cfg->name, p->detail);
 		}
-		p->retry_ms = p->retry_ms ? (p->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : p->retry_ms * 2) : RETRY_FIRST_MS;
-		p->retry_at = mono_plus_ms(mono_now(), p->retry_ms);
 		if (log_due(&p->warned, a->detail[0] ? a->detail : proxy_result_name(a->result)))
 			log_warn("proxy", "service=%s proxy=%s result=%s detail=%s", s->cfg->name, p->cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
 		break;
@@ -185,7 +178,7 @@ void px_apply(struct px *p)
 	}
 	p->overtaken = p->applying;
 	p->applying = true;
-	p->retry_at = (mono_us){ 0 };
+	reconcile_telling(&p->rc);
 	proxy_apply(p->proxy, &p->want, p->order, apply_done, p);
 }
 
@@ -193,7 +186,7 @@ void traffic_unpin(struct service *s)
 {
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		proxy_unpin(s->px[i].proxy);
-		s->px[i].acked = false; /* it shows the pin: told again, whatever was acknowledged before */
+		s->px[i].rc.acked = false; /* it shows the pin: told again, whatever was acknowledged before */
 	}
 }
 
@@ -207,10 +200,11 @@ void traffic_apply(struct service *s, enum proxy_order order)
 		struct px *p = &s->px[i];
 		bool changed = !p->has_want || !proxy_value_same(&p->want, &v);
 
-		if (!changed && p->acked)
+		if (!changed && p->rc.acked)
 			continue;
 		if (changed) {
-			p->acked = p->observed = false;
+			reconcile_want(&p->rc);
+			p->observed = false;
 			p->in_a_row = 0;
 		}
 		p->want = v;
@@ -224,27 +218,37 @@ void traffic_apply(struct service *s, enum proxy_order order)
 
 static void put_right(struct px *p, const struct proxy_answer *a)
 {
-	mono_us now = mono_now();
+	const struct service *s = p->s;
+	bool wanted = p->has_want && s->loaded && s->cfg->mode != MODE_OBSERVE;
 	char text[PROXY_VALUE_TEXT];
-	/* An agent that was away comes back with what it held then: nobody fights. */
-	bool ours = a->restarted || mono_since_ms(now, p->acked_at) < OWN_RELOAD_MS || !p->acked_at.us || strcmp(p->cfg->type, "agent") == 0;
+	const char *shows = a->has_value ? proxy_value_text(&a->value, text) : a->detail;
+	enum reconcile_seen seen = reconcile_seen(&p->rc, a, wanted ? &p->want : NULL, mono_now());
 
-	p->acked = p->observed = false;
-	p->in_a_row = 0;
-	if (a->has_value && !ours && version_cmp(a->value.v, p->want.v) >= 0)
-		ours = false;
-	if (!ours) {
-		proxy_value_text(&a->value, text);
-		if (p->foreign_at.us && mono_since_ms(now, p->foreign_at) < FIGHT_MS) {
-			if (!p->fight)
-				px_event(p, "proxy.fight", "somebody else writes this proxy's value; it is left alone", text);
-			p->fight = true;
-			return;
-		}
-		p->foreign_at = now;
-		px_event(p, "proxy.out_of_sync", "a value that we did not write was put right", a->has_value ? text : a->detail);
+	if (seen == SEEN_LOST || seen == SEEN_FOREIGN || seen == SEEN_FIGHT) {
+		p->observed = false;
+		p->in_a_row = 0;
 	}
-	px_apply(p);
+	switch (seen) {
+	case SEEN_LEAVE:
+		break;
+	case SEEN_PIN:
+		found_pin(p);
+		break;
+	case SEEN_NEWER:
+		found_newer(p);
+		break;
+	case SEEN_FIGHT:
+		px_fight(p, "somebody else writes this proxy's value; it is left alone", shows);
+		break;
+	case SEEN_FOREIGN:
+		px_event(p, "proxy.out_of_sync", "a value that we did not write was put right", shows);
+		px_apply(p);
+		break;
+	case SEEN_TELL:
+	case SEEN_LOST:
+		px_apply(p);
+		break;
+	}
 }
 
 static void polled(void *arg, const struct proxy_answer *a)
@@ -265,24 +269,8 @@ static void polled(void *arg, const struct proxy_answer *a)
 	note_value(p, a);
 	if (a->result == PX_OK)
 		p->durable = a->durable;
-	if (s->e->standby)
-		goto out;
-	if (a->result == PX_OK && a->has_value && a->value.pin)
-		found_pin(p);
-	else if (a->result == PX_OK && a->has_value && s->loaded && s->cfg->mode != MODE_OBSERVE && p->has_want && !proxy_value_same(&a->value, &p->want)) {
-		if (version_cmp(a->value.v, p->want.v) > 0)
-			found_newer(p);
-		else if (p->retry_at.us && !p->fight && !was_down && !a->restarted)
-			; /* ours could not be written yet: what it shows is no foreign word, and the retry is on its way */
-		else if (!p->fight || mono_since_ms(mono_now(), p->foreign_at) >= FIGHT_MS)
-			p->fight = false, put_right(p, a);
-	} else if (a->result == PX_OK && p->has_want && (a->restarted || was_down || (!a->has_value && s->loaded))) {
-		px_apply(p);
-	} else if (a->result == PX_OK && p->has_want && !p->acked && a->has_value && proxy_value_same(&a->value, &p->want)) {
-		px_apply(p);
-	} else if ((a->result == PX_BAD_VALUE || a->result == PX_NO_MAP) && p->has_want && !p->fight) {
+	if (!s->e->standby)
 		put_right(p, a);
-	}
 out:
 	if (was_down != p->socket_down || had != p->has_value || (p->has_value && !proxy_value_same(&old, &p->value)))
 		publish_change(s);
@@ -379,7 +367,7 @@ void traffic_view(struct service *s)
 			v->down++;
 			continue;
 		}
-		v->acked += p->acked;
+		v->acked += p->rc.acked;
 		enum slot serves = p->has_value ? p->value.slot : p->front_answers ? p->front_slot : NO_SLOT;
 		if (serves <= GREEN)
 			TEXT_COPY(v->serves[serves], p->cfg->name);
@@ -392,13 +380,13 @@ void traffic_view(struct service *s)
 		}
 		if (px_can_observe(p)) {
 			v->can_observe++;
-			v->observed += p->acked && p->observed;
+			v->observed += p->rc.acked && p->observed;
 		}
 		if (p->refused && !v->refused) {
 			v->refused = true;
 			TEXT_COPY(v->refused_why, p->refused_why);
 		}
-		if (p->acked && !p->observed && p->observed_at.us > p->acked_at.us)
+		if (p->rc.acked && !p->observed && p->observed_at.us > p->rc.acked_at.us)
 			v->regressed = true;
 	}
 	if (!v->preflight_done)
@@ -410,7 +398,7 @@ void traffic_view(struct service *s)
 static void front_asks(struct service *s, struct px *p, mono_us now)
 {
 	/* Acked long ago and not observed (a front that was away): asked again, for ever. */
-	if (p->acked && !p->observed && !p->observing && !ev_is_active(&p->reobserve) && px_can_observe(p) && p->next_observe.us <= now.us) {
+	if (p->rc.acked && !p->observed && !p->observing && !ev_is_active(&p->reobserve) && px_can_observe(p) && p->next_observe.us <= now.us) {
 		p->next_observe = mono_plus_ms(now, POLL_PROXY_MS);
 		px_observe(p);
 	}
@@ -433,7 +421,7 @@ void traffic_beat(struct service *s)
 		}
 		if (s->e->standby)
 			continue;
-		if (p->retry_at.us && p->retry_at.us <= now.us && !p->applying && !p->fight)
+		if (reconcile_due(&p->rc, now) && !p->applying)
 			px_apply(p);
 		front_asks(s, p, now);
 		px_shield_beat(p, now);
@@ -483,6 +471,7 @@ void traffic_start(struct service *s)
 		p->index = i;
 		p->servers_up = p->servers_all = -1;
 		p->front_slot = NO_SLOT;
+		p->rc.forgiving = strcmp(p->cfg->type, "agent") == 0;
 		p->proxy = proxy_new(s->e->loop, s->told, p->cfg);
 		proxy_set_gate(p->proxy, may_write, s);
 		px_observe_init(p);
@@ -496,7 +485,7 @@ void traffic_start(struct service *s)
 	}
 }
 
-void traffic_agent_spoke(struct px *p)
+void px_look(struct px *p)
 {
 	if (p->polling)
 		return;
@@ -519,9 +508,9 @@ void traffic_stand_by(struct service *s)
 	for (size_t i = 0; i < s->cfg->n_proxies; i++) {
 		struct px *p = &s->px[i];
 
-		p->acked = p->observed = p->has_want = p->again = p->fight = p->refused = false;
+		p->rc.acked = p->rc.fight = p->observed = p->has_want = p->again = p->refused = false;
 		p->in_a_row = 0;
-		p->retry_at = (mono_us){ 0 };
+		reconcile_telling(&p->rc);
 		p->pre_asked = p->pre_done = p->pre_ok = false;
 		ev_timer_stop(s->e->loop, &p->reobserve);
 		ev_timer_stop(s->e->loop, &p->cut);

@@ -236,7 +236,7 @@ static json_t *proxies_json(const struct service *s)
 		put(o, "type", json_string(p->cfg->type));
 		put(o, "state", json_string(px_state(p)));
 		put(o, "value", p->has_value ? json_string(proxy_value_text(&p->value, value)) : json_null());
-		put(o, "acked", json_boolean(p->acked));
+		put(o, "acked", json_boolean(p->rc.acked));
 		put(o, "observed", json_boolean(p->observed));
 		put(o, "stamps", p->stamp_known ? json_boolean(p->stamps) : json_null());
 		put(o, "durable", json_boolean(p->durable));
@@ -532,7 +532,7 @@ bool engine_ready(const struct engine *e, char *why, size_t why_size)
 			return false;
 		}
 		for (size_t k = 0; s->cfg->mode != MODE_OBSERVE && !e->standby && s->rec.active != NO_SLOT && k < s->cfg->n_proxies; k++)
-			if (!s->px[k].acked && strcmp(px_state(&s->px[k]), "pinned") != 0) {
+			if (!s->px[k].rc.acked && strcmp(px_state(&s->px[k]), "pinned") != 0) {
 				text_format(why, why_size, "%s: proxy %s is %s", s->cfg->name, s->px[k].cfg->name, px_state(&s->px[k]));
 				return false;
 			}

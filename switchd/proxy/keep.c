@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "switchd/base/log.h"
+#include "switchd/proxy/reconcile.h"
 
 enum {
 	POLL_MS = 200,          /* haproxy.md: pid, uptime and map, for reloads behind our back */
 	LOOK_MS = 500,          /* one of the slow questions, in turn: can it be flipped to blue, to green; both counters of the shield */
 	COUNT_AFTER_MS = 600,   /* what the shield caught last was answered before it came down */
-	RETRY_FIRST_MS = 50, RETRY_MOST_MS = 2000,
-	FIGHT_MS = 60000,       /* B5.6 */
-	OWN_RELOAD_MS = 30000,  /* an older value of ours this soon after a write: a reload lost it, nobody fights */
 };
 
 struct keep {
@@ -27,8 +25,8 @@ struct keep {
 	enum proxy_order order;
 	bool write, paths_told, ending;
 	bool applying, again, overtaken;
-	bool acked, refused, newer, fight;
-	mono_us acked_at, foreign_at, retry_at; int64_t retry_ms;
+	struct reconcile rc;
+	bool refused, newer;
 	bool polling, down, in_turn; mono_us next_poll;
 	bool looking; int look; mono_us next_look;
 	bool counting; enum slot count_slot; mono_us next_count, count_until;
@@ -51,7 +49,7 @@ static enum keep_state state_of(const struct keep *w)
 		return KEEP_BEHIND;
 	if (w->down)
 		return KEEP_DOWN;
-	if (w->fight)
+	if (w->rc.fight)
 		return KEEP_FIGHT;
 	if (w->v.has_value && w->v.value.pin)
 		return KEEP_PINNED;
@@ -59,7 +57,7 @@ static enum keep_state state_of(const struct keep *w)
 		return KEEP_AHEAD;
 	if (w->refused)
 		return KEEP_REFUSED;
-	return !w->has_want || w->acked ? KEEP_OK : KEEP_BEHIND;
+	return !w->has_want || w->rc.acked ? KEEP_OK : KEEP_BEHIND;
 }
 
 /* Tells the owner when something of the view is not as it was. */
@@ -90,7 +88,7 @@ static void note(struct keep *w, const struct proxy_answer *a)
 		w->v.value = a->value;
 	bool was_down = w->down;
 
-	w->down = a->result == PX_ABSENT || a->result == PX_TIMEOUT || a->result == PX_HALF;
+	w->down = reconcile_down(a->result);
 	if ((was_down && !w->down) || a->restarted) { /* another process, with another configuration perhaps: asked anew */
 		w->v.ready[BLUE] = w->v.ready[GREEN] = N_PROXY_RESULTS;
 		w->next_look = (mono_us){ 0 };
@@ -117,18 +115,10 @@ static void applied(void *arg, const struct proxy_answer *a)
 	if (w->again) {
 		w->again = false;
 		apply(w);
-	} else if (a->result == PX_OK) {
-		w->acked = true;
-		w->fight = false;
-		w->acked_at = mono_now();
-		w->retry_ms = 0;
-	} else if (a->result != PX_NEWER && !(a->result == PX_PINNED && a->has_value && a->value.pin)) { /* a pin of the file alone passes */
-		w->acked = false;
+	} else if (reconcile_told(&w->rc, a, mono_now()) == TOLD_FAILED) {
 		w->refused = !w->down;
 		w->v.refusal = a->result;
 		TEXT_COPY(w->v.refusal_detail, w->v.detail);
-		w->retry_ms = w->retry_ms ? (w->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : w->retry_ms * 2) : RETRY_FIRST_MS;
-		w->retry_at = mono_plus_ms(mono_now(), w->retry_ms);
 	}
 	if ((a->result != PX_OK || !a->durable) && log_due(&w->warned, a->detail[0] ? a->detail : proxy_result_name(a->result)))
 		log_warn("proxy", "service=%s proxy=%s result=%s detail=%s", w->svc->name, w->v.cfg->name, proxy_result_name(a->result), LOG_Q(a->detail));
@@ -167,7 +157,7 @@ static void apply(struct keep *w)
 	}
 	w->overtaken = w->applying;
 	w->applying = true;
-	w->retry_at = (mono_us){ 0 };
+	reconcile_telling(&w->rc);
 	proxy_apply(w->proxy, &w->want, w->order, applied, w);
 	tell_paths(w);
 }
@@ -181,10 +171,10 @@ void keep_want(struct keep *w, const struct proxy_value *v, enum proxy_order ord
 	w->order = order;
 	w->write = w->write || write;
 	if (changed)
-		w->acked = false;
+		reconcile_want(&w->rc);
 	if (!may_write(w))
-		w->acked = w->v.has_value && proxy_value_same(&w->v.value, v);
-	else if (!w->acked)
+		w->rc.acked = w->v.has_value && proxy_value_same(&w->v.value, v);
+	else if (!w->rc.acked)
 		apply(w);
 	w->newer = w->v.has_value && !w->v.value.pin && version_cmp(w->v.value.v, v->v) > 0;
 	w->v.state = state_of(w);
@@ -193,58 +183,50 @@ void keep_want(struct keep *w, const struct proxy_value *v, enum proxy_order ord
 void keep_unpin(struct keep *w)
 {
 	proxy_unpin(w->proxy);
-	w->acked = false;
+	w->rc.acked = false;
 }
 
 /* ---- poll ---- */
 
-static void put_right(struct keep *w, const struct proxy_answer *a)
+/* Nothing may be written yet: it is only looked at. */
+static void watch(struct keep *w, const struct proxy_answer *a)
 {
-	mono_us now = mono_now();
-	char text[PROXY_VALUE_TEXT];
-	bool ours = a->restarted || !w->acked_at.us || mono_since_ms(now, w->acked_at) < OWN_RELOAD_MS;
+	bool same = w->has_want && a->result == PX_OK && a->has_value && proxy_value_same(&a->value, &w->want);
 
-	w->acked = false;
-	if (!ours) {
-		proxy_value_text(&a->value, text);
-		if (w->foreign_at.us && mono_since_ms(now, w->foreign_at) < FIGHT_MS) {
-			if (!w->fight)
-				log_warn("proxy", "service=%s proxy=%s what=\"somebody else writes this proxy's value; it is left alone\" value=%s", w->svc->name,
-					 w->v.cfg->name, text);
-			w->fight = true;
-			return;
-		}
-		w->foreign_at = now;
-		log_warn("proxy", "service=%s proxy=%s what=\"a value that we did not write was put right\" value=%s", w->svc->name, w->v.cfg->name,
-			 a->has_value ? text : LOG_Q(a->detail));
-	}
-	apply(w);
+	w->rc.acked = same;
+	if (!same)
+		return;
+	w->write = true; /* it has it: from now on it is kept */
+	w->rc.acked_at = mono_now();
+	if (!a->durable && may_write(w)) /* but its file has not: nobody is left who writes it */
+		apply(w);
 }
 
-static void look_at(struct keep *w, const struct proxy_answer *a, bool was_down)
+static void put_right(struct keep *w, const struct proxy_answer *a)
 {
-	bool shows = a->result == PX_OK && a->has_value && !a->value.pin, same = shows && w->has_want && proxy_value_same(&a->value, &w->want);
-	bool none = a->result == PX_BAD_VALUE || a->result == PX_NO_MAP;
+	char text[PROXY_VALUE_TEXT];
+	const char *shows = a->has_value ? proxy_value_text(&a->value, text) : LOG_Q(a->detail);
 
-	if (!w->has_want)
-		return;
-	if (!may_write(w)) {
-		w->acked = same;
-		w->write = w->write || same; /* it has it: from now on it is kept */
-		if (same)
-			w->acked_at = mono_now();
-		if (same && !a->durable && may_write(w)) /* but its file has not: nobody is left who writes it */
-			apply(w);
-	} else if (same) {
-		if (a->restarted || was_down || !w->acked)
-			apply(w);
-	} else if (shows && version_cmp(a->value.v, w->want.v) > 0) {
-		w->acked = false;
-	} else if (w->retry_at.us && !w->fight && !was_down && !a->restarted) {
-		; /* ours could not be written yet: what it shows is no foreign word, and the retry is on its way */
-	} else if ((shows && (!w->fight || mono_since_ms(mono_now(), w->foreign_at) >= FIGHT_MS)) || (none && !w->fight)) {
-		w->fight = false;
-		put_right(w, a);
+	switch (reconcile_seen(&w->rc, a, w->has_want ? &w->want : NULL, mono_now())) {
+	case SEEN_LEAVE:
+	case SEEN_PIN:
+		break;
+	case SEEN_NEWER:
+		w->rc.acked = false;
+		break;
+	case SEEN_FIGHT:
+		log_warn("proxy", "service=%s proxy=%s what=\"somebody else writes this proxy's value; it is left alone\" value=%s", w->svc->name,
+			 w->v.cfg->name, shows);
+		break;
+	case SEEN_FOREIGN:
+		log_warn("proxy", "service=%s proxy=%s what=\"a value that we did not write was put right\" value=%s", w->svc->name, w->v.cfg->name,
+			 shows);
+		apply(w);
+		break;
+	case SEEN_TELL:
+	case SEEN_LOST:
+		apply(w);
+		break;
 	}
 }
 
@@ -252,7 +234,6 @@ static void polled(void *arg, const struct proxy_answer *a)
 {
 	struct keep *w = arg;
 	struct keep_view was = w->v;
-	bool was_down = w->down;
 
 	w->polling = false;
 	w->v.asked = true;
@@ -262,7 +243,10 @@ static void polled(void *arg, const struct proxy_answer *a)
 			w->v.durable = a->durable;
 		if (a->restarted)
 			memset(w->v.counted, 0, sizeof(w->v.counted));
-		look_at(w, a, was_down);
+		if (may_write(w))
+			put_right(w, a);
+		else
+			watch(w, a);
 	}
 	tell(w, &was);
 }
@@ -377,7 +361,7 @@ void keep_beat(struct keep *w, mono_us now, int slower)
 		w->next_poll = mono_plus_ms(now, poll_ms(w, slower));
 		proxy_read_back(w->proxy, polled, w);
 	}
-	if (w->retry_at.us && w->retry_at.us <= now.us && !w->applying && !w->fight)
+	if (reconcile_due(&w->rc, now) && !w->applying)
 		apply(w);
 	if (!w->v.asked || w->down)
 		return;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * keep.h - one proxy kept at one value: told, read back, put right; its shield counted, what it left drained.
  *
- * For an owner that has a value and decides nothing by what the proxy does: an agent.  (A controller decides by it, and
- * keeps the same rules in engine/traffic.c.)  A pin by hand is left alone; a foreign value is put right once a minute at
- * most, else it is a fight and left alone (B5.6); a higher version than the wanted one is never overwritten (I7).
+ * For an owner that has a value and decides nothing by what the proxy does: an agent.  (A controller decides by it:
+ * engine/traffic.c.)  The rules are reconcile.h's.
  *
  * Nothing is written before the owner says `write`, or before the proxy was seen with the wanted value: from then on it
  * is kept, because it had it.  Loop thread only.  changed() comes from the loop, never from inside a call of the owner; it
