@@ -42,7 +42,7 @@ static void tell(struct service *s, const char *what)
 	ev.from = ev.to = s->rec.active;
 	ev.from_v = ev.to_v = s->rec.v;
 	ev.because = s->e->standby ? "acknowledged here, and gone with a store that lost its last commits: who leads now may not know of it" :
-				     "acknowledged here, and gone with a store that lost its last commits: the record was put back from what is known here";
+				     "acknowledged here, and gone with a store that lost its last commits: what status shows is what is in force";
 	TEXT_FORMAT(ev.detail, "%s", what);
 	if (s->e->standby)
 		log_error("human-needed", "service=%s because=%s detail=%s", s->cfg->name, LOG_Q(ev.because), LOG_Q(ev.detail));

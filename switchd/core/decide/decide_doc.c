@@ -30,6 +30,7 @@ static const struct refusal_info refusals[N_REFUSALS] = {
 	[RF_STORE] = { "no-state", 503, 16, "The state cannot be written now." },
 	[RF_SAME_SLOT] = { "same-slot", 409, 10, "That slot is the active one." },
 	[RF_ACTIVE_SLOT] = { "active-slot", 409, 10, "The active slot serves; it is never overwritten." },
+	[RF_SLOT_SERVED] = { "slot-served", 409, 10, "A live proxy still sends clients to that slot: only by force." },
 	[RF_NO_ACTIVE] = { "no-active-slot", 409, 10, "No slot is active." },
 	[RF_NEEDS_SLOT] = { "needs-slot", 400, 2, "No slot is active yet: say which one." },
 	[RF_NEEDS_FORCE] = { "needs-force", 422, 10, "This needs force, with a reason." },

@@ -243,7 +243,7 @@ const struct row transitions[] = {
 	{ S, IN_CLAIM, { G_SKIPS, -G_WHY }, TO_REFUSED, 0, EV_NONE, NULL, "to set a gate aside needs a reason", RF_NEEDS_WHY },
 	{ S, IN_CLAIM, { G_NAMED_CONDEMNED, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_condemned, "this release is condemned", RF_CONDEMNED },
 	{ S, IN_CLAIM, { G_MANIFEST_REFUSED }, TO_REFUSED, 0, EV_GATE_REFUSED, tell_gates, "a gate refuses the release before a byte of the slot is touched", RF_GATE },
-	{ S, IN_CLAIM, { G_SLOT_SERVED, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_served, "a live proxy still sends clients to this slot", RF_ACTIVE_SLOT },
+	{ S, IN_CLAIM, { G_SLOT_SERVED, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_served, "a live proxy still sends clients to this slot", RF_SLOT_SERVED },
 	{ S, IN_CLAIM, { G_LAST_GOOD, -G_FORCE }, TO_REFUSED, 0, EV_NONE, tell_last_good, "the idle slot is the last one where a feature works", RF_LAST_GOOD },
 	{ S, IN_CLAIM, { 0 }, PH_FILLING, ACT_APPLY, EV_CLAIM_TAKEN, do_claim, "the idle slot is handed out to be filled", 0 },
 
