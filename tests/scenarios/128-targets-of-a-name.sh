@@ -2,14 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A slot whose addresses are those of a name: all of them, read at claim and deploy, frozen until the next; a name that
 # is gone refuses the order, and a start needs no name server.
-if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
-	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
-	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
-	echo "no mount namespace to be had here: names of its own cannot be given"
-	exit 77
-fi
-. "$(dirname "$0")/lib.sh"
-mount --make-rprivate / 2>/dev/null
+. "$(dirname "$0")/mounts.sh"
 SVC[bake]=10m
 hosts() { { echo "127.0.0.1 localhost"; printf '%s\n' "$@"; } >"$SITE/hosts"; }
 hosts

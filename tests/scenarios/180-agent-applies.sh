@@ -8,7 +8,7 @@ load_start
 
 step "it starts, and there is no record"
 agent_start
-wait_report 10 "state version" "behind 0.0"
+wait_report 10 "state version slot" "behind 0.0 blue"
 map_is blue:0.0:plain || fail "map: $(map_value)"
 expect_eq /active "$(agent_get /active/shop)" blue
 expect_eq /readyz "$(agent_code /readyz)" 503

@@ -6,13 +6,7 @@
 . "$(dirname "$0")/agent.sh"
 agent_site 1
 CHECK_VERSIONS=''
-agent_start
-sed -i "s|^      - { type: haproxy, .*|      - { type: agent, name: lb1, front: http://$FRONT }|; s|http: $HTTP|http: off|" "$CONFIG"
-switchd_start
-wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status)"
-wait_status 20 "slots.blue.state slots.blue.whole" "good true"
-deploy green r42 baked
-expect_exit 0
+agent_driven
 
 step "a pin by hand"
 haproxy_cmd set map "$MAP" shop blue:pin.1790000000:plain >/dev/null

@@ -47,10 +47,10 @@ agent_stop()
 	wait "$pid"
 }
 
-# agent_driven: the agent, and a controller that has no other proxy than the agent's; blue is active and whole, then green.
+# agent_driven [NAME=VALUE...]: the agent, and a controller that has no other proxy than the agent's; blue is active and whole, then green.
 agent_driven()
 {
-	agent_start
+	agent_start "$@"
 	sed -i "s|^      - { type: haproxy, .*|      - { type: agent, name: $AGENT, front: http://$FRONT }|; s|http: $HTTP|http: off|" "$CONFIG"
 	switchd_start
 	wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status)"

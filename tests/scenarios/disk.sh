@@ -1,21 +1,12 @@
 # SPDX-License-Identifier: MIT
-# disk.sh - a scenario with a file system of its own that can be full.  Sourced first: it sources lib.sh.
-#
-# It needs a mount namespace: the scenario begins again in one, or is skipped where none is to be had.
+# disk.sh - a scenario with a file system of its own that can be full.  Sourced first: it sources mounts.sh, and that lib.sh.
 # shellcheck shell=bash
 
-if [ -z "${SCN_IN_NAMESPACE:-}" ]; then
-	if unshare -m true 2>/dev/null; then exec unshare -m env SCN_IN_NAMESPACE=1 "$0"; fi
-	if unshare -rm true 2>/dev/null; then exec unshare -rm env SCN_IN_NAMESPACE=1 "$0"; fi
-	echo "no mount namespace to be had here: a full disk cannot be made"
-	exit 77
-fi
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mounts.sh"
 
 # disk_small NAME SIZE: $SITE/NAME is one of that size.
 disk_small()
 {
-	mount --make-rprivate / 2>/dev/null
 	mkdir -p "$SITE/$1"
 	mount -t tmpfs -o size="$2" tmpfs "$SITE/$1" 2>/dev/null || skip "tmpfs cannot be mounted here: a full disk cannot be made"
 	SCN_MOUNT=$SITE/$1
