@@ -240,6 +240,14 @@ static void current_risk(struct service *s, struct order_result *r, const struct
 	current_end(s, r);
 }
 
+/* Nothing was sent, or nothing was taken: the same input is asked again in a world without a store. */
+static void ask_again(struct service *s)
+{
+	if (s->current)
+		order_put_back(s, s->current);
+	s->current = NULL;
+}
+
 static void commit_done(void *arg, const struct store_answer *a)
 {
 	struct service *s = arg;
@@ -258,11 +266,17 @@ static void commit_done(void *arg, const struct store_answer *a)
 		current_risk(s, &r, a);
 		break;
 	case ST_DOWN:
-		/* Nothing was sent: the same input is asked again in a world without a store. */
-		if (s->current)
-			order_put_back(s, s->current);
-		s->current = NULL;
+		ask_again(s);
 		break;
+	case ST_UNWRITABLE:
+		/* A way back does not wait for Redis, where it may be taken without. */
+		if (s->d->offline_ok && s->d->mode != MOVE_NOTE) {
+			log_warn("commit-refused", "service=%s result=unwritable what=\"a way back: as if the store were away\" detail=%s", s->cfg->name, LOG_Q(a->detail));
+			store_do_without(s->e->store, a->detail);
+			ask_again(s);
+			break;
+		}
+		/* fall through */
 	case ST_HELD:
 	case ST_CONDEMNED:
 	case ST_REFUSED:

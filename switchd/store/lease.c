@@ -166,6 +166,18 @@ void lease_lost(struct store *st, const char *why)
 	lease_acquire(st);
 }
 
+/* Asked for the lease until it is given: that is a write as well.  Nobody else is known to lead meanwhile. */
+void store_do_without(struct store *st, const char *why)
+{
+	if (st->stage != SG_READY && st->stage != SG_RECONCILING)
+		return;
+	reconcile_stop(st);
+	ev_timer_stop(st->loop, &st->renew);
+	st->lease_until = (mono_us){ 0 };
+	store_stage(st, SG_ACQUIRING, why);
+	retry_in(st, RETRY_MS);
+}
+
 /* Agents then hear of a commit when they read the next time, 30 s later at most. */
 static void unpublished(struct store *st, const char *why)
 {
@@ -191,9 +203,12 @@ static void renewed(struct op *op, const redisReply *r)
 	if (r->type == REDIS_REPLY_ERROR) {
 		char detail[256];
 
-		/* NOREPLICAS, OOM...: asked again at the next third; our own clock ends it if that lasts. */
-		reply_error(st, r, detail);
+		/* NOREPLICAS, MISCONF...: asked again at the next third; our own clock ends it if that lasts. */
+		bool unwritable = reply_error(st, r, detail) == ST_UNWRITABLE;
+
 		log_warn("lease", "what=\"not renewed\" why=%s", LOG_Q(detail));
+		if (unwritable && mono_now().us >= st->lease_until.us)
+			store_do_without(st, detail);
 		return;
 	}
 	if (strcmp(reply_text(r, 0), "OK") != 0 || !survey_of(r, &survey, &term)) {

@@ -89,6 +89,8 @@ enum store_result reply_error(struct store *st, const redisReply *r, char detail
 	text_printable(detail, 256, r->str, r->len);
 	if (says(r, "READONLY")) /* a replica now: the next connection may find the primary */
 		link_drop(st->link, "READONLY");
+	if (says(r, "OOM ") || says(r, "MISCONF ") || says(r, "BUSY "))
+		return ST_UNWRITABLE;
 	return says(r, "WRONGTYPE") ? ST_BAD_DATA : ST_REFUSED;
 }
 

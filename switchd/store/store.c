@@ -10,7 +10,7 @@
 #include "switchd/store/room.h"
 
 static const char *const result_names[] = { "ok", "conflict", "held", "condemned", "not-leader", "new-store", "lost", "down",
-					    "bad-data", "refused" };
+					    "bad-data", "refused", "unwritable" };
 _Static_assert(ARRAY_LEN(result_names) == N_STORE_RESULTS, "a result without a name");
 
 static const char *const state_names[] = { "away", "following", "leading" };

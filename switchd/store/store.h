@@ -24,7 +24,8 @@ enum store_result {
 	ST_LOST,                /* outcome unknown: no answer in time, and re-reading failed too */
 	ST_DOWN,                /* not connected: nothing was sent */
 	ST_BAD_DATA,            /* what Redis holds is not a valid record: refused, nothing changed */
-	ST_REFUSED,             /* Redis answered an error (OOM, MISCONF, NOPERM, READONLY...): nothing written */
+	ST_REFUSED,             /* Redis answered an error (NOPERM, READONLY, NOREPLICAS...): nothing written */
+	ST_UNWRITABLE,          /* it takes no writes now (OOM; MISCONF: its disk is full; BUSY: a script that hangs): nothing written */
 	N_STORE_RESULTS
 };
 const char *store_result_name(enum store_result);
@@ -79,6 +80,8 @@ void store_watch(struct store *, store_changed_fn *, void *arg);
  * when the store was asked since the start and cannot be reached, if the caller's offline rule allows it.  No: the lease ended
  * while we stood still, or another was seen to lead.  An embedded store has no other leader. */
 bool store_may_act(const struct store *, bool offline);
+/* It answered ST_UNWRITABLE to what must not wait: it counts as away from now on, until it takes a write (the lease) again. */
+void store_do_without(struct store *, const char *why);
 bool store_undecided(const struct store *);     /* not asked yet since the start; or the lease is over by our clock, and the connection has not failed yet: it is one or the other soon */
 /* Releases the lease (bounded wait, runs the loop no further): call before store_free on a clean stop. */
 void store_release_lease(struct store *, void (*done)(void *arg), void *arg);

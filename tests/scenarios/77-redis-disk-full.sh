@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The disk of Redis is full (R5): with everysec it says MISCONF, no command is acknowledged (exit 16, with the reason),
-# traffic stays; with room again it goes on, and what was acknowledged before is there.
+# traffic stays, but for a rollback, which goes as if Redis were away; with room again it goes on, and what was acknowledged
+# before is there.
 . "$(dirname "$0")/disk.sh"
 disk_small redis 1m
 SVC[bake]=2s
@@ -28,10 +29,17 @@ expect_eq "the map" "$(map_value)" "$value"
 run doctor --json; expect_exit 10
 case $SAID in *aof_last_write_status*) ;; *) fail "the doctor does not say it: $SAID" ;; esac
 
+step "the lease runs out: it counts as away, and a person's rollback goes"
+wait_until 20 eval 'case $(status store.state store.why) in away*MISCONF*) true ;; *) false ;; esac' || fail "the reason is not said: $(status store)"
+run rollback shop -y -m "by hand" --json
+[ $RC = 13 ] || fail "a rollback on a full disk: exit $RC, $SAID"
+wait_until 5 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value)"
+
 step "room again"
 rm -f "$SITE/redis/full"
 wait_until 20 eval 'run resume shop; [ $RC = 0 ]' || fail "it does not go on: $RC $(status store)"
-expect_status "hold active" "null green"
+wait_status 20 "store.up store.pending hold active" "true false null blue"
+expect_events rollback.decided 1
 expect_events hold.set 1
 expect_events hold.cleared 1
 expect_agreement
@@ -39,7 +47,7 @@ expect_agreement
 step "Redis restarts: what was acknowledged is there"
 redis_kill
 redis_start || fail "redis does not start"
-wait_status 20 "store.up active hold" "true green null"
+wait_status 20 "store.up active hold" "true blue null"
 load_cmd more 60
 expect_no_failures begin
 scn_done

@@ -646,7 +646,7 @@ static void out_of_memory_is_refused_by_name(void **state)
 	hand_with_record(&h, &rig, &rec);
 	redis(&rig, "CONFIG SET maxmemory 1");
 	next = flipped(&rec);
-	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &rec, &next, &k), ST_REFUSED);
+	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &rec, &next, &k), ST_UNWRITABLE);
 	assert_non_null(strstr(k.detail, "OOM"));
 	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop rev"), "1");
 	redis(&rig, "CONFIG SET maxmemory 0");

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Redis answers and takes no writes, for want of memory or because a script hangs (R6, R8): the active slot loses a feature,
+# and is flipped back all the same where one may act alone (offline: rollback); a person's rollback goes as well.  Recorded,
+# and condemned, when Redis takes writes again.
+# seconds: 120
+. "$(dirname "$0")/lib.sh"
+SVC[bake]=120s
+redis_start || fail "redis does not start"
+redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
+scn_site 2
+load_start
+deploy green r42 flipped
+expect_exit 0
+load_cmd more 60
+
+step "out of memory, then quotes"
+redis CONFIG SET maxmemory 1 >/dev/null
+load_cmd mark lost
+app green all lose quotes 500
+wait_until 15 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value) $(status armed armed_why store)"
+load_cmd mark back
+load_cmd more 60
+expect_gets_kept lost
+expect_no_failures back
+expect_status "active store.pending store.state" "blue true away"
+case $(status store.why) in *OOM*) ;; *) fail "the reason is not said: $(status store.why)" ;; esac
+app green all restore all
+
+step "nothing goes forward meanwhile"
+run flip shop --to green -y -m "no" --force
+[ $RC = 16 ] || fail "a flip: exit $RC, $SAID"
+expect_eq "the slot" "$(map_slot)" blue
+
+step "memory again: recorded"
+redis CONFIG SET maxmemory 0 >/dev/null
+wait_status 20 "store.up store.pending" "true false"
+wait_status 20 "active phase" "blue steady"
+case $(status condemned) in *'"r42"'*) ;; *) fail "r42 is not condemned: $(status condemned)" ;; esac
+expect_events rollback.decided 1
+expect_agreement
+
+step "a person's rollback without memory"
+deploy green r43 flipped
+expect_exit 0
+redis CONFIG SET maxmemory 1 >/dev/null
+run rollback shop -y -m "by hand"
+[ $RC = 13 ] || fail "a rollback: exit $RC, $SAID"
+wait_until 5 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value)"
+redis CONFIG SET maxmemory 0 >/dev/null
+wait_status 20 "store.up store.pending active phase" "true false blue steady"
+expect_agreement
+
+step "busy with a script that hangs, then quotes"
+deploy green r44 flipped
+expect_exit 0
+redis CONFIG SET lua-time-limit 50 >/dev/null
+"$FAKES/sockcmd" -t 60 "$SITE/redis.sock" 'EVAL "while true do end" 0'$'\r\nQUIT' >/dev/null 2>&1 &
+busy=$!
+wait_until 10 eval 'case $(redis PING) in *BUSY*) true ;; *) false ;; esac' || fail "Redis is not busy"
+app green all lose quotes 500
+wait_until 20 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value) $(status armed armed_why store)"
+redis SCRIPT KILL >/dev/null
+wait "$busy"
+wait_status 20 "store.up store.pending active phase" "true false blue steady"
+expect_events rollback.decided 3
+load_cmd mark back
+expect_agreement
+load_cmd more 60
+expect_no_failures back
+scn_done
