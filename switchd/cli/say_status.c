@@ -162,15 +162,18 @@ static void address_lines(struct cli *c, const json_t *s)
 	}
 }
 
-static void proxy_lines(const json_t *s)
+static void proxy_lines(const struct cli *c, const json_t *s)
 {
 	size_t i;
 	json_t *p;
 
 	json_array_foreach(json_object_get(s, "proxies"), i, p) {
-		const char *detail = jstr(p, "detail");
+		const char *detail = jstr(p, "detail"), *state = jstr(p, "state");
+		bool fight = strcmp(state, "fight") == 0, bad = fight || strcmp(state, "refused") == 0 || strcmp(state, "down") == 0;
 
-		printf("  proxy %s: %s  %s%s%s%s%s\n", jstr(p, "name"), jstr(p, "state"), json_is_string(json_object_get(p, "value")) ? jstr(p, "value") : "-",
+		printf("  proxy %s: %s%s%s  %s%s%s%s%s%s\n", jstr(p, "name"), bad ? ink(c, INK_RED) : "", state, bad ? ink(c, INK_PLAIN) : "",
+		       json_is_string(json_object_get(p, "value")) ? jstr(p, "value") : "-",
+		       fight ? "  somebody else writes it again and again: left alone for a minute, or until the next flip; clients go where it says" : "",
 		       jbool(p, "acked") && !jbool(p, "observed") ? "  acked, not observed" : "", jbool(p, "acked") && !jbool(p, "durable") ? "  not durable" : "",
 		       detail[0] ? "  " : "", detail);
 	}
@@ -247,7 +250,7 @@ void say_status(struct cli *c, const json_t *s)
 	human_lines(c, s);
 	story_lines(c, s);
 	address_lines(c, s);
-	proxy_lines(s);
+	proxy_lines(c, s);
 	say_fleet(c, s);
 	feature_table(c, json_object_get(s, "features"));
 }
