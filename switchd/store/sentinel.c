@@ -12,6 +12,8 @@
 #include "switchd/store/elsewhere.h"
 #include "switchd/store/resp.h"
 
+struct watch { struct sentinels *s; struct link *link; };
+
 struct sentinels {
 	struct ev_loop *loop;
 	struct link_config each;        /* host and port are those of the one that is asked */
@@ -20,7 +22,7 @@ struct sentinels {
 	bool quiet;             /* all failed, and each was logged: again when one answered */
 	char *master;
 	struct link *link;
-	struct link **watches;  /* one for each sentinel: +switch-master */
+	struct watch *watches;  /* one for each sentinel: +switch-master */
 	ev_timer deadline;
 	sentinel_fn *fn;
 	sentinel_moved_fn *moved;
@@ -133,12 +135,19 @@ void sentinels_doubt(struct sentinels *s) { s->first = (s->first + 1) % s->n; }
 
 static void on_announced(void *arg, const char *channel, const char *text, size_t len)
 {
-	struct sentinels *s = arg;
+	struct watch *w = arg;
+	struct sentinels *s = w->s;
+	size_t who = (size_t)(w - s->watches);
 	struct elsewhere to;
+	char name[300];
 
 	(void)channel;
-	if (elsewhere_announced(text, len, s->master, &to))
-		s->moved(s->arg, to.host, to.port);
+	if (!elsewhere_announced(text, len, s->master, &to))
+		return;
+	name_of(&s->nodes[who], name);
+	s->moved(s->arg, to.host, to.port, name);
+	if (!s->link)
+		s->first = who;
 }
 
 static void on_watch_state(void *arg, bool up, const char *why)
@@ -157,7 +166,8 @@ static void watch_all(struct sentinels *s)
 	for (size_t i = 0; i < s->n; i++) {
 		each.host = s->nodes[i].host;
 		each.port = s->nodes[i].port;
-		s->watches[i] = link_subscribe(s->loop, &each, channels, 1, on_announced, on_watch_state, s);
+		s->watches[i].s = s;
+		s->watches[i].link = link_subscribe(s->loop, &each, channels, 1, on_announced, on_watch_state, &s->watches[i]);
 	}
 }
 
@@ -196,7 +206,7 @@ void sentinels_free(struct sentinels **sp)
 	*sp = NULL;
 	stop(s);
 	for (size_t i = 0; i < s->n; i++)
-		link_free(&s->watches[i]);
+		link_free(&s->watches[i].link);
 	free(s->watches);
 	for (size_t i = 0; i < s->n; i++)
 		free((char *)(uintptr_t)s->nodes[i].host);
