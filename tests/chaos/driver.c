@@ -13,6 +13,17 @@ enum { CALM_MS = 4500 };
 static volatile sig_atomic_t over;
 static void on_end(int sig) { (void)sig; over = 1; }
 
+/* A proxy that is still starting refuses, and no fault would explain that. */
+static void fronts_answer(void)
+{
+	char slot[8], version[64];
+
+	for (int i = 1; i <= rig.n_fronts; i++)
+		for (int64_t begin = now_us(); !eye_front(i, slot, sizeof(slot), version, sizeof(version)); usleep(20000))
+			if (now_us() - begin > 20000000)
+				die("front %d does not answer", i);
+}
+
 /* In the order in which they need each other. */
 static void start_all(void)
 {
@@ -21,6 +32,8 @@ static void start_all(void)
 	size_t n = procs_all(all, 64);
 
 	for (size_t k = 0; k < FAKE_LEN(order_of); k++) {
+		if (strcmp(order_of[k], "maps-") == 0)
+			fronts_answer();
 		for (size_t i = 0; i < n; i++)
 			if (strncmp(all[i]->name, order_of[k], strlen(order_of[k])) == 0)
 				(void)proc_start_as(all[i], all[i]->name[0] == 'b' ? app_release("blue") : all[i]->name[0] == 'g' ? app_release("green") : NULL, NULL);
