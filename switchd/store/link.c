@@ -65,7 +65,6 @@ static void elsewhere(struct link *l, const char *error)
 		link_drop(l, "READONLY");
 	} else if (text_starts(error, "MOVED ")) {
 		l->moved = elsewhere_moved(error, &l->moved_to);
-		l->moved_by[0] = '\0';
 		link_drop(l, "MOVED");
 	}
 }
@@ -331,34 +330,20 @@ static void on_named(void *arg, const char *host, uint16_t port, const char *sai
 	connect_there(l);
 }
 
-static void on_moved(void *arg, const char *host, uint16_t port, const char *said)
+static void on_moved(void *arg, const char *host, uint16_t port)
 {
 	struct link *l = arg;
 
-	if (l->state != L_WAITING && l->state != L_ASKING && strcmp(host, l->at) == 0 && port == l->at_port)
-		return; /* there already, or on the way */
-	if (!TEXT_COPY(l->moved_to.host, host))
-		return;
-	l->moved_to.port = port;
-	TEXT_COPY(l->moved_by, said);
-	l->moved = true;
-	switch (l->state) {
-	case L_ASKING:
-		sentinels_cancel(l->sentinels);
-		break;
-	case L_RESOLVING:
-		resolve_cancel(&l->resolve);
-		break;
-	case L_WAITING:
-		break;
-	case L_CONNECTING:
-	case L_UP:
+	if (l->resp && l->told_by[0] && (strcmp(host, l->at) != 0 || port != l->at_port)) {
 		link_drop(l, "the master moved");
-		return;
+	} else if (l->state == L_RESOLVING) { /* the name of the one before, perhaps */
+		resolve_cancel(&l->resolve);
+		l->state = L_WAITING;
+		set_timer(l, 0);
+	} else if (l->state == L_WAITING && l->attempts) { /* what was waited for may be there now */
+		l->attempts = 0;
+		set_timer(l, chance() % LINK_BACKOFF_FIRST_MS);
 	}
-	l->state = L_WAITING;
-	l->attempts = 0; /* what was waited for may be there now */
-	set_timer(l, chance() % LINK_BACKOFF_FIRST_MS);
 }
 
 static void connect_now(struct link *l)
@@ -377,7 +362,6 @@ static void connect_now(struct link *l)
 			TEXT_COPY(l->at, l->host);
 			l->at_port = l->port;
 		} else {
-			TEXT_COPY(l->told_by, l->moved_by);
 			if (l->moved_to.host[0])
 				TEXT_COPY(l->at, l->moved_to.host);
 			l->at_port = l->moved_to.port;

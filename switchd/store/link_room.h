@@ -33,8 +33,7 @@ struct link {
 	bool own_tls;
 	char at[256], told_by[300];     /* the server of this connection, and the sentinel that named it */
 	uint16_t at_port;
-	/* For the next connection: a node of the cluster named it, or a sentinel (moved_by) announced it. */
-	bool moved; struct elsewhere moved_to; char moved_by[300];
+	bool moved; struct elsewhere moved_to;  /* a node of the cluster named it, for the next connection */
 	link_state_fn *fn;
 	void *arg;
 	enum link_state state;

@@ -18,7 +18,8 @@ struct sentinels {
 	struct ev_loop *loop;
 	struct link_config each;        /* host and port are those of the one that is asked */
 	struct redis_node *nodes;
-	size_t n, first, tried; /* first: whom the next question goes to first */
+	size_t n, first, tried; /* first: whom this question went to first, and the next goes to */
+	size_t announcer;       /* but to this one, if it is one (< n) */
 	bool quiet;             /* all failed, and each was logged: again when one answered */
 	char *master;
 	struct link *link;
@@ -124,6 +125,9 @@ static void ask_one(struct sentinels *s)
 void sentinels_ask(struct sentinels *s)
 {
 	stop(s);
+	if (s->announcer < s->n)
+		s->first = s->announcer;
+	s->announcer = s->n;
 	s->tried = 0;
 	ask_one(s);
 }
@@ -139,15 +143,15 @@ static void on_announced(void *arg, const char *channel, const char *text, size_
 	struct sentinels *s = w->s;
 	size_t who = (size_t)(w - s->watches);
 	struct elsewhere to;
-	char name[300];
+	bool asking = s->link != NULL;
 
 	(void)channel;
 	if (!elsewhere_announced(text, len, s->master, &to))
 		return;
-	name_of(&s->nodes[who], name);
-	s->moved(s->arg, to.host, to.port, name);
-	if (!s->link)
-		s->first = who;
+	s->announcer = who;
+	if (asking)
+		sentinels_ask(s);
+	s->moved(s->arg, to.host, to.port);
 }
 
 static void on_watch_state(void *arg, bool up, const char *why)
@@ -178,7 +182,7 @@ struct sentinels *sentinels_new(struct ev_loop *loop, const struct link_config *
 
 	must(cfg->n_sentinels > 0);
 	s->loop = loop;
-	s->n = cfg->n_sentinels;
+	s->n = s->announcer = cfg->n_sentinels;
 	s->nodes = xcalloc(s->n, sizeof(*s->nodes));
 	for (size_t i = 0; i < s->n; i++)
 		s->nodes[i] = (struct redis_node){ xstrdup(cfg->sentinels[i].host), cfg->sentinels[i].port };

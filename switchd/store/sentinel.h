@@ -18,10 +18,11 @@ enum { SENTINEL_ASK_MS = 500 };         /* of one: name, connection, password an
 /* host NULL: no sentinel knew one, and `said` is why the last one did not; else `said` is the sentinel that told it. */
 typedef void sentinel_fn(void *arg, const char *host, uint16_t port, const char *said);
 
-/* The sentinel `said` announces that the master moved there.  It is believed before any answer: the old one goes on taking
- * writes for seconds after a failover by order, and ten when it comes back from the dead (sentinels leave it a master that
- * long), and a sentinel that was away meanwhile still names it.  The next question goes to the one that announced. */
-typedef void sentinel_moved_fn(void *arg, const char *host, uint16_t port, const char *said);
+/* A sentinel announces that the master moved there: the old one goes on taking writes for seconds after a failover by order, and
+ * ten when it comes back from the dead (sentinels leave it a master that long).  Who announced it is asked next, and at once
+ * if another is being asked: one that was away meanwhile still names the old one.  It is asked, since what it announced may be
+ * over by the time that it is heard (two failovers, while we stood still). */
+typedef void sentinel_moved_fn(void *arg, const char *host, uint16_t port);
 
 /* Takes what concerns sentinels of the config, copied; the TLS (NULL = plain) is LENT. */
 struct sentinels *sentinels_new(struct ev_loop *, const struct link_config *, struct stream_tls *, sentinel_fn *,

@@ -116,6 +116,42 @@ static inline const char *node_ask(struct node *n, int i, const char *command)
 	return out;
 }
 
+/* A sentinel that names a server, and announces to who listens. */
+static inline void fake_sentinel(struct node *n, const char *names, const char *announces)
+{
+	int fd = listen_somewhere(&n->port);
+	char in[4096];
+	ssize_t got;
+
+	n->c = NULL;
+	n->pid = fork();
+	assert_true(n->pid >= 0);
+	if (n->pid) {
+		close(fd);
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int c = accept(fd, NULL, NULL);
+
+		if (fork()) {
+			close(c);
+			continue;
+		}
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fd);
+		while ((got = read(c, in, sizeof(in) - 1)) > 0) {
+			in[got] = '\0';
+			const char *say = strstr(in, "SENTINEL") ? names : strstr(in, "SUBSCRIBE") ? announces : "+PONG\r\n";
+
+			if (write(c, say, strlen(say)) < 0)
+				break;
+		}
+		_exit(0);
+	}
+}
+
 /* A server that answers the n-th thing that it hears with say[n], the last for ever; NULL: it hangs. */
 static inline void fake_serve(struct node *n, const char *const *say)
 {
