@@ -115,12 +115,20 @@ static void deploys_got(void *arg, bool ok, const char *value)
 		s->deploys_known = true;
 }
 
-/* The leader's record, as it stands: shown, remembered, nothing done about it. */
-static void followed(struct service *s, const struct record *rec)
+/* What the store says and the journal does not know (a stamp of a new generation, another's commit).  Older than what this
+ * journal knows it may have lost commits, and the journal is the proof. */
+static void remember(struct service *s, const struct record *rec)
 {
 	const struct journal_entry *j = journal_last(s->e->journal, s->cfg->name);
 	bool newer = !j || version_cmp(rec->v, j->record.v) > 0 || (version_cmp(rec->v, j->record.v) == 0 && rec->rev > j->record.rev);
 
+	if (newer && !s->overruled)
+		adopt_journal(s, NULL, "");
+}
+
+/* The leader's record, as it stands: shown, remembered, nothing done about it. */
+static void followed(struct service *s, const struct record *rec)
+{
 	filled_meanwhile(s, rec);
 	s->loaded = true;
 	if (s->rec.phase != s->last_phase)
@@ -128,9 +136,7 @@ static void followed(struct service *s, const struct record *rec)
 	s->last_phase = s->rec.phase;
 	adopt_deploy(s);
 	measure_pace(s);
-	/* What the store says is older than what this journal knows: it may have lost commits, and the journal is the proof. */
-	if (newer && !s->overruled)
-		adopt_journal(s, NULL, "");
+	remember(s, rec);
 	publish_change(s);
 }
 
@@ -189,6 +195,7 @@ static void load_done(void *arg, const struct store_answer *a)
 		return;
 	}
 	set_loaded(s, a->record);
+	remember(s, a->record);
 	service_tick(s);
 }
 
@@ -263,6 +270,7 @@ static void replay(struct service *s, const struct store_answer *a)
 	if (!others && a->record && strcmp(a->record->cid, s->rec.cid) == 0) {
 		pending_over(s);
 		set_loaded(s, a->record);
+		adopt_journal(s, NULL, "");
 		service_tick(s);
 		return;
 	}
