@@ -30,7 +30,7 @@ wait_until 20 eval '[ "$(status version.gen)" -gt "$gen" ]' || fail "no new gene
 wait_status 20 "store.up loaded active hold.why" "true true blue INC-9"
 wait_until 10 eval 'grep -q "\"kind\":\"store.restored\"" "$STATE"/archive/*.jsonl' || fail "the archive does not go on: $(ids)"
 expect_eq "holds in the archive" "$(cat "$STATE"/archive/*.jsonl | grep -c '"kind":"hold.set"')" 1
-wait_until 10 eval 'grep "\"kind\":\"store.lost\"" "$STATE"/archive/*.jsonl | grep -q "put back from what is known here.*hold.set by uid:"' || fail "it is not said what was lost"
+wait_until 10 eval 'grep "\"kind\":\"store.lost\"" "$STATE"/archive/*.jsonl | grep -q "what status shows is what is in force.*hold.set by uid:"' || fail "it is not said what was lost"
 grep -q '"kind":"archive.gap"' "$STATE"/archive/*.jsonl && fail "a gap: $(grep archive.gap "$STATE"/archive/*.jsonl)"
 expect_eq "ids in their order" "$(ids)" "$(ids | sort -t- -k1,1n -k2,2n -u)"
 load_cmd more 40
