@@ -116,19 +116,18 @@ static inline const char *node_ask(struct node *n, int i, const char *command)
 	return out;
 }
 
-/* A sentinel that names a server, and announces to who listens. */
-static inline void fake_sentinel(struct node *n, const char *names, const char *announces)
+/* A server of ours: returns in a process of its own for each connection, with its descriptor (one is asked, another listens);
+ * in the test: -1. */
+static inline int fake_connection(struct node *n)
 {
 	int fd = listen_somewhere(&n->port);
-	char in[4096];
-	ssize_t got;
 
 	n->c = NULL;
 	n->pid = fork();
 	assert_true(n->pid >= 0);
 	if (n->pid) {
 		close(fd);
-		return;
+		return -1;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGCHLD, SIG_IGN);
@@ -141,46 +140,41 @@ static inline void fake_sentinel(struct node *n, const char *names, const char *
 		}
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fd);
-		while ((got = read(c, in, sizeof(in) - 1)) > 0) {
-			in[got] = '\0';
-			const char *say = strstr(in, "SENTINEL") ? names : strstr(in, "SUBSCRIBE") ? announces : "+PONG\r\n";
-
-			if (write(c, say, strlen(say)) < 0)
-				break;
-		}
-		_exit(0);
+		return c;
 	}
+}
+
+/* A sentinel that names a server, and announces to who listens. */
+static inline void fake_sentinel(struct node *n, const char *names, const char *announces)
+{
+	int c = fake_connection(n);
+	char in[4096];
+	ssize_t got;
+
+	if (c < 0)
+		return;
+	while ((got = read(c, in, sizeof(in) - 1)) > 0) {
+		in[got] = '\0';
+		const char *say = strstr(in, "SENTINEL") ? names : strstr(in, "SUBSCRIBE") ? announces : "+PONG\r\n";
+
+		if (write(c, say, strlen(say)) < 0)
+			break;
+	}
+	_exit(0);
 }
 
 /* A server that answers the n-th thing that it hears with say[n], the last for ever; NULL: it hangs. */
 static inline void fake_serve(struct node *n, const char *const *say)
 {
-	int fd = listen_somewhere(&n->port);
+	int c = fake_connection(n);
 	char in[4096];
 
-	n->c = NULL;
-	n->pid = fork();
-	assert_true(n->pid >= 0);
-	if (n->pid) {
-		close(fd);
+	if (c < 0)
 		return;
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		int c = accept(fd, NULL, NULL);
-
-		if (fork()) { /* each connection by a process of its own: one is asked, another listens */
-			close(c);
-			continue;
-		}
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fd);
-		for (const char *const *s = say; read(c, in, sizeof(in)) > 0; s += s[0] && s[1])
-			if (*s && write(c, *s, strlen(*s)) < 0)
-				break;
-		_exit(0);
-	}
+	for (const char *const *s = say; read(c, in, sizeof(in)) > 0; s += s[0] && s[1])
+		if (*s && write(c, *s, strlen(*s)) < 0)
+			break;
+	_exit(0);
 }
 
 #endif
