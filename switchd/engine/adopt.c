@@ -274,6 +274,7 @@ void adopt_journal_now(struct service *s)
 	j->kind = JR_COMMITTED;
 	j->record = s->rec;
 	j->condemn = s->journal_condemn;
+	j->also = &s->condemned; /* read from the store: another controller condemned it, or the reply to our commit was lost */
 	TEXT_COPY(j->pardon, s->journal_pardon);
 	s->journal_condemn.release[0] = s->journal_pardon[0] = '\0';
 	journal_add(s->e->journal, j, journalled, NULL);

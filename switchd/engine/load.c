@@ -126,6 +126,25 @@ static void remember(struct service *s, const struct record *rec)
 		adopt_journal(s, NULL, "");
 }
 
+/* Of what this generation of the store said to be condemned before, something is missing: somebody pardoned it (or it gave way to a
+ * newer one).  What is missing in another generation may be lost with a store, and stays in the journal. */
+static void condemned_read(struct service *s, const struct store_answer *a)
+{
+	uint64_t gen = a->record ? a->record->v.gen : 0;
+	id_text gone[MAX_CONDEMNED];
+	size_t n = 0;
+
+	for (size_t i = 0; gen && gen == s->condemned_gen && !s->pending && i < s->condemned.n; i++)
+		if (!condemned_find(a->condemned, s->condemned.list[i].release, ""))
+			TEXT_COPY(gone[n++], s->condemned.list[i].release);
+	/* The entries alone: all of it is 126 KiB, of every service. */
+	s->condemned.n = a->condemned->n;
+	memcpy(s->condemned.list, a->condemned->list, a->condemned->n * sizeof(*s->condemned.list));
+	s->condemned_gen = gen;
+	for (size_t i = 0; i < n; i++)
+		adopt_journal(s, NULL, gone[i]);
+}
+
 /* The leader's record, as it stands: shown, remembered, nothing done about it. */
 static void followed(struct service *s, const struct record *rec)
 {
@@ -160,11 +179,8 @@ static void load_done(void *arg, const struct store_answer *a)
 		log_warn("load", "service=%s result=%s detail=%s", s->cfg->name, store_result_name(a->result), LOG_Q(a->detail));
 		return; /* tried again at the next beat while the store is up */
 	}
-	if (a->condemned) {
-		/* The entries alone: all of it is 126 KiB, of every service. */
-		s->condemned.n = a->condemned->n;
-		memcpy(s->condemned.list, a->condemned->list, a->condemned->n * sizeof(*s->condemned.list));
-	}
+	if (a->condemned)
+		condemned_read(s, a);
 	if (s->e->standby) {
 		if (!s->loaded) /* measured by what the leader measures by */
 			store_get(s->e->store, s->cfg->name, "baselines", baseline_got, wanted_new(s));

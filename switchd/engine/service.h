@@ -196,6 +196,7 @@ struct service {
 	mono_us next_note;              /* verdict changes are written at most once a second (D12) */
 	bool note_wanted;
 	/* times on this process's clock */
+	uint64_t condemned_gen;         /* of the store that said what is condemned; 0: the journal did */
 	bool journal_due; ev_timer journal_timer; struct condemned journal_condemn; id_text journal_pardon;
 	mono_us loaded_at;              /* the last moment with a record in hand */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;

@@ -193,6 +193,30 @@ static void known_condemn(struct known *k, const struct condemned *c)
 	k->condemned[k->n_condemned++] = *c;
 }
 
+static bool known_condemned(const struct known *k, const char *release)
+{
+	for (size_t i = 0; i < k->n_condemned; i++)
+		if (strcmp(k->condemned[i].release, release) == 0)
+			return true;
+	return false;
+}
+
+/* What was read with a record and no entry said yet, in the member that a rewritten journal keeps them in too; false: no valid text. */
+static bool known_also(struct known *k, const struct condemned_set *also, json_t *entry)
+{
+	json_t *earlier = NULL;
+	bool ok = true;
+
+	for (size_t i = 0; also && i < also->n && ok; i++) {
+		if (known_condemned(k, also->list[i].release))
+			continue;
+		known_condemn(k, &also->list[i]);
+		earlier = earlier ? earlier : json_array();
+		ok = json_array_append_new(earlier, condemned_json(&also->list[i])) == 0;
+	}
+	return !earlier || (json_object_set_new(entry, "earlier", earlier) == 0 && ok);
+}
+
 static void learn(struct journal *j, json_t *fold)
 {
 	const char *service, *release;
@@ -331,6 +355,11 @@ void journal_add(struct journal *j, const struct journal_entry *e, journal_done_
 	/* Known before it is durable: what was decided counts for this process even on a full disk. */
 	k->has_entry = true;
 	k->entry = *e;
+	k->entry.also = NULL;
+	if (json && !known_also(k, e->also, json)) {
+		json_decref(json);
+		json = NULL;
+	}
 	if (e->pardon[0])
 		known_pardon(k, e->pardon);
 	if (e->condemn.release[0])

@@ -2,7 +2,7 @@
  * journal.h - what this controller knows for certain, on its own disk.
  *
  * One append-only file per state directory; an entry is one line: length, crc32, JSON
- * {service, record, condemned, kind}; a torn tail is cut at open.  The last good entry of a
+ * {service, record, condemned, earlier, kind}; a torn tail is cut at open.  The last good entry of a
  * service wins.  Rewritten (tmp, fsync, rename, fsync of the directory) when it grows past
  * a bound.  journal_add() hands to a worker thread that appends and fsyncs; done() comes back
  * on the loop, so the loop never waits for a disk.  journal_read_*() are blocking: start and CLI only. */
@@ -28,6 +28,7 @@ struct journal_entry {
 	struct record record;
 	struct condemned condemn;       /* release "" = none */
 	id_text pardon;                 /* "" = none; else taken off the condemned releases of the service */
+	const struct condemned_set *also;       /* for journal_add() alone, BORROWED: what is not known here yet goes into the same line; NULL = none */
 	char events[JOURNAL_EVENTS];    /* JR_OFFLINE: what was decided since base, a JSON array, to be recorded with it; "" = none */
 };
 

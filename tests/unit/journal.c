@@ -167,6 +167,48 @@ static void what_was_added_is_there_after_a_restart(void **state)
 	free(set);
 }
 
+/* Another controller condemned them: they stand in the line of the record that was read with them, once. */
+static void what_was_read_as_condemned_is_there_after_a_restart(void **state)
+{
+	struct condemned_set *read = xcalloc(1, sizeof(*read)), *set = xcalloc(1, sizeof(*set));
+	struct journal *j = open_it();
+	struct journal_entry e = entry("shop", 3);
+	size_t before, after, line;
+
+	(void)state;
+	for (; read->n < 3; read->n++)
+		TEXT_FORMAT(read->list[read->n].release, "r%zu", read->n);
+	e.also = read;
+	add(j, &e);
+	assert_null(journal_last(j, "shop")->also);
+	free(read_all(&before));
+	e = entry("shop", 4);
+	add(j, &e);
+	free(read_all(&after));
+	line = after - before;
+	e = entry("shop", 6); /* as long as the one before */
+	e.also = read;
+	add(j, &e);
+	free(read_all(&before));
+	assert_int_equal(before - after, line);
+	/* Pardoned somewhere else, and one more in the same look. */
+	e = entry("shop", 7);
+	TEXT_COPY(read->list[1].release, "r9");
+	e.also = read;
+	TEXT_COPY(e.pardon, "r1");
+	add(j, &e);
+	for (int again = 0; again < 2; again++) {
+		journal_condemned(j, "shop", set);
+		assert_int_equal(set->n, 3);
+		assert_true(condemned_find(set, "r0", "") && condemned_find(set, "r2", "") && condemned_find(set, "r9", ""));
+		journal_close(&j);
+		j = open_it();
+	}
+	journal_close(&j);
+	free(read);
+	free(set);
+}
+
 static void one_writer_at_a_time(void **state)
 {
 	struct journal *j = open_it();
@@ -440,6 +482,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(what_was_added_is_there_after_a_restart),
+		T(what_was_read_as_condemned_is_there_after_a_restart),
 		T(one_writer_at_a_time),
 		T(peek_reads_beside_a_writer),
 		T(torn_at_every_byte),
