@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * driver.c - goes through the rounds of a chaos run: faults and orders at once, then a quiet moment.
  *
- *   driver --dir SITE --seed N --minutes M [--rounds A-B]
+ *   driver --dir SITE --seed N --minutes M [--rounds A-B] [--least N]
+ *
+ * --least: a slow machine plays on until there were as many faults and moves of traffic, for half as long again at most.
  *
  * Everything it does is told in SITE/log/driver; what it meant is the checker's business.
  * Exit 0: it went through; 1: record and data plane did not come together again; 2: the rig is broken. */
@@ -160,7 +162,8 @@ static bool one_round(long round)
 
 static void options(int argc, char **argv, const char **dir)
 {
-	static const struct option table[] = { { "dir", 1, NULL, 'd' }, { "seed", 1, NULL, 's' }, { "minutes", 1, NULL, 'm' }, { "rounds", 1, NULL, 'r' }, { 0 } };
+	static const struct option table[] = { { "dir", 1, NULL, 'd' }, { "seed", 1, NULL, 's' }, { "minutes", 1, NULL, 'm' }, { "rounds", 1, NULL, 'r' },
+					     { "least", 1, NULL, 'l' }, { 0 } };
 	int o;
 
 	rig.seed = 1;
@@ -170,6 +173,7 @@ static void options(int argc, char **argv, const char **dir)
 		case 'd': *dir = optarg; break;
 		case 's': rig.seed = (uint64_t)strtoull(optarg, NULL, 10); break;
 		case 'm': rig.minutes = strtod(optarg, NULL); break;
+		case 'l': rig.least = strtol(optarg, NULL, 10); break;
 		case 'r':
 			if (sscanf(optarg, "%ld-%ld", &rig.first_round, &rig.last_round) != 2)
 				die("--rounds: want A-B");
@@ -178,6 +182,15 @@ static void options(int argc, char **argv, const char **dir)
 		}
 	if (!*dir)
 		die("driver: --dir is needed");
+}
+
+static bool goes_on(long round, int64_t begin)
+{
+	int64_t played = now_us() - begin, wanted = (int64_t)(rig.minutes * 60e6);
+
+	if (rig.last_round)
+		return round <= rig.last_round;
+	return played < wanted || (played < wanted + wanted / 2 && (storm_count() < rig.least || tally_moves() < rig.least));
 }
 
 int main(int argc, char **argv)
@@ -208,8 +221,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	census("begin");
-	int64_t until = now_us() + (int64_t)(rig.minutes * 60e6);
-	for (long round = rig.first_round ? rig.first_round : 1; ok && !over && (rig.last_round ? round <= rig.last_round : now_us() < until); round++)
+	int64_t begin = now_us();
+	for (long round = rig.first_round ? rig.first_round : 1; ok && !over && goes_on(round, begin); round++)
 		ok = one_round(round);
 	if (ok) {
 		nothing_left(rig.minutes >= 5 ? 60000 : 5000);

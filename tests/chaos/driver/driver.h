@@ -28,6 +28,9 @@ void say_close(void);
 /* "WORD\tkey=value\tkey=value": the time stands in front. */
 FAKE_PRINTF(1, 2) void say(const char *fmt, ...);
 
+/* ---- tally.c ---- */
+long tally_moves(void);
+
 /* ---- rig.c: the site as `run` built it ---- */
 enum topology { SINGLE = 1, SENTINEL = 2, FLEET = 4 };
 struct rig {
@@ -36,6 +39,7 @@ struct rig {
 	double minutes;
 	enum topology topology;
 	long first_round, last_round;   /* replay a piece only; 0 = all */
+	long least;                     /* faults and moves of traffic */
 	int n_targets;                  /* of a slot */
 	int n_fronts, n_controllers, n_redis, n_sentinels, n_agents;
 	int64_t deadline;
