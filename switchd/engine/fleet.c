@@ -86,6 +86,15 @@ static bool is_bounded(const struct service *s, struct version v)
 	return v.gen <= from + FLEET_AHEAD_S && v.epoch <= s->rec.v.epoch + FLEET_AHEAD_EPOCHS;
 }
 
+/* The agent leaves it alone, and nobody looks at its log: who leads says it. */
+static void say_fight(struct service *s, const struct fleet_agent *a, const char *state)
+{
+	char text[PROXY_VALUE_TEXT];
+
+	if (strcmp(state, "fight") == 0 && strcmp(a->state, state) != 0 && store_is_up(s->e->store) && !s->e->standby)
+		proxy_fight(s, a->name, PROXY_FIGHT, a->has_value ? proxy_value_text(&a->value, text) : a->why);
+}
+
 static void take_word(struct service *s, struct fleet_agent *a, const struct agent_service *word)
 {
 	struct agent_said said;
@@ -109,8 +118,9 @@ static void take_word(struct service *s, struct fleet_agent *a, const struct age
 	a->word = *w;
 	a->has_value = w->has_value;
 	a->value = w->value;
-	TEXT_COPY(a->state, said.state);
 	TEXT_COPY(a->why, w->detail);
+	say_fight(s, a, said.state);
+	TEXT_COPY(a->state, said.state);
 	TEXT_COPY(a->cid, said.cid);
 	memcpy(a->condemned, said.condemned, sizeof(a->condemned));
 	a->n_condemned = said.n_condemned;

@@ -540,6 +540,10 @@ const char *px_state(const struct px *);
 void px_apply(struct px *);
 void px_look(struct px *);              /* asks what it shows, now */
 void px_event(struct px *, const char *kind, const char *because, const char *detail);
+void proxy_event(struct service *, const char *proxy, const char *kind, const char *because, const char *detail);
+/* Two who write one proxy: the record is right, and traffic may be where it does not say.  An event, and a call for a human. */
+#define PROXY_FIGHT "somebody else writes this proxy's value; it is left alone"
+void proxy_fight(struct service *, const char *proxy, const char *because, const char *shows);
 /* What is outstanding when a proxy is closed (a reload, the end) is told as cancelled: nothing is begun on it, and nothing decided. */
 static inline bool px_ending(const struct px *p) { return !p->proxy; }
 

@@ -35,27 +35,28 @@ const char *px_state(const struct px *p)
 	return p->rc.acked && (p->observed || !px_can_observe(p)) ? "in-sync" : "behind";
 }
 
-void px_event(struct px *p, const char *kind, const char *because, const char *detail)
+void proxy_event(struct service *s, const char *proxy, const char *kind, const char *because, const char *detail)
 {
 	static struct event ev;
 
 	memset(&ev, 0, sizeof(ev));
 	TEXT_COPY(ev.kind, kind);
-	TEXT_COPY(ev.service, p->s->cfg->name);
+	TEXT_COPY(ev.service, s->cfg->name);
 	TEXT_COPY(ev.by, "switchd");
 	ev.at = wall_now();
-	ev.from = ev.to = p->s->rec.active;
-	ev.from_v = ev.to_v = p->s->rec.v;
+	ev.from = ev.to = s->rec.active;
+	ev.from_v = ev.to_v = s->rec.v;
 	ev.because = because;
-	TEXT_FORMAT(ev.detail, "%s: %s", p->cfg->name, detail);
-	publish_event(p->s->e, &ev);
+	TEXT_FORMAT(ev.detail, "%s: %s", proxy, detail);
+	publish_event(s->e, &ev);
 }
 
-/* Two who write one proxy: the record is right, and traffic may be where it does not say. */
-static void px_fight(struct px *p, const char *because, const char *shows)
+void px_event(struct px *p, const char *kind, const char *because, const char *detail) { proxy_event(p->s, p->cfg->name, kind, because, detail); }
+
+void proxy_fight(struct service *s, const char *proxy, const char *because, const char *shows)
 {
-	px_event(p, "proxy.fight", because, shows);
-	log_error("human-needed", "service=%s because=%s detail=%s", p->s->cfg->name, LOG_Q(because), LOG_Q(shows));
+	proxy_event(s, proxy, "proxy.fight", because, shows);
+	log_error("human-needed", "service=%s because=%s detail=%s", s->cfg->name, LOG_Q(because), LOG_Q(shows));
 }
 
 /* ---- tell ---- */
@@ -92,7 +93,7 @@ static void found_newer(struct px *p)
 
 	if (p->newer_at.us && mono_since_ms(now, p->newer_at) < p->newer_ms) {
 		if (!p->rc.fight && p->newer_ms > NEWER_FIRST_MS)
-			px_fight(p, "higher versions than ours come again and again: is there another controller, with a store split from ours?",
+			proxy_fight(p->s, p->cfg->name, "higher versions than ours come again and again: is there another controller, with a store split from ours?",
 				 proxy_value_text(&p->value, text));
 		p->rc.fight = p->rc.fight || p->newer_ms > NEWER_FIRST_MS;
 		return;
@@ -238,7 +239,7 @@ static void put_right(struct px *p, const struct proxy_answer *a)
 		found_newer(p);
 		break;
 	case SEEN_FIGHT:
-		px_fight(p, "somebody else writes this proxy's value; it is left alone", shows);
+		proxy_fight(p->s, p->cfg->name, PROXY_FIGHT, shows);
 		break;
 	case SEEN_FOREIGN:
 		px_event(p, "proxy.out_of_sync", "a value that we did not write was put right", shows);
