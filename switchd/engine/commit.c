@@ -149,6 +149,12 @@ void commit_event(struct service *s, struct decision *d)
 		gates_evidence(s, d);
 }
 
+/* What takes traffic back, and what tells that it is back, waits for no memory. */
+static bool past_memory(const struct service *s, const struct decision *d)
+{
+	return d->mode == MOVE_AUTO || d->mode == MOVE_BACK || (s->rec.phase == PH_REVERTING && !s->current);
+}
+
 static void commit_send(struct service *s)
 {
 	struct decision *d = s->d;
@@ -157,6 +163,7 @@ static void commit_send(struct service *s)
 		.expect_v = s->rec.v, .expect_rev = s->rec.rev, .next = &d->next,
 		.events = &d->event, .n_events = 1,
 		.condemn = d->condemn_it ? &d->condemn : NULL, .pardon = d->pardon_it ? d->pardon : NULL,
+		.past_memory = past_memory(s, d),
 	};
 
 	/* Up when it was decided, and not any more (this process stood still between): the store answers "down", and it is decided anew. */

@@ -224,6 +224,7 @@ void store_commit(struct store *st, const struct commit *c, store_done_fn *done,
 
 	TEXT_COPY(op->service, c->service);
 	op->retry = RETRY_WHEN_UP;
+	op->past_memory = c->past_memory;
 	op->fn.done = done;
 	op->arg = arg;
 	op->n_events = c->n_events;

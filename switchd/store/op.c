@@ -104,6 +104,7 @@ struct op *op_new(struct store *st, int script, int n_keys, op_ended_fn *ended)
 	op->script = script;
 	op->n_keys = n_keys;
 	op->term_arg = -1;
+	op->past_memory = script >= 0 && script_goes_past_memory((enum script)script);
 	op->ended = ended;
 	op->next = st->ops;
 	if (st->ops)
@@ -144,9 +145,12 @@ void op_unknown(struct op *op)
 	}
 }
 
+static bool went_past_memory(const struct op *op) { return op->oom[0] != '\0'; }
+
 static void on_reply(void *arg, const redisReply *r)
 {
 	struct op *op = arg;
+	redisReply refusal;
 
 	op->in_flight = false;
 	if (!r) {
@@ -159,6 +163,16 @@ static void on_reply(void *arg, const redisReply *r)
 			return;
 		op_unknown(op);
 		return;
+	}
+	if (op->past_memory && !went_past_memory(op) && says(r, "OOM ")) {
+		text_copy(op->oom, sizeof(op->oom), r->str);
+		if (!op_send(op))
+			op_unknown(op);
+		return;
+	}
+	if (went_past_memory(op) && says(r, "compiling")) { /* Redis 6: there is no such way, and memory is what is wanting */
+		refusal = (redisReply){ .type = REDIS_REPLY_ERROR, .str = op->oom, .len = strlen(op->oom) };
+		r = &refusal;
 	}
 	op->ended(op, r);
 }
@@ -176,11 +190,11 @@ bool op_send(struct op *op)
 		args_set(&op->args, op->term_arg, term);
 	}
 	if (op->script >= 0) {
-		bool eval = op->evaled || !st->sha[op->script][0];
+		bool past = went_past_memory(op), eval = past || op->evaled || !st->sha[op->script][0];
 
 		TEXT_FORMAT(keys, "%d", op->n_keys);
 		argv[0] = eval ? "EVAL" : "EVALSHA";
-		argv[1] = eval ? script_text((enum script)op->script) : st->sha[op->script];
+		argv[1] = past ? script_text_past_memory((enum script)op->script) : eval ? script_text((enum script)op->script) : st->sha[op->script];
 		argv[2] = keys;
 		op->evaled = eval;
 	}

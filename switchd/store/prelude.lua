@@ -3,7 +3,7 @@
 --   2. the first write is XADD with the explicit id gen-seq: it fails on a wrong type, on an id
 --      that is not greater, without memory, without replicas; nothing is written then either;
 --   3. what follows writes only to keys that were read, and cannot fail.
--- No shebang: Redis 5 and later and Valkey run it as it is.
+-- No shebang: Redis 5 and later and Valkey run it as it is (without memory see scripts.h).
 local call = redis.call
 local function num(x) return tonumber(x) or 0 end
 local function text(x) return string.format('%.0f', x) end

@@ -73,6 +73,8 @@ struct op {
 	enum op_retry retry;
 	op_ended_fn *ended;
 	bool in_flight, evaled;
+	bool past_memory;       /* refused for want of memory, it is sent again so that Redis runs it all the same */
+	char oom[160];          /* that refusal; "" = none */
 	mono_us sent, unknown;  /* unknown: since when an answer is missing */
 	/* what the part that made it needs */
 	union { store_done_fn *done; store_get_fn *get; store_events_fn *events; store_reported_fn *reported; store_look_fn *look; void (*plain)(void *); } fn;

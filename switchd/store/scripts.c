@@ -32,33 +32,44 @@ EMBED(watch);
 EMBED(repair);
 EMBED(upgrade);
 
-static const struct { const char *name, *body, *before; } table[N_SCRIPTS] = {
-	[SC_LEASE] = { "lease", lua_lease, NULL },
-	[SC_COMMIT] = { "commit", lua_commit, NULL },
-	[SC_NEWGEN] = { "newgen", lua_newgen, NULL },
-	[SC_RELIN] = { "relin", lua_relin, NULL },
-	[SC_RESTAMP] = { "restamp", lua_restamp, NULL },
-	[SC_LOAD] = { "load", lua_load, NULL },
-	[SC_EVENTS] = { "events", lua_events, NULL },
-	[SC_SHOWN] = { "shown", lua_shown, NULL },
-	[SC_REPORT] = { "report", lua_report, NULL },
-	[SC_CHANGED] = { "changed", lua_changed, NULL },
-	[SC_WATCH] = { "watch", lua_watch, lua_look },
-	[SC_REPAIR] = { "repair", lua_repair, lua_look },
-	[SC_UPGRADE] = { "upgrade", lua_upgrade, NULL },
+static const struct { const char *name, *body, *before; bool past_memory; } table[N_SCRIPTS] = {
+	[SC_LEASE] = { "lease", lua_lease, NULL, true },
+	[SC_COMMIT] = { "commit", lua_commit, NULL, false },
+	[SC_NEWGEN] = { "newgen", lua_newgen, NULL, true },
+	[SC_RELIN] = { "relin", lua_relin, NULL, true },
+	[SC_RESTAMP] = { "restamp", lua_restamp, NULL, true },
+	[SC_LOAD] = { "load", lua_load, NULL, false },
+	[SC_EVENTS] = { "events", lua_events, NULL, false },
+	[SC_SHOWN] = { "shown", lua_shown, NULL, false },
+	[SC_REPORT] = { "report", lua_report, NULL, true },
+	[SC_CHANGED] = { "changed", lua_changed, NULL, false },
+	[SC_WATCH] = { "watch", lua_watch, lua_look, false },
+	[SC_REPAIR] = { "repair", lua_repair, lua_look, false },
+	[SC_UPGRADE] = { "upgrade", lua_upgrade, NULL, false },
 };
 
 const char *script_name(enum script s) { return table[s].name; }
 
+bool script_goes_past_memory(enum script s) { return table[s].past_memory; }
+
+static const char *text_of(enum script s, const char *first)
+{
+	struct buf b = BUF_INIT(1 << 16);
+
+	must(buf_adds(&b, first) && buf_adds(&b, lua_prelude) && (!table[s].before || buf_adds(&b, table[s].before)) && buf_adds(&b, table[s].body));
+	return buf_take(&b);
+}
+
 const char *script_text(enum script s)
 {
-	static char *texts[N_SCRIPTS];
+	static const char *texts[N_SCRIPTS];
 
-	if (!texts[s]) {
-		struct buf b = BUF_INIT(1 << 16);
+	return texts[s] ? texts[s] : (texts[s] = text_of(s, ""));
+}
 
-		must(buf_adds(&b, lua_prelude) && (!table[s].before || buf_adds(&b, table[s].before)) && buf_adds(&b, table[s].body));
-		texts[s] = buf_take(&b);
-	}
-	return texts[s];
+const char *script_text_past_memory(enum script s)
+{
+	static const char *texts[N_SCRIPTS];
+
+	return texts[s] ? texts[s] : (texts[s] = text_of(s, "#!lua flags=allow-oom\n"));
 }

@@ -53,6 +53,7 @@ struct commit {
 	const struct event *events; size_t n_events;    /* the first carries the because of the commit */
 	const struct condemned *condemn;        /* or NULL */
 	const char *pardon;             /* release id to take off the list, or NULL */
+	bool past_memory;               /* a way back: a Redis that can writes it also when it has no memory */
 };
 
 /* One controller leads: connected, reconciled and holding the lease.  Others follow it: connected, reading, committing nothing. */

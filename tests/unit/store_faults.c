@@ -635,26 +635,6 @@ static void giant_values_are_not_taken_in(void **state)
 	store_free(&h.store);
 }
 
-/* R6: nothing is written, and the answer says what Redis said. */
-static void out_of_memory_is_refused_by_name(void **state)
-{
-	struct hand h;
-	struct ask k;
-	struct record rec, next;
-
-	(void)state;
-	hand_with_record(&h, &rig, &rec);
-	redis(&rig, "CONFIG SET maxmemory 1");
-	next = flipped(&rec);
-	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &rec, &next, &k), ST_UNWRITABLE);
-	assert_non_null(strstr(k.detail, "OOM"));
-	assert_string_equal(redis(&rig, "HGET switchd:{0}:s:shop rev"), "1");
-	redis(&rig, "CONFIG SET maxmemory 0");
-	assert_int_equal(commit(&h, "rid-2", MOVE_FORWARD, &rec, &next, &k), ST_OK);
-	assert_false(k.dup);
-	store_free(&h.store);
-}
-
 /* R9: a replica refuses to write: refused by name, and the connection is made anew. */
 static void a_replica_is_refused_by_name(void **state)
 {
@@ -841,7 +821,6 @@ int main(void)
 		T(a_stream_id_that_leaves_no_room_fails_closed),
 		T(values_that_are_none_are_refused),
 		T(giant_values_are_not_taken_in),
-		T(out_of_memory_is_refused_by_name),
 		T(a_replica_is_refused_by_name),
 		T(a_server_that_talks_nonsense_is_survived),
 		T(a_name_that_does_not_resolve_is_named),
