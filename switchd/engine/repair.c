@@ -55,7 +55,12 @@ static void repaired(struct repair *r, struct service *s, const struct store_ans
 	s->loaded = s->sure = true;
 	memset(&s->bad, 0, sizeof(s->bad));
 	s->mark[0] = '\0';
-	TEXT_FORMAT(res.detail, "%s at %s", slot_name(s->rec.active), version_text(s->rec.v, v));
+	TEXT_FORMAT(res.detail, "%s at %s%s%s", slot_name(s->rec.active), version_text(s->rec.v, v), a->detail[0] ? "; of what was refused: " : "", a->detail);
+	if (a->detail[0]) {
+		size_t n = strlen(r->event.detail);
+
+		text_format(r->event.detail + n, sizeof(r->event.detail) - n, "; %s", a->detail);
+	}
 	r->event.to_v = s->rec.v;
 	r->event.to = s->rec.active;
 	TEXT_COPY(r->event.stream_id, a->stream_id);
@@ -69,10 +74,10 @@ static void repaired(struct repair *r, struct service *s, const struct store_ans
 static void would(struct repair *r, struct service *s, const struct store_answer *a)
 {
 	struct order_result res = { .status = ORDER_DONE, .because = r->event.because, .record = a->record };
-	char text[400], v[VERSION_TEXT];
+	char text[600], v[VERSION_TEXT];
 
-	TEXT_FORMAT(text, "%s: %s %s at %s would be written over what is refused: %.200s\n", r->service, slot_name(a->record->active),
-		    a->record->active == NO_SLOT ? "" : a->record->slot[a->record->active].id, version_text(a->record->v, v), s->bad.why);
+	TEXT_FORMAT(text, "%s: %s %s at %s would be written over what is refused: %.200s\n%s%s", r->service, slot_name(a->record->active),
+		    a->record->active == NO_SLOT ? "" : a->record->slot[a->record->active].id, version_text(a->record->v, v), s->bad.why, a->detail, a->detail[0] ? "\n" : "");
 	res.would = text;
 	ended(r, &res);
 }

@@ -15,6 +15,7 @@ struct repairing {
 	bool anew;                              /* something of the list cannot be read */
 	bool dry;
 	struct event event; char because[160];
+	char missed[160];                       /* "" = the good record is the newest there was */
 };
 
 static uint64_t most(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -127,7 +128,19 @@ static void written(struct op *op, const redisReply *r)
 		st->force_floor = floor;
 		reconcile_again(st, "a higher generation was seen than the store's");
 	}
-	answered(op, ST_OK, "", id);
+	answered(op, ST_OK, w->missed, id);
+}
+
+/* Who repairs may not have heard the last commits: whoever led then is gone, and their record is what is refused. */
+static void say_missed(struct repairing *w, uint64_t rev, uint64_t good)
+{
+	size_t n = strlen(w->event.detail);
+
+	if (rev <= good)
+		return;
+	TEXT_FORMAT(w->missed, "it counts %" PRIu64 " commit%s more than the last good record here: what they said (a claim, a hold) is lost", rev - good,
+		    rev - good == 1 ? "" : "s");
+	text_format(w->event.detail + n, sizeof(w->event.detail) - n, "; %s", w->missed);
 }
 
 static bool write_args(struct op *op, const char *expected)
@@ -203,12 +216,13 @@ static void looked_at(struct op *op, const redisReply *r)
 	w->floor.gen = most(w->floor.gen, gen);
 	if (w->floor.epoch < REPAIR_MOST)
 		next->v.epoch = most(next->v.epoch, w->floor.epoch);
+	say_missed(w, rev, next->rev);
 	next->v.gen = st->gen;
 	next->v.epoch = most(next->v.epoch, epoch) + 1;
 	next->rev = most(next->rev, rev) + 1;
 	TEXT_COPY(next->cid, op->rid);
 	if (w->dry) {
-		answered(op, ST_OK, stands, "");
+		answered(op, ST_OK, w->missed, "");
 		return;
 	}
 	w->event.to_v = next->v;

@@ -24,6 +24,9 @@ if op == 'look' then
 	local s, a = redis.pcall('HMGET', KEYS[3], 'gen', 'epoch', 'rev'), redis.pcall('GETRANGE', KEYS[4], 0, 256)
 	local n, x, size = redis.pcall('HLEN', KEYS[5]), {}, 0
 	if not poisoned(s) then higher(s) end
+	local long = redis.pcall('HSTRLEN', KEYS[3], 'doc')
+	local doc = type(long) == 'number' and long <= 262144 and redis.pcall('HGET', KEYS[3], 'doc')
+	if type(doc) == 'string' then higher({'', '', string.match(doc, '"rev":(%d+)')}) end
 	if type(a) == 'string' then higher({string.match(a, '^sw%d+ (%d+) (%d+) ')}) end
 	if type(n) == 'number' and n <= 256 then x = call('HGETALL', KEYS[5]) end
 	for i = 1, #x do size = size + #x[i] end

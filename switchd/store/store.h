@@ -124,7 +124,8 @@ typedef void store_look_fn(void *arg, const struct store_looked *, size_t n);
 void store_look(struct store *, const char *const *services, size_t n, store_look_fn *, void *arg);
 /* Writes the last good record over what stands, whatever that is, at a version above all that can be read there and above `floor`:
  * looked at first, and written only if it has not changed since (else ST_CONFLICT).  Releases that were condemned stay so.
- * The answer's record is what was written, or with dry_run what would be (detail: what stands).  LENT until it returns. */
+ * The answer's record is what was written, or with dry_run what would be; its detail says how many commits more than the good one the
+ * refused record counts, "" = none.  LENT until it returns. */
 struct store_repair { const char *service, *rid; const struct record *good; struct version floor; const struct condemned_set *condemned;
 	const struct event *event; bool dry_run; };
 void store_repair(struct store *, const struct store_repair *, store_done_fn *, void *arg);

@@ -106,6 +106,7 @@ redis 'DEL switchd:{0}:a:shop' >/dev/null
 wait_until 5 eval '[ "$(redis "EXISTS switchd:{0}:a:shop")" = :1 ]' || fail "not restored: $(status store)"
 wait_status 10 "store.up active loaded" "true green true"
 good || fail "refused: $(status store)"
+wait_status 20 slots.blue.whole true
 run flip shop --to blue -y; expect_exit 0
 expect_agreement
 load_cmd more 60

@@ -229,6 +229,35 @@ static void a_later_generation_that_was_seen_is_outdone(void **state)
 	store_free(&h.store);
 }
 
+/* The last commit was heard by another controller alone: the one that repairs says that it is lost. */
+static void a_repair_says_what_it_does_not_know(void **state)
+{
+	struct hand h;
+	struct ask k;
+	struct record rec, next;
+
+	(void)state;
+	hand_with_record(&h, &rig, &rec);
+	next = rec;
+	assert_int_equal(commit(&h, "rid-2", MOVE_NOTE, &rec, &next, &k), ST_OK);
+	redis(&rig, "HSET switchd:{0}:s:shop active purple");
+	assert_int_equal(repair(&h, "rid-dry", &rec, true, &k), ST_OK);
+	assert_non_null(strstr(k.detail, "it counts 1 commit more than"));
+	assert_int_equal(repair(&h, "rid-3", &rec, false, &k), ST_OK);
+	assert_non_null(strstr(k.detail, "it counts 1 commit more than"));
+	rec = next = k.record;
+	redis(&rig, "HSET switchd:{0}:s:shop active purple");
+	assert_int_equal(repair(&h, "rid-4", &rec, false, &k), ST_OK);
+	assert_string_equal(k.detail, "");
+	/* Its number is what was spoilt: the document has it too. */
+	next = k.record;
+	assert_int_equal(commit(&h, "rid-5", MOVE_NOTE, &k.record, &next, &k), ST_OK);
+	redis(&rig, "HSET switchd:{0}:s:shop rev NaN");
+	assert_int_equal(repair(&h, "rid-6", &rec, false, &k), ST_OK);
+	assert_non_null(strstr(k.detail, "it counts 2 commits more than"));
+	store_free(&h.store);
+}
+
 static void a_repair_is_fenced_and_used_once(void **state)
 {
 	struct hand h;
@@ -473,6 +502,7 @@ int main(void)
 		T(a_valid_record_of_another_hand_keeps_its_condemned),
 		T(a_public_record_that_says_something_else_is_seen),
 		T(a_later_generation_that_was_seen_is_outdone),
+		T(a_repair_says_what_it_does_not_know),
 		T(a_repair_is_fenced_and_used_once),
 		T(what_was_refused_is_not_restamped),
 		T(a_look_is_at_our_own_history_only),

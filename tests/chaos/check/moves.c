@@ -118,6 +118,8 @@ static void condemn(const char *release)
 
 #define AS_KNOWN "condemned, as is known here: "       /* a restored record brings them back */
 
+static bool missed(const struct event *e) { return is(e, "store.repaired") && strstr(e->detail, "more than the last good record"); }
+
 static void fold_rest(const struct event *e)
 {
 	char release[72] = "", slot[16] = "";
@@ -127,6 +129,9 @@ static void fold_rest(const struct event *e)
 		now.drilling = false;
 		now.claimed = -1;
 	}
+	/* Who repaired had not heard the last commits, and said so. */
+	if (missed(e))
+		now.held = now.sealed = now.claimed = -1;
 	if (strncmp(e->kind, "store.", 6) == 0 && strncmp(e->detail, AS_KNOWN, strlen(AS_KNOWN)) == 0) {
 		char list[512], *save;
 
@@ -245,7 +250,7 @@ static void compare_end(const struct run *r)
 static bool hold_lost(const struct run *r, int64_t from, int64_t until)
 {
 	for (size_t i = 0; i < r->n_events; i++)
-		if (r->events[i].lost && is(&r->events[i], "hold.set") && r->events[i].at >= from - 5000000 && r->events[i].at <= until)
+		if (((r->events[i].lost && is(&r->events[i], "hold.set")) || missed(&r->events[i])) && r->events[i].at >= from - 5000000 && r->events[i].at <= until)
 			return true;
 	return false;
 }
