@@ -65,6 +65,21 @@ redis SCRIPT KILL >/dev/null
 wait "$busy"
 wait_status 20 "store.up store.pending active phase" "true false blue steady"
 expect_events rollback.decided 3
+app green all restore all
+
+step "and a person's rollback while it hangs"
+deploy green r45 flipped
+expect_exit 0
+"$FAKES/sockcmd" -t 60 "$SITE/redis.sock" 'EVAL "while true do end" 0'$'\r\nQUIT' >/dev/null 2>&1 &
+busy=$!
+wait_until 10 eval 'case $(redis PING) in *BUSY*) true ;; *) false ;; esac' || fail "Redis is not busy"
+run rollback shop -y -m "by hand"
+[ $RC = 13 ] || fail "a rollback: exit $RC, $SAID $(cat "$SITE/ctl.err")"
+wait_until 5 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value)"
+redis SCRIPT KILL >/dev/null
+wait "$busy"
+wait_status 20 "store.up store.pending active phase" "true false blue steady"
+expect_events rollback.decided 4
 load_cmd mark back
 expect_agreement
 load_cmd more 60
