@@ -51,7 +51,7 @@ static void keep_evidence(struct service *s, const struct probe_result *r)
 {
 	enum outcome_class c = outcome_info(r->outcome)->class;
 
-	if (!r->evidence || r->job.slot > GREEN || r->job.feature >= n_cells(s) || (c != OC_PRESENT && c != OC_ABSENT))
+	if (!r->evidence || !s->evidence || r->job.slot > GREEN || r->job.feature >= n_cells(s) || (c != OC_PRESENT && c != OC_ABSENT))
 		return;
 	struct feature_evidence *ev = evidence_of(s, r->job.slot, r->job.feature);
 	struct kept_evidence **where = c == OC_ABSENT ? &ev->absent : &ev->present;
@@ -445,6 +445,38 @@ static void forget_verdicts(struct service *s)
 	s->last_verdict = xcalloc((s->cfg->slot[BLUE].n_targets + s->cfg->slot[GREEN].n_targets) * n_cells(s) + 1, sizeof(*s->last_verdict));
 }
 
+static void evidence_free(struct feature_evidence *list, size_t n)
+{
+	for (size_t i = 0; list && i < n; i++) {
+		free(list[i].absent);
+		free(list[i].present);
+	}
+	free(list);
+}
+
+struct feature_evidence *measure_evidence_take(struct service *s)
+{
+	struct feature_evidence *kept = s->evidence;
+
+	s->evidence = NULL;
+	return kept;
+}
+
+void measure_evidence_give(struct service *s, struct feature_evidence *kept, const struct service_config *was)
+{
+	size_t n = was->n_features + 1;
+
+	for (size_t f = 0; f < n_cells(s); f++) {
+		long old = health_continues(was, s->cfg, f);
+
+		for (size_t k = 0; old >= 0 && k < 2; k++) {
+			s->evidence[k * n_cells(s) + f] = kept[k * n + (size_t)old];
+			kept[k * n + (size_t)old] = (struct feature_evidence){ 0 };
+		}
+	}
+	evidence_free(kept, 2 * n);
+}
+
 void measure_start(struct service *s)
 {
 	if (!s->health)
@@ -467,11 +499,7 @@ void measure_stop(struct service *s)
 	s->asking_reference = false;
 	prove_cancel_all(s);
 	schedule_free(&s->sched);
-	for (size_t i = 0; i < 2 * n_cells(s); i++) {
-		free(s->evidence[i].absent);
-		free(s->evidence[i].present);
-	}
-	free(s->evidence);
+	evidence_free(s->evidence, 2 * n_cells(s));
 	free(s->counts);
 	free(s->last_verdict);
 	s->evidence = NULL;

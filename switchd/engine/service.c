@@ -487,10 +487,12 @@ void service_baselines(const struct service *s, const struct service_config *nex
 void service_apply_config(struct service *s, const struct service_config *told, struct in_force *next, struct probe_runner *runner)
 {
 	struct in_force *was = s->in_force;
+	struct feature_evidence *evidence;
 
 	ledger_look(s);
 	s->ticking = true; /* nothing is decided while the parts are changed */
 	inventory_stop(s);
+	evidence = measure_evidence_take(s);
 	measure_stop(s);
 	traffic_stop(s);
 	probe_runner_free(&s->runner);
@@ -503,6 +505,7 @@ void service_apply_config(struct service *s, const struct service_config *told, 
 	s->health = health_reload(s->health, s->cfg);
 	targets_reloaded(s);
 	measure_start(s);
+	measure_evidence_give(s, evidence, &was->cfg);
 	traffic_start(s);
 	fleet_again(s);
 	inventory_start(s);

@@ -433,6 +433,9 @@ void measure_seen_save(struct service *);       /* when it changed */
 void measure_seen_load(struct service *, const char *json);
 void measure_fresh(struct service *, enum slot);
 void measure_beat(struct service *);
+/* Over a reload: the verdict of a feature that continues stands on it.  take before measure_stop(), give after measure_start(). */
+struct feature_evidence *measure_evidence_take(struct service *);
+void measure_evidence_give(struct service *, struct feature_evidence *, const struct service_config *was);
 void measure_evidence(const struct service *, enum slot, const size_t *features, size_t n, char *out, size_t size);
 json_t *evidence_json(const struct kept_evidence *);
 

@@ -3,10 +3,13 @@
 # SIGHUP is all or nothing: a broken file keeps the old configuration and says so in log and metric; a
 # good one counts at once; one that takes the active slot or a service in flight away is refused.
 . "$(dirname "$0")/lib.sh"
+SVC[idle_interval]=500ms
 scn_site 2
 load_start
 load_cmd mark begin
 reload_ok() { [ "$("$FAKES/ask" "http://$OPERATORS/metrics" | sed -n 's/^switchd_config_reload_success //p')" = "$1" ]; }
+# absent FEATURE PATH...: of the last absent of the idle slot, as it is kept.
+absent() { ctl evidence "shop/$1" --json | "$FAKES/jget" "${@:2}" | paste -sd' ' -; }
 before=$(status active version.gen version.epoch)
 cp "$CONFIG" "$SITE/good.yaml"
 
@@ -25,13 +28,20 @@ kill -HUP "$(pid_of switchd)"
 wait_until 10 eval '[ "$(grep -ac "error:" "$SITE/log/switchd")" -ge 2 ]' || fail "an empty file is not called an error"
 expect_status "active version.gen version.epoch" "$before"
 
-step "the good one again, with another feature and a longer bake"
+step "the good one again, with another feature and a longer bake; what was seen before lives on"
+app green all lose quotes 404
+wait_until 30 eval '[ "$(absent quotes green.absent.outcome)" = status ]' || fail "not seen: $(absent quotes green)"
+app green all restore all
+wait_status 30 features.1.slots.green.verdict present
+seen=$(absent quotes green.absent.at)
 sed 's/^    bake:.*/    bake: 3s/; s/^      reports: .*/&\n      more: \/healthz/' "$SITE/good.yaml" >"$CONFIG"
 kill -HUP "$(pid_of switchd)"
 wait_until 10 reload_ok 1 || fail "a good file is not taken: $(tail -n 5 "$SITE/log/switchd")"
 wait_until 10 eval '[ "$(status features.#)" = 7 ]' || fail "the new feature is not there"
 expect_status "active version.gen version.epoch" "$before"
 expect_agreement
+expect_eq "what came back before" "$(absent quotes green.absent.at green.absent.outcome)" "$seen status"
+expect_eq "of a feature that is new" "$(absent more green.absent)" null
 
 step "another store, or another lease: not while it runs"
 cp "$CONFIG" "$SITE/good2.yaml"

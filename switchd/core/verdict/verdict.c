@@ -148,8 +148,7 @@ static bool same_identity(const struct identity_config *a, const struct identity
 	return a->on && b->on && strcmp(a->path, b->path) == 0 && same_list(a->expect, a->n_expect, b->expect, b->n_expect);
 }
 
-/* The cell of the old health that the new feature f continues, or -1: its name and its probe are the same. */
-static long old_feature(const struct service_config *was, const struct service_config *now, size_t f)
+long health_continues(const struct service_config *was, const struct service_config *now, size_t f)
 {
 	if (f == now->n_features)
 		return same_identity(&was->identity, &now->identity) ? (long)was->n_features : -1;
@@ -229,7 +228,7 @@ struct health *health_reload(struct health *old, const struct service_config *cf
 	long feature[MAX_FEATURES + 1];
 
 	for (size_t f = 0; f < h->n_cells; f++) {
-		feature[f] = old_feature(old->cfg, cfg, f);
+		feature[f] = health_continues(old->cfg, cfg, f);
 		h->vacuous[f] = feature[f] >= 0 && old->vacuous[feature[f]];
 	}
 	for (int s = 0; s < 2; s++)

@@ -31,6 +31,8 @@ struct health;
 /* The service_config is BORROWED for the life of the health. Begins suspect ("just started"). */
 struct health *health_new(const struct service_config *);
 void health_free(struct health **);
+/* The feature (identity: n_features) of the config before that feature f of the new one continues, or -1: name and probe are the same. */
+long health_continues(const struct service_config *was, const struct service_config *now, size_t f);
 /* A reload: cells of targets and features that are still there are kept; a feature whose
  * fingerprint changed begins anew (unknown, never seen present). */
 struct health *health_reload(struct health *, const struct service_config *);   /* takes the old one; its config must still live */
