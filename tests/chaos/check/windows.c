@@ -286,6 +286,18 @@ static void between(const struct run *r, struct version low, struct version high
 		}
 }
 
+/* The highest version that anybody may have been told by then, and one more. */
+static struct version decided_by(const struct run *r, int64_t t)
+{
+	struct version top = { 0 };
+
+	for (size_t i = 0; i < r->n_events; i++)
+		if (r->events[i].to && r->events[i].at <= t && version_cmp(r->events[i].to_v, top) > 0)
+			top = r->events[i].to_v;
+	top.epoch++;
+	return top;
+}
+
 unsigned slots_allowed(const struct run *r, int front, int64_t t0, int64_t t1, bool *shield)
 {
 	const struct front *f = &r->front[front];
@@ -302,11 +314,13 @@ unsigned slots_allowed(const struct run *r, int front, int64_t t0, int64_t t1, b
 			*shield = true;
 		}
 	}
-	int64_t told = t1;
+	int64_t told = t1, answered = t1;
+	bool leaves = false;
 	for (const struct span *s = meets(&proxy_reload, front, t0, t1, NULL); s; s = meets(&proxy_reload, front, t0, t1, s)) {
 		t0 = s->from < t0 ? s->from : t0;
 		/* The one that leaves was told what the new one, which is asked now, learns a little later. */
 		told = s->to > told && told != INT64_MAX ? s->to : told;
+		leaves = true;
 	}
 	t1 = told;
 	size_t from = first_after(f, t0), to = t1 == INT64_MAX ? f->n_shown : first_after(f, t1);
@@ -331,6 +345,9 @@ unsigned slots_allowed(const struct run *r, int front, int64_t t0, int64_t t1, b
 		if (version_cmp(s->v.v, high) > 0)
 			high = s->v.v;
 	}
+	/* A little later may be after the reload: its map file was read before that version was in it. */
+	if (leaves && version_cmp(decided_by(r, answered), high) > 0)
+		high = decided_by(r, answered);
 	if (version_cmp(low, high) < 0)
 		between(r, low, high, &bits, shield);
 	return bits;
