@@ -14,7 +14,7 @@ wait_status 20 "slots.blue.whole" true
 says()
 {
 	local us word
-	us=$(date +%s)000000
+	us=$(date +%s%6N) # two words of one stamp are one word
 	word="{\"state\":\"ok\",\"proxies\":[{\"name\":\"p\",\"value\":\"$2\",\"durable\":true}]}"
 	redis_cmd "HSET $KEY:g $1 \"1 1 $us ok d v -\"" >/dev/null
 	redis_cmd "HSET $KEY:ga:$1 shop '$us $word'" >/dev/null
