@@ -62,6 +62,10 @@ static bool survey_of(const redisReply *r, struct survey *out, uint64_t *term)
 	return TEXT_COPY(out->lin, reply_text(r, 5)) && TEXT_COPY(out->lineage, reply_text(r, 6)) && out->lineage[0];
 }
 
+/* The script looks who leads before it writes: refused at that write, it found nobody else, and while it lasts nobody else can take
+ * the lease.  (BUSY, and what is refused before a script begins, says nothing of it.) */
+static bool nobody_leads(const redisReply *r) { return r->type == REDIS_REPLY_ERROR && strstr(r->str, "MISCONF ") && strstr(r->str, "script:"); }
+
 static void refused(struct store *st, const char *what, const redisReply *r)
 {
 	char why[256], detail[256];
@@ -114,6 +118,8 @@ static void acquired(struct op *op, const redisReply *r)
 		return; /* the link tells what follows */
 	if (r->type != REDIS_REPLY_ARRAY || strcmp(reply_text(r, 0), "HELDBY") != 0) {
 		if (strcmp(reply_text(r, 0), "OK") != 0 || !survey_of(r, &survey, &term)) {
+			if (nobody_leads(r))
+				st->another = false;
 			refused(st, "lease", r);
 			return;
 		}
