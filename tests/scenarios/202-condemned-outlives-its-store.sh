@@ -31,8 +31,7 @@ wait_until 10 eval '[ "$(on 2 status "condemned.#" condemned.0.release)" = "1 r4
 
 step "both are killed, the store is emptied, the one that followed starts alone"
 switchd_kill
-kill -9 "$(pid_of switchd2)"
-wait_until 10 eval '! kill -0 "$(pid_of switchd2)" 2>/dev/null' || fail "it lives"
+end_pid KILL "$(pid_of switchd2)"
 "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" $'FLUSHALL\r\nQUIT' >/dev/null
 controller_start 2
 wait_control 20 2 leading
