@@ -346,8 +346,9 @@ unsigned slots_allowed(const struct run *r, int front, int64_t t0, int64_t t1, b
 			high = s->v.v;
 	}
 	/* A little later may be after the reload: its map file was read before that version was in it. */
-	if (leaves && version_cmp(decided_by(r, answered), high) > 0)
-		high = decided_by(r, answered);
+	struct version top = leaves ? decided_by(r, answered) : (struct version){ 0 };
+	if (version_cmp(top, high) > 0)
+		high = top;
 	if (version_cmp(low, high) < 0)
 		between(r, low, high, &bits, shield);
 	return bits;
