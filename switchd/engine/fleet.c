@@ -91,7 +91,7 @@ static void say_fight(struct service *s, const struct fleet_agent *a, const char
 {
 	char text[PROXY_VALUE_TEXT];
 
-	if (strcmp(state, "fight") == 0 && strcmp(a->state, state) != 0 && store_is_up(s->e->store) && !s->e->standby)
+	if (strcmp(state, "fight") == 0 && strcmp(a->state, state) != 0 && store_is_up(s->e->store))
 		proxy_fight(s, a->name, PROXY_FIGHT, a->has_value ? proxy_value_text(&a->value, text) : a->why);
 }
 

@@ -159,7 +159,7 @@ struct service {
 	char target_why[2][300]; mono_us target_next[2];        /* why the last reading failed, "" ; the next one in the background */
 	/* the committed truth */
 	struct record rec;
-	struct condemned_set condemned;
+	struct condemned_set condemned; uint64_t condemned_gen;         /* generation of the store that said so; 0: the journal did */
 	struct refused_value bad;
 	bool repairing;
 	bool doubt;                     /* what was read is not ours; it is looked at once more */
@@ -196,7 +196,6 @@ struct service {
 	mono_us next_note;              /* verdict changes are written at most once a second (D12) */
 	bool note_wanted;
 	/* times on this process's clock */
-	uint64_t condemned_gen;         /* of the store that said what is condemned; 0: the journal did */
 	bool journal_due; ev_timer journal_timer; struct condemned journal_condemn; id_text journal_pardon;
 	mono_us loaded_at;              /* the last moment with a record in hand */
 	mono_us since_flip, phase_entered, whole_since, broken_both_since, bake_counted;
