@@ -146,6 +146,7 @@ static int wait_moved(struct cli *c, const char *word, const char *want)
 static int move(struct cli *c, const char *tail, json_t *body, const char *word, const char *want)
 {
 	char path[256];
+	char did[8], already[32];
 	struct answer a;
 	int ex;
 
@@ -153,6 +154,14 @@ static int move(struct cli *c, const char *tail, json_t *body, const char *word,
 	client_ask(c, "POST", path, body, c->timeout_ms, &a);
 	json_decref(body);
 	bool wait = a.reached && a.status == 200 && !c->dry_run;
+
+	if (wait && jbool(a.json, "dup")) {
+		/* Done by an earlier try: what was the idle slot before this one is not what that one meant. */
+		if (!c->to && TEXT_COPY(did, jstr(a.json, "active")))
+			want = did;
+		TEXT_FORMAT(already, "already %s", word);
+		word = already;
+	}
 
 	ex = !a.reached || a.status >= 300 ? say_failed(c, c->service, &a) : wait ? EX_DONE : order_said(c, word, &a);
 	if (wait)

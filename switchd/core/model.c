@@ -120,6 +120,29 @@ const struct condemned *condemned_find(const struct condemned_set *set, const ch
 	return NULL;
 }
 
+/* ---- requests ---- */
+
+bool record_did(const struct record *r, const char *request)
+{
+	bool did = strcmp(r->cid, request) == 0;
+
+	for (size_t i = 0; i < r->n_requests && !did; i++)
+		did = strcmp(r->requests[i], request) == 0;
+	return did && request[0];
+}
+
+void record_done(struct record *r, const char *request)
+{
+	for (size_t i = 0; i < r->n_requests; i++)
+		if (strcmp(r->requests[i], request) == 0)
+			return;
+	if (r->n_requests == MAX_REQUESTS) {
+		memmove(&r->requests[0], &r->requests[1], (MAX_REQUESTS - 1) * sizeof(r->requests[0]));
+		memset(&r->requests[--r->n_requests], 0, sizeof(r->requests[0]));
+	}
+	TEXT_COPY(r->requests[r->n_requests++], request);
+}
+
 /* ---- declared: words joined by one blank ---- */
 
 bool declared_word_ok(const char *s)

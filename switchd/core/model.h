@@ -21,6 +21,7 @@ enum {
 	MAX_MUTES = MAX_FEATURES,
 	MAX_CONDEMNED = 256,
 	MAX_RECENT = 16,        /* automatic rollbacks remembered for the budget */
+	MAX_REQUESTS = 8,       /* request ids that a record carries: more than one store can lose of what people ask at once */
 	MAX_RECHECKS = 8,       /* times at which a baked release is asked again */
 	WHY_LEN = 256,          /* free text a person gives */
 	TAG_LEN = 96,           /* digest */
@@ -209,7 +210,11 @@ struct record {
 	wall_ms recent[MAX_RECENT]; size_t n_recent;   /* automatic rollbacks, oldest first (budget) */
 	struct mute mutes[MAX_MUTES]; size_t n_mutes;
 	struct gate_said gates[MAX_GATES]; size_t n_gates;      /* of the deploy above */
+	id_text requests[MAX_REQUESTS]; size_t n_requests;      /* that were done last, oldest first: where the record is put back, so are they */
 };
+/* Was this request done on it, as far as it tells? */
+bool record_did(const struct record *, const char *request);
+void record_done(struct record *, const char *request);         /* the oldest gives way */
 
 /* Kept beside the record: key x:<svc>. */
 struct condemned_set { struct condemned list[MAX_CONDEMNED]; size_t n; };

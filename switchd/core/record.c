@@ -29,7 +29,7 @@ enum kind {
 	K_OBJECT,
 	K_MANIFEST,             /* text of a JSON object, as an object; "" as null */
 	K_WORDS,                /* struct declared, as an array of texts */
-	K_TIMES, K_MUTES, K_GATES,      /* arrays: the count stands in count_at */
+	K_TIMES, K_MUTES, K_GATES, K_IDS,       /* arrays: the count stands in count_at */
 };
 
 struct shape;
@@ -133,6 +133,7 @@ static const struct member record_members[] = {
 	{ "recent", K_TIMES, offsetof(struct record, recent), NULL, offsetof(struct record, n_recent), false },
 	{ "mutes", K_MUTES, offsetof(struct record, mutes), &mute_shape, offsetof(struct record, n_mutes), false },
 	{ "gates", K_GATES, offsetof(struct record, gates), &gate_shape, offsetof(struct record, n_gates), true },
+	{ "requests", K_IDS, offsetof(struct record, requests), NULL, offsetof(struct record, n_requests), true },
 };
 static const struct shape record_shape = SHAPE(record_members);
 
@@ -170,7 +171,7 @@ static bool time_ok(int64_t ms) { return ms >= 0 && ms <= WALL_MAX; }
 static bool record_whole(const struct record *r, const char **why)
 {
 	*why = NULL;
-	if (r->n_mutes > MAX_MUTES || r->n_recent > MAX_RECENT || r->n_gates > MAX_GATES)
+	if (r->n_mutes > MAX_MUTES || r->n_recent > MAX_RECENT || r->n_gates > MAX_GATES || r->n_requests > MAX_REQUESTS)
 		*why = "more than there is room for";
 	else if (r->claim.id[0] && r->claim.slot == NO_SLOT)
 		*why = "claim.slot: a claim without a slot";
@@ -204,13 +205,21 @@ static json_t *line_json(const char *s)
 
 static size_t array_max(const struct member *m)
 {
-	return m->kind == K_TIMES ? (size_t)MAX_RECENT : m->kind == K_GATES ? (size_t)MAX_GATES : (size_t)MAX_MUTES;
+	return m->kind == K_TIMES ? (size_t)MAX_RECENT : m->kind == K_GATES ? (size_t)MAX_GATES : m->kind == K_IDS ? (size_t)MAX_REQUESTS : (size_t)MAX_MUTES;
 }
 
 static size_t item_size(const struct member *m)
 {
-	return m->kind == K_TIMES ? sizeof(wall_ms) : m->kind == K_GATES ? sizeof(struct gate_said) : sizeof(struct mute);
+	return m->kind == K_TIMES ? sizeof(wall_ms) : m->kind == K_GATES ? sizeof(struct gate_said) : m->kind == K_IDS ? sizeof(id_text) : sizeof(struct mute);
 }
+
+static json_t *item_json(const struct member *m, const void *at)
+{
+	return m->kind == K_TIMES ? time_json(*(const wall_ms *)at) : m->kind == K_IDS ? checked(id_ok(at), at) : shape_json(m->shape, at);
+}
+
+/* What schema 1 of the store does not know is not written while there is none of it. */
+static bool unwritten(const struct member *m, const char *base) { return m->kind == K_IDS && *(const size_t *)(base + m->count_at) == 0; }
 
 static json_t *array_json(const struct member *m, const char *base)
 {
@@ -219,9 +228,8 @@ static json_t *array_json(const struct member *m, const char *base)
 
 	for (size_t i = 0; list && i < n; i++) {
 		const char *at = base + m->at + i * item_size(m);
-		json_t *item = m->kind == K_TIMES ? time_json(*(const wall_ms *)at) : shape_json(m->shape, at);
 
-		if (json_array_append_new(list, item) < 0) {
+		if (json_array_append_new(list, item_json(m, at)) < 0) {
 			json_decref(list);
 			list = NULL;
 		}
@@ -276,6 +284,7 @@ static json_t *member_json(const struct member *m, const char *base)
 	case K_MANIFEST: return manifest_member_json(at);
 	case K_TIMES:
 	case K_MUTES:
+	case K_IDS:
 	case K_GATES: return array_json(m, base);
 	}
 	never("a kind of member");
@@ -287,7 +296,7 @@ static json_t *shape_json(const struct shape *shape, const void *base)
 	json_t *o = json_object();
 
 	for (size_t i = 0; o && i < shape->n; i++)
-		if (json_object_set_new(o, shape->list[i].name, member_json(&shape->list[i], base)) < 0) {
+		if (!unwritten(&shape->list[i], base) && json_object_set_new(o, shape->list[i].name, member_json(&shape->list[i], base)) < 0) {
 			json_decref(o);
 			o = NULL;
 		}
@@ -399,6 +408,20 @@ static bool word_member(struct reading *r, const struct member *m, const json_t 
 	return ok || refuse(r, "unknown word \"%s\"", shown);
 }
 
+static bool id_item(struct reading *r, const json_t *j, void *at)
+{
+	const char *s = string(r, j);
+
+	if (s && !(id_ok(s) && text_copy(at, sizeof(id_text), s)))
+		return refuse(r, "one of them is no id");
+	return s != NULL;
+}
+
+static bool item_parse(struct reading *r, const struct member *m, const json_t *j, void *at)
+{
+	return m->kind == K_TIMES ? number(r, j, 0, WALL_MAX, &((wall_ms *)at)->ms) : m->kind == K_IDS ? id_item(r, j, at) : shape_parse(r, m->shape, j, at);
+}
+
 static bool array_member(struct reading *r, const struct member *m, const json_t *j, char *base)
 {
 	size_t max = array_max(m), n = json_array_size(j);
@@ -411,7 +434,7 @@ static bool array_member(struct reading *r, const struct member *m, const json_t
 		const json_t *item = json_array_get(j, i);
 		void *at = base + m->at + i * item_size(m);
 
-		if (m->kind == K_TIMES ? !number(r, item, 0, WALL_MAX, &((wall_ms *)at)->ms) : !shape_parse(r, m->shape, item, at))
+		if (!item_parse(r, m, item, at))
 			return false;
 		if (m->kind == K_MUTES && !((const struct mute *)at)->feature[0])
 			return refuse(r, "a mute without a feature");
@@ -497,6 +520,7 @@ static bool member_parse(struct reading *r, const struct member *m, const json_t
 		return manifest_member(r, j, at);
 	case K_TIMES:
 	case K_MUTES:
+	case K_IDS:
 	case K_GATES:
 		return array_member(r, m, j, base);
 	}

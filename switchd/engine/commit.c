@@ -196,10 +196,13 @@ void commit_begin(struct service *s, struct order *o)
 {
 	s->committing = true;
 	s->current = o;
-	if (o && o->rid[0])
+	if (o && o->rid[0]) {
 		TEXT_COPY(s->rid, o->rid);
-	else
+		if (store_schema(s->e->store) >= 2) /* a switchd of schema 1 would refuse a record with them */
+			record_done(&s->d->next, o->rid);
+	} else {
 		engine_rid(s->e, s->rid);
+	}
 	fill_times(s, &s->d->next);
 	if (o)
 		s->asked = o;

@@ -121,6 +121,7 @@ static void take_word(struct service *s, struct fleet_agent *a, const struct age
 	TEXT_COPY(a->why, w->detail);
 	say_fight(s, a, said.state);
 	TEXT_COPY(a->state, said.state);
+	a->told = said.told_known ? said.told : (struct version){ 0 };
 	TEXT_COPY(a->cid, said.cid);
 	memcpy(a->condemned, said.condemned, sizeof(a->condemned));
 	a->n_condemned = said.n_condemned;
@@ -287,28 +288,35 @@ void fleet_free(struct service *s)
 	s->fleet = (struct fleet){ 0 };
 }
 
-/* The highest version that an agent shows, listed or not: what a store that lost commits is held against.  The slot counts
- * too by the word of one that is listed, or of two (state.md 9); where they disagree, by nobody's. */
-bool fleet_found(struct service *s, struct version above, enum slot *slot, struct version *v)
+/* The highest version that an agent shows, listed or not, if it is above what is known: what a store that lost commits is held
+ * against.  The slot counts too by the word of one that is listed, or of two (state.md 9); where they disagree, by nobody's. */
+void fleet_found(struct service *s, struct store_truth *t)
 {
 	unsigned votes[2] = { 0, 0 };
 	bool found = false;
 
 	for (size_t i = 0; i < s->fleet.n; i++) {
 		const struct fleet_agent *a = &s->fleet.agents[i];
-		int c = version_cmp(a->value.v, above);
+		int c = version_cmp(a->value.v, t->floor);
 
 		if (!a->has_value || a->value.pin || a->value.slot > GREEN || c < 0 || (c == 0 && !found))
 			continue;
 		if (c > 0)
 			votes[BLUE] = votes[GREEN] = 0;
 		found = true;
-		above = *v = a->value.v;
+		t->floor = a->value.v;
 		votes[a->value.slot] += listed(s, a->name) ? 2 : 1;
 	}
 	if (found)
-		*slot = votes[BLUE] && votes[GREEN] ? NO_SLOT : votes[BLUE] >= 2 ? BLUE : votes[GREEN] >= 2 ? GREEN : NO_SLOT;
-	return found;
+		t->floor_slot = votes[BLUE] && votes[GREEN] ? NO_SLOT : votes[BLUE] >= 2 ? BLUE : votes[GREEN] >= 2 ? GREEN : NO_SLOT;
+	/* By which request it came to that: who is listed was told with the version. */
+	for (size_t i = 0; i < s->fleet.n; i++) {
+		const struct fleet_agent *a = &s->fleet.agents[i];
+
+		if (listed(s, a->name) && a->has_value && !a->value.pin && a->value.slot == t->floor_slot && version_cmp(a->value.v, t->floor) == 0 &&
+		    version_cmp(a->told, t->floor) == 0)
+			TEXT_COPY(t->floor_cid, a->cid);
+	}
 }
 
 /* ---- who has converged ---- */

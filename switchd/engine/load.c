@@ -459,7 +459,7 @@ bool service_truth(struct service *s, struct store_truth *out)
 		out->floor = found.found_v;
 		out->floor_slot = found.ambiguous ? NO_SLOT : found.found_slot;
 	}
-	fleet_found(s, out->floor, &out->floor_slot, &out->floor);
+	fleet_found(s, out);
 	return true;
 }
 

@@ -216,7 +216,7 @@ static bool step(struct service *s)
 			return false;
 		o = order_next(s);
 		in = &o->input;
-		if (o->rid[0] && strcmp(o->rid, s->rec.cid) == 0) {
+		if (record_did(&s->rec, o->rid)) { /* also where the store lost what it remembers of it, and the record was put back */
 			struct order_result r = { .status = ORDER_DONE, .dup = true, .deploy = s->rec.deploy.id };
 
 			order_end(s, o, &r);

@@ -139,7 +139,7 @@ struct fleet_agent {
 	id_text name;
 	char state[16], why[200];       /* its own word */
 	bool has_value; struct proxy_value value;       /* what its proxies show */
-	id_text cid;
+	struct version told; id_text cid;       /* the newest version that it heard of, and by which request */
 	id_text condemned[FLEET_CONDEMNED]; size_t n_condemned;  /* releases that it saw condemned */
 	struct version reached; int64_t reached_us;     /* the newest version that it showed, and when, by the clock of Redis */
 	int64_t word_us;                /* the stamp of that word */
@@ -357,7 +357,7 @@ void fleet_away(struct engine *);
 void fleet_beat(struct engine *);
 void fleet_again(struct service *);
 void fleet_free(struct service *);
-bool fleet_found(struct service *, struct version above, enum slot *, struct version *);
+void fleet_found(struct service *, struct store_truth *);
 void fleet_counted(const struct service *, struct fleet_count *);
 json_t *fleet_json(const struct service *);
 

@@ -140,6 +140,7 @@ static void lead(struct engine *e)
 	mono_us now = mono_now();
 
 	e->standby = false;
+	e->n_answers = 0; /* who led until now may not have had what we did; what stands is in the store, or in the record */
 	log_info("standby", "what=\"leading now\"");
 	for (size_t i = 0; i < e->n; i++) {
 		struct service *s = e->services[i];

@@ -17,7 +17,15 @@ static char *dump(json_t *j)
 	return text;
 }
 
-char *commit_doc(const struct record *r) { return dump(record_json(r)); }
+/* What came from a journal or a document may be of a newer schema than the store. */
+char *commit_doc(const struct store *st, const struct record *r)
+{
+	json_t *j = record_json(r);
+
+	if (j && st->schema < 2)
+		json_object_del(j, "requests");
+	return dump(j);
+}
 
 void commit_record_args(struct args *a, const struct record *r)
 {
@@ -55,7 +63,7 @@ static bool commit_args(struct op *op, const struct commit *c)
 	struct record *next = op->record;
 	struct args *a = &op->args;
 	bool fresh = c->expect_rev == 0;
-	char *doc = commit_doc(next), *condemned = c->condemn ? dump(condemned_json(c->condemn)) : xstrdup("");
+	char *doc = commit_doc(op->st, next), *condemned = c->condemn ? dump(condemned_json(c->condemn)) : xstrdup("");
 	bool ok = doc && condemned;
 
 	commit_keys(op, c);

@@ -62,6 +62,9 @@ static bool survey_of(const redisReply *r, struct survey *out, uint64_t *term)
 	return TEXT_COPY(out->lin, reply_text(r, 5)) && TEXT_COPY(out->lineage, reply_text(r, 6)) && out->lineage[0];
 }
 
+/* A store without a generation gets ours (newgen.lua). */
+static int schema_of(const struct survey *s) { return !s->has_gen || strcmp(s->v, "2") == 0 ? 2 : 1; }
+
 /* The script looks who leads before it writes: refused at that write, it found nobody else, and while it lasts nobody else can take
  * the lease.  (BUSY, and what is refused before a script begins, says nothing of it.) */
 static bool nobody_leads(const redisReply *r) { return r->type == REDIS_REPLY_ERROR && strstr(r->str, "MISCONF ") && strstr(r->str, "script:"); }
@@ -124,6 +127,7 @@ static void acquired(struct op *op, const redisReply *r)
 			return;
 		}
 		st->term = term;
+		st->schema = schema_of(&survey);
 		st->another = false;
 		good_until(st, sent);
 		ev_timer_stop(st->loop, &st->retry);
@@ -224,6 +228,7 @@ static void renewed(struct op *op, const redisReply *r)
 	if (term != st->term)
 		return;
 	unpublished(st, reply_text(r, 1));
+	st->schema = schema_of(&survey); /* a person may have upgraded it */
 	good_until(st, sent);
 	/* The store was emptied, restored or promoted under an open connection. */
 	if (st->stage == SG_READY && (!survey.has_gen || survey.gen != st->gen || strcmp(survey.lineage, st->lineage) != 0 ||

@@ -473,8 +473,11 @@ static void stamp(struct store *st, const struct op *found)
 	if (v == KEEP_STORE || v == TAKE_TRUTH) {
 		enum verdict_of w = judge_traffic(found, t, next);
 
-		if (w == FOLLOW_TRAFFIC)
+		if (w == FOLLOW_TRAFFIC) {
 			record_follow(next, t->floor_slot, wall_now(), LOST_MOVE);
+			if (st->schema >= 2 && t->floor_cid[0])
+				record_done(next, t->floor_cid);
+		}
 		v = w == KEEP_STORE ? v : w;
 	}
 	if (v == AMBIGUOUS) {
@@ -519,7 +522,7 @@ static void stamp(struct store *st, const struct op *found)
 	args_addf(&op->args, "%" PRIu64, next->rev);
 	args_add(&op->args, next->cid);
 	commit_record_args(&op->args, next);
-	text = commit_doc(next);
+	text = commit_doc(st, next);
 	args_add(&op->args, text ? text : "");
 	free(text);
 	args_addf(&op->args, "%" PRIu64, events_most(st, 1));

@@ -147,7 +147,7 @@ static bool write_args(struct op *op, const char *expected)
 {
 	struct repairing *w = op->extra;
 	struct args *a = &op->args;
-	char *doc = commit_doc(op->record);
+	char *doc = commit_doc(op->st, op->record);
 	json_t *j = event_json(&w->event);
 	char *event = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	bool ok = doc && event;
@@ -242,6 +242,7 @@ static void looked_at(struct op *op, const redisReply *r)
 }
 
 uint64_t store_generation(const struct store *st) { return st ? st->gen : 0; }
+int store_schema(const struct store *st) { return st ? st->schema : 0; }
 
 void store_new_generation(struct store *st, uint64_t above, const char *why)
 {

@@ -133,6 +133,7 @@ struct store {
 	ev_timer renew, expire, retry;
 	/* the store's history, as of the last reconcile or commit */
 	uint64_t gen, seq; char lineage[64];
+	int schema;
 	bool top_known;         /* gen and seq are of our own doing in this process */
 	struct reconcile *rec;
 	bool alone;             /* embedded: nobody else can ever have written */
@@ -225,7 +226,7 @@ bool reply_is_answer(const redisReply *, size_t at_least);      /* an array whos
 enum store_result reply_error(struct store *, const redisReply *, char detail[256]);    /* of an error reply */
 
 /* commit.c: the fields of a record as script arguments */
-char *commit_doc(const struct record *);
+char *commit_doc(const struct store *, const struct record *);  /* owned; NULL: no valid text */
 void commit_record_args(struct args *, const struct record *);  /* active shield phase hold blue green */
 
 #endif

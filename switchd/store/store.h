@@ -138,6 +138,7 @@ struct store_upgraded { enum store_result result; int from; size_t rewritten; ch
 typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
 void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
 uint64_t store_generation(const struct store *);        /* as of the last reconcile */
+int store_schema(const struct store *);                 /* 1, 2; 0: it was not asked yet */
 /* Declares one above that and above the present one: the store is down until every record is stamped into it. */
 void store_new_generation(struct store *, uint64_t above, const char *why);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
@@ -155,6 +156,7 @@ void store_recall(struct store *, const char *rid, store_get_fn *, void *arg);
  * floor = highest version among journal and proxies. */
 typedef struct store_truth { const char *service; struct record record; bool known;
 	struct version floor; enum slot floor_slot;     /* the slot that was shown at floor; NO_SLOT: not known, or the record's own */
+	id_text floor_cid;      /* the request that moved traffic there; "": not known */
 	bool lossy;             /* told by the store: commits may have been lost, and who can know of them is worth waiting for */
 	const struct condemned_set *condemned;  /* what the journal knows (NULL = nothing): goes in if the store has lost it.  BORROWED */
 	bool leave;                     /* what stands there was refused: it is left alone */

@@ -286,6 +286,23 @@ static void a_move_that_went_elsewhere(void **state)
 	}
 }
 
+/* Done by an earlier try, whose answer was lost: the idle slot that this one saw is not the one that was meant. */
+static void a_move_that_was_done_already(void **state)
+{
+	static const char dup[] = "{\"status\":\"done\",\"detail\":\"this request id was done before\",\"active\":\"green\",\"dup\":true}";
+	static const struct row script[] = {
+		{ "GET", "/v1/services/shop", 200, STATUS("steady", "green", "true", "true"), 0 }, { "POST", "/v1/services/shop", 200, dup, 0 }, { 0 },
+	};
+
+	(void)state;
+	server(script);
+	expect("flip shop -y --request-id ci-7", 0);
+	assert_true(asked("{\"to\":\"blue\"}"));
+	assert_non_null(strstr(rig.said, "already flipped to green"));
+	server(script);
+	expect("flip shop --to blue -y --request-id ci-7", 11); /* it was, and went back since */
+}
+
 static void headers_are_sent_and_the_token_is_not_told(void **state)
 {
 	static const struct row script[] = { { "PUT", "/v1/services/shop", 401, "{\"title\":\"Not allowed.\",\"exit\":10}", 0 }, { 0 } };
@@ -497,7 +514,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(usage_is_exit_2), T(durations), T(a_refusal_has_the_exit_code_of_its_table), T(other_answers_have_theirs), T(nagios),
 		T(json_is_one_object_whatever_happens), T(the_first_lines_say_what_matters), T(colour_is_asked_for_in_order),
-		T(prompts_cost_by_danger_and_never_hang), T(a_move_that_went_elsewhere), T(headers_are_sent_and_the_token_is_not_told),
+		T(prompts_cost_by_danger_and_never_hang), T(a_move_that_went_elsewhere), T(a_move_that_was_done_already),
+		T(headers_are_sent_and_the_token_is_not_told),
 		T(a_deploy_ends_with_its_exit_code), T(the_one_line_of_ci), T(a_command_that_fails_gives_the_claim_back), T(a_lock_is_waited_for),
 		T(active_without_a_daemon), T(init_prints_what_loads), T(help_is_there),
 	};

@@ -80,6 +80,8 @@ static struct record *full(void)
 		g->result = r->n_gates % N_GATE_RESULTS;
 		memset(g->text, 't', GATE_TEXT);
 	}
+	while (r->n_requests < MAX_REQUESTS)
+		snprintf(r->requests[r->n_requests], sizeof(id_text), "ctl-%zu", r->n_requests), r->n_requests++;
 	return r;
 }
 
@@ -159,6 +161,7 @@ static void test_of_the_version_before(void **state)
 	char why[200] = "";
 
 	json_object_del(j, "gates");
+	assert_int_equal(json_object_del(j, "requests"), 0);
 	json_object_del(json_object_get(j, "deploy"), "skip");
 	assert_int_equal(json_object_del(json_object_get(j, "claim"), "manifest"), 0);
 	for (size_t i = 0; i < ARRAY_LEN(of_release); i++) {
@@ -168,6 +171,7 @@ static void test_of_the_version_before(void **state)
 	if (!record_parse(j, b, why, sizeof(why)))
 		fail_msg("%s", why);
 	assert_int_equal(b->n_gates, 0);
+	assert_int_equal(b->n_requests, 0);
 	assert_false(b->slot[BLUE].manifest);
 	assert_string_equal(b->slot[GREEN].id, r->slot[GREEN].id);
 	assert_string_equal(b->claim.manifest, "");
@@ -196,7 +200,7 @@ static void test_shape(void **state)
 	struct record *r = full();
 	json_t *j = record_json(r), *v = json_object_get(j, "version");
 	static const char *const members[] = { "version", "rev", "cid", "active", "shield", "phase", "phase_since", "phase_until", "slots", "claim",
-					       "deploy", "hold", "sealed", "pin", "move", "drill", "recent", "mutes", "gates" };
+					       "deploy", "hold", "sealed", "pin", "move", "drill", "recent", "mutes", "gates", "requests" };
 
 	assert_int_equal(json_object_size(j), ARRAY_LEN(members));
 	for (size_t i = 0; i < ARRAY_LEN(members); i++)
@@ -389,6 +393,9 @@ static void test_never_writes_what_it_cannot_read(void **state)
 	BREAKS(out->move.acked_us = -2);
 	BREAKS(out->n_recent = MAX_RECENT + 1);
 	BREAKS(out->n_mutes = MAX_MUTES + 1);
+	BREAKS(out->n_requests = MAX_REQUESTS + 1);
+	BREAKS(out->requests[1][0] = '\0');
+	BREAKS(TEXT_COPY(out->requests[0], "a b"));
 	BREAKS(out->claim.slot = NO_SLOT);
 	BREAKS(TEXT_COPY(out->claim.manifest, "{"));
 	BREAKS(TEXT_COPY(out->claim.manifest, "[]"));
@@ -470,6 +477,30 @@ static void test_event(void **state)
 	json_decref(j);
 }
 
+/* The last request alone tells of itself in any record; what people asked stays for eight of them. */
+static void test_requests(void **state)
+{
+	struct record *r = xcalloc(1, sizeof(*r));
+	id_text id;
+
+	(void)state;
+	assert_false(record_did(r, ""));
+	TEXT_COPY(r->cid, "ctl-last");
+	assert_true(record_did(r, "ctl-last"));
+	for (int i = 0; i < 9; i++) {
+		TEXT_FORMAT(id, "ctl-%d", i);
+		assert_false(record_did(r, id));
+		record_done(r, id);
+		record_done(r, id); /* asked twice, done once */
+		assert_true(record_did(r, id));
+	}
+	assert_int_equal(r->n_requests, MAX_REQUESTS);
+	assert_false(record_did(r, "ctl-0"));
+	assert_true(record_did(r, "ctl-1"));
+	assert_string_equal(r->requests[7], "ctl-8");
+	free(r);
+}
+
 static void test_version(void **state)
 {
 	(void)state;
@@ -495,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_never_writes_what_it_cannot_read),
 		cmocka_unit_test(test_condemned),
 		cmocka_unit_test(test_event),
+		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_version),
 	};
 
