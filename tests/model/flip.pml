@@ -44,6 +44,9 @@
 #ifndef NLATE
 #define NLATE 0         /* reports that come too late for a reconcile; with it, R is not asked */
 #endif
+#ifndef NAGAIN
+#define NAGAIN 0        /* forward flips asked for again by a person, with the same request id, of whoever leads */
+#endif
 #ifndef NACR
 #define NACR 0          /* agents killed; with it, journal and proxy are two steps of an agent */
 #endif
@@ -52,7 +55,7 @@
  * of commit.lua:     NO_LINEAGE NO_RESTAMP_GUARD NO_CAS NO_REV NO_TERM NO_RID NO_HOLD NO_CONDEMNED
  * of newgen/restamp: NO_CLOCK_FLOOR STORE_WINS FLOOR_ONLY NO_CONDEMN_UNION STAMP_CONDEMNED RELIN_BY_COUNT DERIVED_CID
  * of agents:         EPOCH_ONLY NO_CID AGENT_FORGETS AGENT_APPLIES_LOWER AGENT_TRUSTS_JOURNAL AGENT_PROXY_FIRST AGENT_REPORTS_JOURNAL
- * of the record:     PARDON_UNSAID
+ * of the record:     PARDON_UNSAID IDS_APART
  * SAME_SECOND is none: forks may declare one generation, as within one second of the clock, and I2 is not asked. */
 
 /* ---- properties ---- */
@@ -73,7 +76,10 @@ typedef Node {
 	byte gen, ep, rev, cid;                         /* the record; gen 0 = none */
 	bit act, force, fwd, hold;                      /* fwd: the last move was forward and is not undone */
 	byte tells;                                     /* the record's word on what its commit condemned */
-	byte cond, pard, done                           /* condemned and pardoned releases; request ids that took effect */
+	byte cond, pard, done;                          /* condemned and pardoned releases; request ids that took effect (q:) */
+#if NAGAIN
+	byte ids, had                                   /* those that the record carries; had is a ghost: those that its history has */
+#endif
 };
 Node nd[2];
 byte prim, real[2], linid = 1, clk = 2, ncid = 1;
@@ -86,11 +92,14 @@ byte ag[NAG], ae[NAG], acid[NAG], seen[NAG]; bit as[NAG], af[NAG];
 #if NACR
 byte xgen[NAG], xep[NAG], known[NAG]; bit xact[NAG];         /* what its proxy shows; what had been seen condemned when it was told */
 #endif
+#if NAGAIN
+byte jids[2], jhad[2], ahad[NAG], ids, had;
+#endif
 /* A controller's journal: survives it. */
 byte jg[2], je[2], jr[2], jcond[2]; bit ja[2], jf[2], jfwd[2], jhold[2];
 
 byte nfo = NFO, nforward = NFORWARD, nauto = NAUTO, nforce = NFORCE, nhold = NHOLD, npardon = NPARDON;
-byte nexp = NEXP, ncr = NCR, nflush = NFLUSH, nacr = NACR, nlate = NLATE;
+byte nagain = NAGAIN, nexp = NEXP, ncr = NCR, nflush = NFLUSH, nacr = NACR, nlate = NLATE;
 
 /* Ghosts: what a god would remember. */
 byte gave[64];          /* version -> the commit that it names, over all forks; 0 = none */
@@ -196,12 +205,30 @@ inline give(v_gen, v_ep, who) {
 #define MAY_FORCE (nforce > 0 && !N.hold)
 #define MAY_HOLD (nhold > 0 && !N.hold)
 #define MAY_PARDON (npardon > 0 && N.cond != 0)
+#if !NAGAIN
+#define MAY_AGAIN 0
+#elif defined(IDS_APART)
+#define MAY_AGAIN (nagain > 0 && USABLE && HAS(effect, 1))
+#else
+#define MAY_AGAIN (nagain > 0 && USABLE && HAS(effect, 1) && !HAS(N.ids, 1))
+#endif
+#if NAGAIN
+/* What nobody knows of any more may be done anew: of what stands, it is asked. */
+#define DID(n, rid) HAS(n.had, rid)
+#else
+#define DID(n, rid) HAS(effect, rid)
+#endif
 
 mtype = { NONE, FORWARD, AUTO, FORCE, HOLD, PARDON };
 
 inline journal() {
 	jg[i] = N.gen; je[i] = N.ep; jr[i] = N.rev; ja[i] = N.act; jf[i] = N.force; jfwd[i] = N.fwd; jhold[i] = N.hold; jcond[i] = jcond[i] | N.cond;
-	if :: op == PARDON -> jcond[i] = N.cond :: else fi
+	if :: op == PARDON -> jcond[i] = N.cond :: else fi;
+#if NAGAIN
+	jids[i] = N.ids; jhad[i] = N.had
+#else
+	skip
+#endif
 }
 
 proctype Controller(byte i) {
@@ -243,10 +270,16 @@ end:	do
 	/* reconcile.c, restamp.lua: the highest version that store, own journal or an agent knows says which slot */
 	:: atomic { LEADS && N.ep < 8 && N.mgen < 8 && N.lin == real[at[i]] && N.gen != N.mgen ->
 		g0 = N.gen; e0 = N.ep; best = N.ep; to = N.act; f = N.force; w = N.fwd; h = N.hold;
+#if NAGAIN
+		ids = N.ids; had = N.had;
+#endif
 #ifndef STORE_WINS
 		if :: je[i] > best -> best = je[i] :: else fi;
 		if
 		:: BELOW(g0, e0, jg[i], je[i]) || (g0 == jg[i] && e0 == je[i] && N.rev < jr[i]) ->
+#if NAGAIN
+			ids = jids[i]; had = jhad[i];
+#endif
 			g0 = jg[i]; e0 = je[i]; to = ja[i]; f = jf[i]; w = jfwd[i]; h = jhold[i]
 		:: else
 		fi;
@@ -264,7 +297,11 @@ end:	do
 				if :: OWNE(k) > best -> best = OWNE(k) :: else fi;
 #ifndef FLOOR_ONLY
 				if
-				:: BELOW(g0, e0, OWNG(k), OWNE(k)) -> g0 = OWNG(k); e0 = OWNE(k); to = OWNS(k); f = af[k]; w = 0
+				:: BELOW(g0, e0, OWNG(k), OWNE(k)) ->
+#if NAGAIN
+					if :: acid[k] < 8 -> ids = ids | BIT(acid[k]) :: else fi; had = had | ahad[k];
+#endif
+					g0 = OWNG(k); e0 = OWNE(k); to = OWNS(k); f = af[k]; w = 0
 				:: else
 				fi;
 #endif
@@ -299,6 +336,9 @@ end:	do
 #endif
 		best++;
 		if :: jr[i] > N.rev -> N.rev = jr[i] :: else fi;
+#if NAGAIN
+		N.ids = ids; N.had = had; ids = 0; had = 0;
+#endif
 		N.gen = N.mgen; N.ep = best; N.rev++; N.act = to; N.force = f; N.fwd = w; N.hold = h; N.tells = 0;
 #ifdef DERIVED_CID
 		N.cid = 100 + best;             /* "restamp-GEN-EPOCH": nothing of who made it */
@@ -310,13 +350,14 @@ end:	do
 		journal(); dirty = 1; k = 0; best = 0; g0 = 0; e0 = 0; to = 0; f = 0; w = 0; h = 0; came = 0 }
 
 	/* decide(): looks at the record, wants something of it; the guards are decide's own */
-	:: atomic { LEADS && op == NONE && N.lin == real[at[i]] && N.gen == N.mgen && N.gen != 0 && (MAY_FORWARD || MAY_AUTO || MAY_FORCE || MAY_HOLD || MAY_PARDON) ->
+	:: atomic { LEADS && op == NONE && N.lin == real[at[i]] && N.gen == N.mgen && N.gen != 0 && (MAY_FORWARD || MAY_AUTO || MAY_FORCE || MAY_HOLD || MAY_PARDON || MAY_AGAIN) ->
 		if
 		:: MAY_FORWARD -> rid = nforward; nforward--; op = FORWARD
 		:: MAY_AUTO -> rid = 2 + nauto; nauto--; op = AUTO
 		:: MAY_FORCE -> rid = 4 + nforce; nforce--; op = FORCE
 		:: MAY_HOLD -> rid = 6; nhold--; op = HOLD
 		:: MAY_PARDON -> rid = 7; npardon--; op = PARDON
+		:: MAY_AGAIN -> rid = 1; nagain--; op = FORWARD
 		fi;
 		g0 = N.gen; e0 = N.ep; r0 = N.rev;
 		printf("controller %d decides %e as request %d on %d.%d of server %d\n", i, op, rid, g0, e0, at[i]) }
@@ -331,8 +372,11 @@ end:	do
 			if
 			:: C_LINEAGE && C_RESTAMP && C_LEADS && C_EXPECTED && C_HELD && C_CONDEMNED && N.gen != 0 ->
 				/* Once more on another fork, but as the same commit of the same version, is once. */
-				MUST(I3_TWICE, !HAS(effect, rid) || GAVE(N.gen, N.ep + 1) == rid);
+				MUST(I3_TWICE, !DID(N, rid) || GAVE(N.gen, N.ep + 1) == rid);
 				effect = effect | BIT(rid);
+#if NAGAIN
+				if :: op != AUTO -> N.ids = N.ids | BIT(rid) :: else fi; N.had = N.had | BIT(rid);
+#endif
 				N.rev++; N.done = N.done | BIT(rid); dirty = 1;
 				if
 				:: op == HOLD -> N.hold = 1
@@ -375,6 +419,9 @@ answered:	op = NONE; rid = 0; g0 = 0; e0 = 0; r0 = 0 }
 
 inline note_down() {
 	ag[j] = M.gen; ae[j] = M.ep; as[j] = M.act; af[j] = M.force; acid[j] = M.cid; seen[j] = seen[j] | M.tells;
+#if NAGAIN
+	ahad[j] = M.had;
+#endif
 	printf("agent %d takes %d.%d slot %d from server %d\n", j, ag[j], ae[j], as[j], agat[j]);
 	/* A person's word: what was obeyed is not held against it again. */
 	if :: M.force -> seen[j] = seen[j] & (3 - BIT(M.act)) :: else fi
@@ -424,6 +471,9 @@ inline copy(from, to_) {
 	nd[to_].mgen = nd[from].mgen; nd[to_].lin = nd[from].lin; nd[to_].term = nd[from].term; nd[to_].own = nd[from].own;
 	nd[to_].gen = nd[from].gen; nd[to_].ep = nd[from].ep; nd[to_].rev = nd[from].rev; nd[to_].cid = nd[from].cid;
 	nd[to_].act = nd[from].act; nd[to_].force = nd[from].force; nd[to_].fwd = nd[from].fwd; nd[to_].hold = nd[from].hold;
+#if NAGAIN
+	nd[to_].ids = nd[from].ids; nd[to_].had = nd[from].had;
+#endif
 	nd[to_].tells = nd[from].tells; nd[to_].cond = nd[from].cond; nd[to_].pard = nd[from].pard; nd[to_].done = nd[from].done
 }
 
@@ -450,11 +500,15 @@ end:	do
 	/* FLUSHALL keeps the lineage: only the missing generation tells. */
 	:: atomic { nflush > 0 && nd[prim].gen != 0 -> nflush--; dirty = 1; nd[prim].mgen = 0; nd[prim].lin = 0; nd[prim].term = 0; nd[prim].own = NOBODY;
 		nd[prim].gen = 0; nd[prim].ep = 0; nd[prim].rev = 0; nd[prim].cid = 0; nd[prim].act = 0; nd[prim].force = 0; nd[prim].fwd = 0;
-		nd[prim].hold = 0; nd[prim].tells = 0; nd[prim].cond = 0; nd[prim].pard = 0; nd[prim].done = 0; printf("the store is emptied\n") }
+		nd[prim].hold = 0; nd[prim].tells = 0; nd[prim].cond = 0; nd[prim].pard = 0; nd[prim].done = 0;
+#if NAGAIN
+		nd[prim].ids = 0; nd[prim].had = 0;
+#endif
+		printf("the store is emptied\n") }
 #endif
 	/* From now on nothing fails and nobody wants anything. */
-	:: atomic { nfo + nforward + nauto + nforce + nhold + npardon + nexp + ncr + nflush + nacr + nlate > 0 ->
-		nfo = 0; nforward = 0; nauto = 0; nforce = 0; nhold = 0; npardon = 0; nexp = 0; ncr = 0; nflush = 0; nacr = 0; nlate = 0; printf("calm\n") }
+	:: atomic { nfo + nforward + nauto + nforce + nhold + npardon + nagain + nexp + ncr + nflush + nacr + nlate > 0 ->
+		nfo = 0; nforward = 0; nauto = 0; nforce = 0; nhold = 0; npardon = 0; nagain = 0; nexp = 0; ncr = 0; nflush = 0; nacr = 0; nlate = 0; printf("calm\n") }
 	od
 }
 
