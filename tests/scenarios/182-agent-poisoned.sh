@@ -42,9 +42,9 @@ for what in purple "" "sw2" "${LINE/ 9 blue/ NaN blue}" "${LINE/ 9 blue/ 1e9 blu
 	"${LINE/ x-9 / x\\x009 }" "${LINE/sw2/sw3}" "$LINE more" "${LINE/ force/ please}" "${LINE/ r41 / r41;set }"; do
 	poison "$what"
 done
-redis_cmd "EVAL \"return redis.call('SET', KEYS[1], string.rep('x', 10485760))\" 1 $KEY:a:shop" >/dev/null
+T=10 redis_cmd "EVAL \"return redis.call('SET', KEYS[1], string.rep('x', 10485760))\" 1 $KEY:a:shop" >/dev/null
 heartbeat
-redis_cmd "EVAL \"return redis.call('PUBLISH', KEYS[1], 'push shop ' .. string.rep('y', 10485760))\" 1 $KEY:ev" >/dev/null
+T=10 redis_cmd "EVAL \"return redis.call('PUBLISH', KEYS[1], 'push shop ' .. string.rep('y', 10485760))\" 1 $KEY:ev" >/dev/null
 map_stays green:$GEN.5:plain
 wait_report 10 state refused
 redis_cmd "DEL $KEY:a:shop" >/dev/null

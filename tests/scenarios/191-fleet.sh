@@ -13,13 +13,8 @@ TOP[lease_ttl]=2s
 fleet_begin
 
 step "a controller that reaches no proxy"
-switchd_start
-wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status loaded store.up active)"
-controller_config 2
-controller_start 2
-wait_control 20 2 following
-wait_status 20 "fleet.converged fleet.all proxies.0.state proxies.1.state" "2 2 in-sync in-sync"
-wait_status 20 "slots.blue.state slots.blue.whole" "good true"
+fleet_lead
+second_start
 load_start
 load_cmd mark begin
 

@@ -10,10 +10,7 @@ SVC[bake]=120s
 TOP[lease_ttl]=2s
 redis_start || fail "redis does not start"
 scn_site 2
-controller_config 2
-controller_start 2
-wait_control 20 2 following
-wait_until 10 eval '[ "$(on 2 status loaded)" = true ]' || fail "the second knows no record"
+second_start
 wait_until 10 eval 'ctl agents --json 2>/dev/null | grep -q standby' || fail "the first does not know of the second"
 load_start
 deploy green r42 flipped

@@ -10,7 +10,6 @@ fp_begin
 scn_site 2
 load_start
 load_cmd mark begin
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' | tr -d '\r' | sed -n 1p; }
 ids() { cat "$STATE"/archive/*.jsonl | sed -n 's/.*"id":"\([0-9]*-[0-9]*\)".*/\1/p'; }
 wait_until 5 eval '[ "$(ids | wc -l)" -ge 2 ]' || fail "the archive does not begin: $(ids)"
 
@@ -19,8 +18,8 @@ arm store.after-commit wait
 ctl hold shop -m INC-9 --json >"$SITE/hold.out" 2>&1 &
 hold=$!
 wait_until 10 reached store.after-commit || fail "the hold does not pass store.after-commit"
-gen=$(redis_ask "HGET switchd:{0}:meta gen" | tr -d '\r' | sed -n 2p)
-expect_eq "FLUSHALL" "$(redis FLUSHALL)" +OK
+gen=$(redis_cmd "HGET switchd:{0}:meta gen" | sed -n 2p)
+expect_eq "FLUSHALL" "$(redis_cmd FLUSHALL)" +OK
 let_go store.after-commit
 wait $hold
 expect_eq "exit of the hold" $? 0
@@ -52,7 +51,7 @@ wait_until 3 eval '[ "$(cleared)" = 1 ]' || fail "it is not in the archive: $(id
 step "the leader is killed, and the store loses it"
 switchd_kill
 kill -CONT "$(pid_of redis)"
-expect_eq "FLUSHALL" "$(redis FLUSHALL)" +OK
+expect_eq "FLUSHALL" "$(redis_cmd FLUSHALL)" +OK
 switchd_start
 wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status)"
 wait_status 20 "store.up loaded active hold" "true true blue null"

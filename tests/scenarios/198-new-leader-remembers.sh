@@ -9,9 +9,7 @@ SVC[bake]=60s SVC[idle_interval]=300ms
 TOP[lease_ttl]=2s
 redis_start || fail "redis does not start"
 scn_site 2
-controller_config 2
-controller_start 2
-wait_control 20 2 following
+second_start
 on 2 wait_status 30 "slots.blue.whole features.1.name features.1.slots.green.verdict" "true quotes present"
 
 step "a release without quotes is refused, and by force it goes: nothing disappeared from it"

@@ -9,10 +9,7 @@ SVC[bake]=60s SVC[idle_interval]=500ms
 TOP[lease_ttl]=2s
 redis_start || fail "redis does not start"
 scn_site 2
-controller_config 2
-controller_start 2
-wait_control 20 2 following
-wait_control 5 1 leading
+second_start
 
 for release in r42 r43; do
 	step "$release loses quotes in its bake"
@@ -32,7 +29,7 @@ wait_until 10 eval '[ "$(on 2 status "condemned.#" condemned.0.release)" = "1 r4
 step "both are killed, the store is emptied, the one that followed starts alone"
 switchd_kill
 end_pid KILL "$(pid_of switchd2)"
-"$FAKES/sockcmd" -t 5 "$SITE/redis.sock" $'FLUSHALL\r\nQUIT' >/dev/null
+redis_cmd FLUSHALL >/dev/null
 controller_start 2
 wait_control 20 2 leading
 on 2 wait_status 20 "active condemned.# condemned.0.release" "blue 1 r43"

@@ -7,24 +7,18 @@
 . "$(dirname "$0")/fleet.sh"
 CHECK_VERSIONS=
 redis_start || fail "redis does not start"
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
 SVC[bake]=120s SVC[idle_interval]=500ms
 TOP[lease_ttl]=2s
 fleet_begin
-switchd_start
-wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status loaded store.up active)"
-controller_config 2
-controller_start 2
-wait_control 20 2 following
-wait_status 20 "fleet.converged fleet.all proxies.0.state proxies.1.state" "2 2 in-sync in-sync"
-wait_status 20 "slots.blue.state slots.blue.whole" "good true"
+fleet_lead
+second_start
 load_start
 load2_start
 deploy green r42 flipped --converged=all
 expect_exit 0
 
 step "out of memory, the leader dies, and quotes is lost"
-redis CONFIG SET maxmemory 1 >/dev/null
+redis_cmd CONFIG SET maxmemory 1 >/dev/null
 switchd_kill
 wait_control 15 2 leading
 on 2 wait_status 20 armed true
@@ -45,7 +39,7 @@ on 2 run flip shop --to green --force -y -m "no"
 on 2 expect_status active blue
 
 step "memory again"
-redis CONFIG SET maxmemory 0 >/dev/null
+redis_cmd CONFIG SET maxmemory 0 >/dev/null
 switchd_start
 wait_control 20 1 following
 controller_stop 2 || fail "controller 2 ended with $?"

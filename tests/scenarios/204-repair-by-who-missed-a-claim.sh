@@ -8,20 +8,15 @@
 SVC[idle_interval]=500ms
 TOP[lease_ttl]=2s
 redis_start || fail "redis does not start"
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$1"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
 scn_site 2
-controller_config 2
-controller_start 2
-wait_control 20 2 following
-wait_control 5 1 leading
-wait_until 5 eval '[ "$(on 2 status active loaded)" = "blue true" ]' || fail "it knows no record: $(on 2 status active loaded)"
+second_start
 
 step "a claim that one of two hears of; what says so is spoilt"
 kill -STOP "$(pid_of switchd2)"
 run claim shop --slot green --release r42
 expect_exit 0
 switchd_kill
-redis 'HSET switchd:{0}:s:shop active purple' >/dev/null
+redis_cmd 'HSET switchd:{0}:s:shop active purple' >/dev/null
 kill -CONT "$(pid_of switchd2)"
 wait_control 15 2 leading
 wait_until 10 eval '[ "$(on 2 status store.bad)" != null ]' || fail "not refused: $(on 2 status store)"

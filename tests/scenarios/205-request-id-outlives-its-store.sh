@@ -11,8 +11,7 @@ SVC[bake]=1s SVC[idle_interval]=500ms
 sentinels_start || fail "redis and its sentinels do not start"
 TOP[state]="{ redis: '$SENTINEL_URL', replicas: 1 }" TOP[lease_ttl]=2s
 fleet_begin
-switchd_start
-wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status loaded store.up active)"
+fleet_lead
 controller_config 2
 deploy green r42 flipped --converged=all
 expect_exit 0

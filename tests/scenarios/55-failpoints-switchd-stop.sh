@@ -14,7 +14,7 @@ load_start
 load_cmd mark begin
 fp_slots
 
-lease_over() { case $(redis_ask EXISTS "switchd:{0}:lease") in :0*) true ;; *) false ;; esac; }
+lease_over() { case $(redis_cmd EXISTS "switchd:{0}:lease") in :0*) true ;; *) false ;; esac; }
 stopped_here()
 {
 	local switchd

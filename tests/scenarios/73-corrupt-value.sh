@@ -10,9 +10,7 @@ scn_site 2
 load_start
 load_cmd mark begin
 deploy green r42 baked; expect_exit 0
-# redis COMMAND...: one inline command.
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' | tr -d '\r' | sed -n 1p; }
-field() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "HGET switchd:{0}:s:shop $1"$'\r\nQUIT' | tr -d '\r' | sed -n 2p; }
+field() { redis_cmd "HGET switchd:{0}:s:shop $1" | sed -n 2p; }
 metric() { "$FAKES/ask" "http://$HTTP/metrics" | sed -n 's/^switchd_store_corrupt{service="shop"} //p'; }
 refused() { [ -n "$(status store.bad)" ] && [ "$(status store.bad)" != '""' ]; }
 good() { [ -z "$(status store.bad)" ]; }
@@ -20,7 +18,7 @@ value=$(map_value)
 expect_eq "the metric" "$(metric)" 0
 
 step "a slot that is none: refused, served, said"
-expect_eq "HSET" "$(redis 'HSET switchd:{0}:s:shop active purple')" :0
+expect_eq "HSET" "$(redis_cmd 'HSET switchd:{0}:s:shop active purple')" :0
 wait_until 2 refused || fail "not noticed: $(status store)"
 expect_status "active loaded armed" "green true false"
 expect_eq "the metric" "$(metric)" 1
@@ -78,32 +76,32 @@ doc=$(field doc)
 rev=$(field rev)
 forged=$(printf '%s' "$doc" | sed "s/\"rev\":$rev,/\"rev\":$((rev + 1)),/; s/\"cid\":\"[^\"]*\"/\"cid\":\"forged-1\"/")
 [ "$forged" != "$doc" ] || fail "the document is not as this test knows it: $doc"
-redis "HSET switchd:{0}:s:shop rev $((rev + 1)) cid forged-1 doc '${forged//\'/}'" >/dev/null
+redis_cmd "HSET switchd:{0}:s:shop rev $((rev + 1)) cid forged-1 doc '${forged//\'/}'" >/dev/null
 wait_until 2 refused || fail "not noticed: $(status store)"
 expect_eq "what stands" "$(field cid)" forged-1
 run hold shop -m x; expect_exit 16
 wait_until 5 eval 'grep -q "\"kind\":\"store.foreign\"" "$STATE"/archive/*.jsonl' || fail "no event in the archive"
 
 step "it is as it was again: healed by itself"
-redis "HSET switchd:{0}:s:shop rev $rev cid $(printf '%s' "$doc" | sed 's/.*"cid":"\([^"]*\)".*/\1/') doc '${doc//\'/}'" >/dev/null
+redis_cmd "HSET switchd:{0}:s:shop rev $rev cid $(printf '%s' "$doc" | sed 's/.*"cid":"\([^"]*\)".*/\1/') doc '${doc//\'/}'" >/dev/null
 wait_until 3 good || fail "still refused: $(status store)"
 run hold shop -m x; expect_exit 0
 run resume shop; expect_exit 0
 
 step "a key of another type"
-redis 'SADD switchd:{0}:other x' >/dev/null
-redis 'RENAME switchd:{0}:other switchd:{0}:a:shop' >/dev/null # in one step: what is gone is restored
+redis_cmd 'SADD switchd:{0}:other x' >/dev/null
+redis_cmd 'RENAME switchd:{0}:other switchd:{0}:a:shop' >/dev/null # in one step: what is gone is restored
 wait_until 2 refused || fail "not noticed: $(status store)"
 run state repair shop -y -m "INC-8"; expect_exit 0
 wait_until 5 good || fail "still refused: $(status store)"
 
 step "a record that is gone is restored"
-redis 'DEL switchd:{0}:s:shop' >/dev/null
+redis_cmd 'DEL switchd:{0}:s:shop' >/dev/null
 wait_until 10 eval '[ "$(field active)" = green ]' || fail "not restored: $(status store loaded)"
 wait_status 10 "store.up active loaded" "true green true"
 step "the public record alone is gone: restored as well, nothing refused"
-redis 'DEL switchd:{0}:a:shop' >/dev/null
-wait_until 5 eval '[ "$(redis "EXISTS switchd:{0}:a:shop")" = :1 ]' || fail "not restored: $(status store)"
+redis_cmd 'DEL switchd:{0}:a:shop' >/dev/null
+wait_until 5 eval '[ "$(redis_cmd "EXISTS switchd:{0}:a:shop")" = :1 ]' || fail "not restored: $(status store)"
 wait_status 10 "store.up active loaded" "true green true"
 good || fail "refused: $(status store)"
 wait_status 20 slots.blue.whole true

@@ -5,7 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 redis_start || fail "redis does not start"
 scn_site 2
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' >/dev/null; }
 # finding CHECK: its state.
 finding()
 {
@@ -28,15 +27,15 @@ run doctor; expect_exit 0
 case $SAID in *"0 bad"*) ;; *) fail "$SAID" ;; esac
 
 step "eviction, fsync, memory"
-redis 'CONFIG SET maxmemory-policy allkeys-lru'
-redis 'CONFIG SET maxmemory 1gb'
-redis 'CONFIG SET appendfsync everysec'
+redis_cmd 'CONFIG SET maxmemory-policy allkeys-lru' >/dev/null
+redis_cmd 'CONFIG SET maxmemory 1gb' >/dev/null
+redis_cmd 'CONFIG SET appendfsync everysec' >/dev/null
 doctor; expect_exit 10
 expect_eq "eviction" "$(finding eviction)" bad
 expect_eq "persistence" "$(finding persistence)" warn
-redis 'CONFIG SET maxmemory-policy noeviction'
-redis 'CONFIG SET maxmemory 0'
-redis 'CONFIG SET appendfsync always'
+redis_cmd 'CONFIG SET maxmemory-policy noeviction' >/dev/null
+redis_cmd 'CONFIG SET maxmemory 0' >/dev/null
+redis_cmd 'CONFIG SET appendfsync always' >/dev/null
 doctor; expect_exit 0
 
 step "a stats socket and files that others can write"
@@ -49,7 +48,7 @@ chmod "$mode" "$STATS_SOCKET"; chmod o-w "$MAP" "$CONFIG"
 doctor; expect_exit 0
 
 step "a value that is refused"
-redis 'HSET switchd:{0}:s:shop active purple'
+redis_cmd 'HSET switchd:{0}:s:shop active purple' >/dev/null
 wait_until 3 eval 'run doctor --json; [ $RC = 10 ]' || fail "nothing bad: $SAID"
 expect_eq "the record" "$(finding "record shop")" bad
 run state repair shop -y -m "it was this test"; expect_exit 0
@@ -64,7 +63,7 @@ kill -HUP "$(pid_of switchd)"
 wait_until 10 eval 'run doctor --json; [ "$(finding config)" = ok ]' || fail "the reload: $SAID"
 
 step "a user who may little: not checked, no error"
-redis 'ACL SETUSER default -@all +eval +evalsha +script|load +info +time +get +set +del +pexpire +pttl +hget +hmget +hgetall +hset +hdel +hexists +hlen +getrange +xadd +xrange +xrevrange +publish +subscribe +ping +auth +select +quit +hello +client'
+redis_cmd 'ACL SETUSER default -@all +eval +evalsha +script|load +info +time +get +set +del +pexpire +pttl +hget +hmget +hgetall +hset +hdel +hexists +hlen +getrange +xadd +xrange +xrevrange +publish +subscribe +ping +auth +select +quit +hello +client' >/dev/null
 doctor; expect_exit 0
 expect_eq "whoami" "$(finding "acl user")" "not checked"
 expect_eq "hashes" "$(finding "small hashes")" "not checked"

@@ -6,7 +6,6 @@
 SVC[bake]=2s
 redis_start || fail "redis does not start"
 scn_site 2
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' | tr -d '\r'; }
 FILE=$SITE/state.json
 load_start
 load_cmd mark begin
@@ -32,7 +31,7 @@ was=$(status etag)
 
 step "all of it is lost: store and journal; the proxies still serve"
 switchd_stop || fail "switchd ended with $?"
-redis FLUSHALL >/dev/null
+redis_cmd FLUSHALL >/dev/null
 for f in "$STATE"/*; do
 	case $f in *.map|*.paths) ;; *) rm -rf "$f" ;; esac
 done
@@ -69,13 +68,13 @@ load_cmd more 60
 expect_no_failures before
 
 step "a store of schema 1 is kept so until upgrade"
-redis 'HSET switchd:{0}:meta v 1' >/dev/null
+redis_cmd 'HSET switchd:{0}:meta v 1' >/dev/null
 run flip shop --to blue -y --force -m "schema 1"; expect_exit 0
-case $(redis 'GET switchd:{0}:a:shop') in *"sw1 "*) ;; *) fail "not written as schema 1: $(redis 'GET switchd:{0}:a:shop')" ;; esac
+case $(redis_cmd 'GET switchd:{0}:a:shop') in *"sw1 "*) ;; *) fail "not written as schema 1: $(redis_cmd 'GET switchd:{0}:a:shop')" ;; esac
 run state upgrade --dry-run; expect_exit 0
 case $SAID in *"would become"*) ;; *) fail "$SAID" ;; esac
 run state upgrade -y; expect_exit 0
-case $(redis 'GET switchd:{0}:a:shop') in *"sw2 "*) ;; *) fail "not rewritten: $(redis 'GET switchd:{0}:a:shop')" ;; esac
+case $(redis_cmd 'GET switchd:{0}:a:shop') in *"sw2 "*) ;; *) fail "not rewritten: $(redis_cmd 'GET switchd:{0}:a:shop')" ;; esac
 run state upgrade -y; expect_exit 0
 case $SAID in *already*) ;; *) fail "$SAID" ;; esac
 expect_agreement

@@ -7,8 +7,7 @@
 disk_small redis 1m
 SVC[bake]=2s
 redis_start || fail "redis does not start"
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
-redis CONFIG SET appendfsync everysec >/dev/null
+redis_cmd CONFIG SET appendfsync everysec >/dev/null
 scn_site 2
 load_start
 load_cmd mark begin
@@ -18,8 +17,8 @@ value=$(map_value)
 
 step "the disk is full"
 cat /dev/zero >"$SITE/redis/full" 2>/dev/null
-wait_until 15 eval 'run claim shop --release r50 --json; case $SAID in *held*) redis "SET aside $(printf "%04000d" 1)" >/dev/null ;; esac; case $(redis SET aside 1) in *MISCONF*) true ;; *) false ;; esac' ||
-	fail "Redis does not mind: $(redis SET aside 1)"
+wait_until 15 eval 'run claim shop --release r50 --json; case $SAID in *held*) redis_cmd "SET aside $(printf "%04000d" 1)" >/dev/null ;; esac; case $(redis_cmd SET aside 1) in *MISCONF*) true ;; *) false ;; esac' ||
+	fail "Redis does not mind: $(redis_cmd SET aside 1)"
 run resume shop --json
 [ $RC = 16 ] || fail "a resume on a full disk: exit $RC, $SAID"
 case $SAID in *MISCONF*) ;; *) fail "the reason is not said: $SAID" ;; esac

@@ -12,7 +12,7 @@ expect_exit 0
 
 step "the store is emptied: a new generation; then Redis dies, and switchd starts"
 gen=$(status version.gen)
-"$FAKES/sockcmd" -t 5 "$SITE/redis.sock" $'FLUSHALL\r\nQUIT' >/dev/null
+redis_cmd FLUSHALL >/dev/null
 wait_until 20 eval '[ "$(status version.gen)" -gt "$gen" ] && [ "$(status store.up)" = true ]' || fail "no new generation: $(status version store)"
 expect_agreement
 etag=$(status etag)

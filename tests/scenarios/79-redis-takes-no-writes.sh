@@ -7,7 +7,6 @@
 . "$(dirname "$0")/lib.sh"
 SVC[bake]=120s
 redis_start || fail "redis does not start"
-redis() { "$FAKES/sockcmd" -t 5 "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r'; }
 scn_site 2
 load_start
 deploy green r42 flipped
@@ -15,7 +14,7 @@ expect_exit 0
 load_cmd more 60
 
 step "out of memory, then quotes"
-redis CONFIG SET maxmemory 1 >/dev/null
+redis_cmd CONFIG SET maxmemory 1 >/dev/null
 load_cmd mark lost
 app green all lose quotes 500
 wait_until 15 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value) $(status armed armed_why store)"
@@ -38,30 +37,30 @@ run claim shop --slot green --release r50
 case $(cat "$SITE/ctl.err") in *OOM*) ;; *) fail "the reason is not said: $(cat "$SITE/ctl.err")" ;; esac
 
 step "memory again"
-redis CONFIG SET maxmemory 0 >/dev/null
+redis_cmd CONFIG SET maxmemory 0 >/dev/null
 expect_agreement
 
 step "a person's rollback without memory"
 deploy green r43 flipped
 expect_exit 0
-redis CONFIG SET maxmemory 1 >/dev/null
+redis_cmd CONFIG SET maxmemory 1 >/dev/null
 run rollback shop -y -m "by hand"
 expect_exit 0
 wait_until 5 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value)"
 wait_status 10 "active phase store.pending" "blue steady false"
-redis CONFIG SET maxmemory 0 >/dev/null
+redis_cmd CONFIG SET maxmemory 0 >/dev/null
 expect_agreement
 
 step "busy with a script that hangs, then quotes"
 deploy green r44 flipped
 expect_exit 0
-redis CONFIG SET lua-time-limit 50 >/dev/null
+redis_cmd CONFIG SET lua-time-limit 50 >/dev/null
 "$FAKES/sockcmd" -t 60 "$SITE/redis.sock" 'EVAL "while true do end" 0'$'\r\nQUIT' >/dev/null 2>&1 &
 busy=$!
-wait_until 10 eval 'case $(redis PING) in *BUSY*) true ;; *) false ;; esac' || fail "Redis is not busy"
+wait_until 10 eval 'case $(redis_cmd PING) in *BUSY*) true ;; *) false ;; esac' || fail "Redis is not busy"
 app green all lose quotes 500
 wait_until 20 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value) $(status armed armed_why store)"
-redis SCRIPT KILL >/dev/null
+redis_cmd SCRIPT KILL >/dev/null
 wait "$busy"
 wait_status 20 "store.up store.pending active phase" "true false blue steady"
 expect_events rollback.decided 3
@@ -72,11 +71,11 @@ deploy green r45 flipped
 expect_exit 0
 "$FAKES/sockcmd" -t 60 "$SITE/redis.sock" 'EVAL "while true do end" 0'$'\r\nQUIT' >/dev/null 2>&1 &
 busy=$!
-wait_until 10 eval 'case $(redis PING) in *BUSY*) true ;; *) false ;; esac' || fail "Redis is not busy"
+wait_until 10 eval 'case $(redis_cmd PING) in *BUSY*) true ;; *) false ;; esac' || fail "Redis is not busy"
 run rollback shop -y -m "by hand"
 [ $RC = 13 ] || fail "a rollback: exit $RC, $SAID $(cat "$SITE/ctl.err")"
 wait_until 5 eval '[ "$(map_slot)" = blue ]' || fail "not flipped back: $(map_value)"
-redis SCRIPT KILL >/dev/null
+redis_cmd SCRIPT KILL >/dev/null
 wait "$busy"
 wait_status 20 "store.up store.pending active phase" "true false blue steady"
 expect_events rollback.decided 4

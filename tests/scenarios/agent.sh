@@ -61,9 +61,6 @@ agent_driven()
 
 # ---- Redis by hand ----
 
-# redis_cmd COMMAND...: as one would type it; what Redis answered.
-redis_cmd() { "$FAKES/sockcmd" -t 10 "$SITE/redis.sock" "$*"$'\nQUIT' | tr -d '\r' | sed '$d'; }
-
 # record EPOCH SLOT shield|plain RELEASE CID MODE [CONDEMNED]: the line.
 record() { SEQ=$((SEQ + 1)); LINE="sw2 $GEN $1 $2 $3 $4 $5 $SEQ $(date +%s)000000 $6 ${7:--} -"; }
 # What is read, what heartbeats tell, what is pushed.

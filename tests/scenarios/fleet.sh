@@ -31,6 +31,16 @@ controller_start()
 	echo $! >"$SITE/pid/switchd$1"
 }
 
+# second_start: controller 2 beside the first, which leads; both know the record.
+second_start()
+{
+	controller_config 2
+	controller_start 2
+	wait_control 20 2 following
+	wait_control 5 1 leading
+	wait_until 5 eval '[ "$(on 2 status active loaded)" = "$(on 1 status active) true" ]' || fail "controller 2 knows no record: $(on 2 status active loaded)"
+}
+
 # controller_stop N: its exit code is what is returned.
 controller_stop()
 {
@@ -114,6 +124,15 @@ fleet_begin()
 	sed -i "s|^      - { type: .*|      - { type: agent, name: lb1, front: 'http://${LB_FRONT[1]}' }\n      - { type: agent, name: lb2, front: 'http://${LB_FRONT[2]}' }|" "$CONFIG"
 	for n in 1 2; do lb_start $n || fail "haproxy $n does not start"; lb_agent_start $n; done
 	FRONT=${LB_FRONT[1]}
+}
+
+# fleet_lead: the controller of it, and both proxies show its record.
+fleet_lead()
+{
+	switchd_start
+	wait_until 20 switchd_ready blue || fail "switchd is not ready: $(status loaded store.up active)"
+	wait_status 20 "fleet.converged fleet.all proxies.0.state proxies.1.state" "2 2 in-sync in-sync"
+	wait_status 20 "slots.blue.state slots.blue.whole" "good true"
 }
 
 # load2_start: a second client, of lb2.

@@ -305,8 +305,8 @@ redis_start()
 	wait_until 10 redis_answers
 }
 redis_answers() { case $("$FAKES/sockcmd" -t 2 "$SITE/redis.sock" QUIT 2>/dev/null) in +OK*) true ;; *) false ;; esac; }
-# redis_ask WORD...: one command, its answer as Redis sends it (":0", "+OK", "$5"...).
-redis_ask() { "$FAKES/sockcmd" -t 2 "$SITE/redis.sock" "$*"$'\nQUIT'; }
+# redis_cmd COMMAND...: as one would type it; what the Redis of redis_start answers, as it sends it (":0", "+OK", "$5"...), within T seconds.
+redis_cmd() { "$FAKES/sockcmd" -t "${T:-5}" "$SITE/redis.sock" "$*"$'\r\nQUIT' 2>/dev/null | tr -d '\r' | sed '$d'; }
 redis_kill() { end_pid KILL "$(pid_of redis)"; }
 
 scn_done()

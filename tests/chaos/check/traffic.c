@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * traffic.c - what clients and proxies saw: I1a, I1b, I7, I9, I17. */
 #include "tests/chaos/check/check.h"
+#include "tests/chaos/moves.h"
 
 static long n_requests, n_failed_in, n_failed_out;
 
@@ -252,11 +253,14 @@ bool check_tally(const struct run *r, long least, FILE *out)
 	}
 	for (size_t i = 0; i < r->n_events; i++) {
 		const struct event *e = &r->events[i];
-		bool self = strcmp(e->by, "switchd") == 0;
 
-		forward += strcmp(e->kind, "flip.decided") == 0 || strcmp(e->kind, "drill.begun") == 0;
-		automatic += strcmp(e->kind, "rollback.decided") == 0 && self;
-		back += (strcmp(e->kind, "rollback.decided") == 0 && !self) || strcmp(e->kind, "drill.back") == 0;
+		for (size_t k = 0; k < FAKE_LEN(moves_of_traffic); k++) {
+			if (strcmp(e->kind, moves_of_traffic[k].kind) != 0)
+				continue;
+			bool self = strcmp(e->kind, "rollback.decided") == 0 && strcmp(e->by, "switchd") == 0;
+
+			*(self ? &automatic : moves_of_traffic[k].back ? &back : &forward) += 1;
+		}
 	}
 	fprintf(out, "chaos: seed %s, %s: %ld injections (%ld vetoed), %ld flips (%ld automatic, %ld forward, %ld back), %ld requests, failed %ld inside and %ld outside allowed windows",
 		seed, topology, injected, vetoed, automatic + forward + back, automatic, forward, back, n_requests, n_failed_in, n_failed_out);

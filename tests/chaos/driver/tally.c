@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * tally.c - how often traffic was moved so far, as the archives tell it (the checker counts the same kinds: check/traffic.c). */
+ * tally.c - how often traffic was moved so far, as the archives tell it. */
 #include <dirent.h>
 
 #include "tests/chaos/driver/driver.h"
+#include "tests/chaos/moves.h"
 
 static long moves_of(const char *path)
 {
-	static const char *const kinds[] = { "flip.decided", "rollback.decided", "drill.begun", "drill.back" };
 	FILE *f = fopen(path, "r");
 	char *line = NULL, with[64];
 	size_t cap = 0;
 	long n = 0;
 
 	while (f && getline(&line, &cap, f) >= 0)
-		for (size_t i = 0; i < FAKE_LEN(kinds); i++) {
-			snprintf(with, sizeof(with), "\"kind\":\"%s\"", kinds[i]);
+		for (size_t i = 0; i < FAKE_LEN(moves_of_traffic); i++) {
+			snprintf(with, sizeof(with), "\"kind\":\"%s\"", moves_of_traffic[i].kind);
 			n += strstr(line, with) != NULL;
 		}
 	free(line);
