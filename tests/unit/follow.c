@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * follow.c - an agent's side of the store and a controller's side of its reports, on a real redis-server. */
-#include "tests/unit/support/store_rig.h"
+#include "tests/unit/support/one_redis.h"
 
 #include "switchd/store/follow.h"
 #include "switchd/store/roster.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_start(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
 
 struct agent {
 	struct config cfg;
@@ -315,15 +299,15 @@ static void a_generation_of_the_future_is_not_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(an_empty_store_tells_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_there_is_told_and_then_each_push, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_push_that_was_missed_is_found_by_the_heartbeat, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_line_that_is_none_is_not_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(of_schema_1_the_shield_is_read_beside_the_line, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_report_reaches_who_leads_and_is_remembered, setup, teardown),
-		cmocka_unit_test_setup_teardown(who_is_forgotten_is_gone_until_it_reports, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_is_no_report_is_not_heard, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_generation_of_the_future_is_not_taken, setup, teardown),
+		T(an_empty_store_tells_nothing),
+		T(what_is_there_is_told_and_then_each_push),
+		T(a_push_that_was_missed_is_found_by_the_heartbeat),
+		T(a_line_that_is_none_is_not_told),
+		T(of_schema_1_the_shield_is_read_beside_the_line),
+		T(a_report_reaches_who_leads_and_is_remembered),
+		T(who_is_forgotten_is_gone_until_it_reports),
+		T(what_is_no_report_is_not_heard),
+		T(a_generation_of_the_future_is_not_taken),
 	};
 
 	log_least = getenv("SWITCHD_TEST_LOG") ? LOG_LV_DEBUG : LOG_LV_ERROR + 1;

@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * store.c - what a commit may do, on a real redis-server. */
-#include "tests/unit/support/store_rig.h"
+#include "tests/unit/support/one_redis.h"
 
 #include <pthread.h>
 
 #include "switchd/store/scripts.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_start(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
 
 static void first_commit_and_what_it_leaves(void **state)
 {
@@ -555,7 +539,6 @@ static void freeing_answers_everybody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(first_commit_and_what_it_leaves),
 		T(a_change_of_value_is_published),
 		T(the_same_request_id_counts_once),

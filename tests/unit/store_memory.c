@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * store_memory.c - a server that has no memory (R6): what it is asked for all the same, and what it refuses. */
-#include "tests/unit/support/store_rig.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_start(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
+#include "tests/unit/support/one_redis.h"
 
 /* Nothing is written, and the answer says what Redis said. */
 static void out_of_memory_is_refused_by_name(void **state)
@@ -87,7 +71,6 @@ static void the_lease_is_taken_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(out_of_memory_is_refused_by_name),
 		T(a_way_back_is_written_without_memory),
 		T(the_lease_is_taken_without_memory),

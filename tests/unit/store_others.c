@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * store_others.c - a store that others use too: another controller, replicas, agents whose reports are heard, a user with
  * fewer rights. */
-#include "tests/unit/support/store_rig.h"
+#include "tests/unit/support/one_redis.h"
 
 #include "switchd/store/follow.h"
 #include "switchd/store/roster.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_start(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
 
 /* ---- histories ---- */
 
@@ -319,7 +303,6 @@ static void a_lost_connection_puts_nothing_at_risk_that_was_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(a_server_that_had_a_replica_declares_a_generation),
 		T(what_is_not_known_at_the_stamp_is_waited_for),
 		T(many_byes_are_one_term),

@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * store_trust.c - what another hand wrote into the store: noticed by a look, never taken, written over by repair alone
  * (faults.md R13, R14). */
-#include "tests/unit/support/store_rig.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_start(&rig);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_stop(&rig);
-	return 0;
-}
+#include "tests/unit/support/one_redis.h"
 
 struct seen { bool done; size_t n; char trouble[2][256], mark[2][64]; };
 
@@ -503,7 +487,6 @@ static void what_is_not_exported_is_not_trimmed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(a_mark_stands_still_until_something_changes),
 		T(each_bad_value_is_repaired),
 		T(a_valid_record_of_another_hand_keeps_its_condemned),
@@ -516,7 +499,6 @@ int main(void)
 		T(a_meta_that_is_none_stops_all_and_is_declared_anew),
 		T(an_older_schema_is_kept_until_upgrade),
 		T(what_is_not_exported_is_not_trimmed),
-#undef T
 	};
 
 	log_least = getenv("SWITCHD_TEST_LOG") ? LOG_LV_DEBUG : LOG_LV_ERROR + 1;
