@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A hold that no replica has is acknowledged, at risk, and gone with the master.  Another controller leads by then and never
-# heard of it; the one that acknowledged it stands by, and says what was lost: nobody else can.
+# heard of it; the one that acknowledged it stands by, and says what was lost: nobody else can.  Leading again, and asked for it with the
+# same request id, it does not say that it was done: it is done anew.
 # seconds: 240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/sentinel.sh"
@@ -21,7 +22,7 @@ expect_exit 0
 expect_status store.at_risk false
 kill -STOP "$(pid_of redis2)"
 port_cmd "${REDIS_PORT[1]}" "CLIENT KILL TYPE replica" >/dev/null
-run hold shop -m INC-7
+run hold shop -m INC-7 --request-id hold-1
 expect_exit 0
 case $(cat "$SITE/ctl.err") in *"committed, at risk: 0 replicas"*) ;; *) fail "it is not said: $(cat "$SITE/ctl.err")" ;; esac
 expect_status hold.why INC-7
@@ -54,4 +55,7 @@ controller_stop 2 || fail "controller 2 ended with $?"
 wait_control 15 1 leading
 wait_status 20 active blue
 expect_eq "how often in the end" "$(gone | wc -l)" 1
+run hold shop -m INC-7 --request-id hold-1
+expect_exit 0
+expect_status hold.why INC-7
 scn_done
