@@ -10,7 +10,7 @@
 #include "switchd/engine/service.h"
 #include "switchd/proxy/host.h"
 
-enum { OFFSET_WARN_MS = 1000, MEMORY_WARN = 75, MEMORY_BAD = 90, LISTPACK = 200, SCHEMA = 2 };
+enum { OFFSET_WARN_MS = 1000, MEMORY_WARN = 75, MEMORY_BAD = 90, LISTPACK = 200 };
 
 struct doctor { struct engine *e; engine_events_fn *done; void *arg; json_t *list; int bad, warn; };
 
@@ -238,10 +238,10 @@ static void history(struct doctor *d, const json_t *answer)
 
 	if (!schema[0])
 		say(d, "schema", FIND_UNCHECKED, "", "the store says none");
-	else if (!text_u64(schema, &v) || v < 1 || v > SCHEMA)
-		say(d, "schema", FIND_BAD, "start the switchd that wrote it", "the store is of schema %s, we know up to %d: nothing is written", schema, SCHEMA);
-	else if (v < SCHEMA)
-		say(d, "schema", FIND_WARN, "switchctl state upgrade, once no older switchd is to be started again", "the store is of schema %s, we would write %d", schema, SCHEMA);
+	else if (!text_u64(schema, &v) || v < 1 || v > STORE_SCHEMA)
+		say(d, "schema", FIND_BAD, "start the switchd that wrote it", "the store is of schema %s, we know up to %d: nothing is written", schema, STORE_SCHEMA);
+	else if (v < STORE_SCHEMA)
+		say(d, "schema", FIND_WARN, "switchctl state upgrade, once no older switchd is to be started again", "the store is of schema %s, we would write %d", schema, STORE_SCHEMA);
 	else
 		say(d, "schema", FIND_OK, "", "schema %s", schema);
 	if (!unasked(d, "event stream", events))

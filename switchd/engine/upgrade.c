@@ -6,8 +6,6 @@
 #include "switchd/base/log.h"
 #include "switchd/engine/service.h"
 
-enum { SCHEMA = 2 };
-
 struct upgrading { struct engine *e; bool dry_run; state_done_fn *done; void *arg; };
 
 static void upgraded(void *arg, const struct store_upgraded *s)
@@ -18,7 +16,7 @@ static void upgraded(void *arg, const struct store_upgraded *s)
 	TEXT_COPY(r.detail, s->detail);
 	if (s->result == ST_OK) {
 		log_info("upgrade", "from=%d rewritten=%zu dry_run=%d", s->from, s->rewritten, u->dry_run);
-		r.said = json_pack("{s:s,s:i,s:i,s:I}", "status", u->dry_run ? "dry-run" : "done", "from", s->from, "to", SCHEMA, "rewritten", (json_int_t)s->rewritten);
+		r.said = json_pack("{s:s,s:i,s:i,s:I}", "status", u->dry_run ? "dry-run" : "done", "from", s->from, "to", STORE_SCHEMA, "rewritten", (json_int_t)s->rewritten);
 	}
 	u->done(u->arg, &r);
 	json_decref(r.said);

@@ -63,7 +63,7 @@ static bool survey_of(const redisReply *r, struct survey *out, uint64_t *term)
 }
 
 /* A store without a generation gets ours (newgen.lua). */
-static int schema_of(const struct survey *s) { return !s->has_gen || strcmp(s->v, "2") == 0 ? 2 : 1; }
+static int schema_of(const struct survey *s) { return !s->has_gen || strcmp(s->v, "2") == 0 ? STORE_SCHEMA : 1; }
 
 /* The script looks who leads before it writes: refused at that write, it found nobody else, and while it lasts nobody else can take
  * the lease.  (BUSY, and what is refused before a script begins, says nothing of it.) */

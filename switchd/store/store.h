@@ -138,7 +138,8 @@ struct store_upgraded { enum store_result result; int from; size_t rewritten; ch
 typedef void store_upgrade_fn(void *arg, const struct store_upgraded *);
 void store_upgrade(struct store *, const struct event *, bool dry_run, store_upgrade_fn *, void *arg);
 uint64_t store_generation(const struct store *);        /* as of the last reconcile */
-int store_schema(const struct store *);                 /* 1, 2; 0: it was not asked yet */
+enum { STORE_SCHEMA = 2 /* what we write into a new store (prelude.lua has it too) */ };
+int store_schema(const struct store *);                 /* of what is there: 1 to STORE_SCHEMA; 0: it was not asked yet */
 /* Declares one above that and above the present one: the store is down until every record is stamped into it. */
 void store_new_generation(struct store *, uint64_t above, const char *why);
 /* Whether it is still the same history is asked anew, and what is missing restored: the store is down until that is done. */
